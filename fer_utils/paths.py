@@ -1,0 +1,114 @@
+"""Every folder and file the project reads or writes is named here and nowhere else."""
+
+import os
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+REFERENCE = PACKAGE / "reference"
+PROFILES = PACKAGE / "profiles"
+SHIPPED_GENERATORS = PACKAGE / "generators" / "weights"
+
+
+def project_root() -> Path:
+    """The folder that holds notebooks/, figures/ and tables/: ``FER_ROOT`` or the checkout of this package."""
+    return Path(os.environ.get("FER_ROOT", PACKAGE.parent)).resolve()
+
+
+def notebooks_folder() -> Path:
+    """The committed notebooks; they always come from the checkout, even when ``FER_ROOT`` moves the outputs."""
+    return PACKAGE.parent / "notebooks"
+
+
+def data_folder() -> Path:
+    """Where the real data sets lie: ``FER_DATA`` or ``data/`` in the project root."""
+    return Path(os.environ.get("FER_DATA", project_root() / "data")).resolve()
+
+
+def cache_folder() -> Path:
+    """Where arrays decoded from the data folder are kept (the data folder itself may be read-only)."""
+    return project_root() / "runs" / "cache"
+
+
+def shipped_work_folder() -> Path:
+    """Checkpoints of the training of the shipped generators."""
+    return project_root() / "runs" / "shipped_generators"
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The folders of one run: a profile by its name, an overridden profile by its name and a hash."""
+
+    name: str
+
+    @property
+    def run(self) -> Path:
+        return project_root() / "runs" / self.name
+
+    @property
+    def figures(self) -> Path:
+        """A smoke run proves the code, not a result: it never writes to figures/ or tables/."""
+        return self._readers_folder("figures")
+
+    @property
+    def tables(self) -> Path:
+        return self._readers_folder("tables")
+
+    def _readers_folder(self, kind: str) -> Path:
+        if self.name.startswith("smoke"):
+            return self.run / kind
+        return project_root() / kind / self.name
+
+    @property
+    def prompts(self) -> Path:
+        return self.run / "prompts.csv"
+
+    @property
+    def pool(self) -> Path:
+        return self.run / "pool"
+
+    @property
+    def notebooks(self) -> Path:
+        return self.run / "notebooks"
+
+    @property
+    def stages(self) -> Path:
+        """One small JSON file per finished stage: its fingerprint and what it took."""
+        return self.run / "stages"
+
+    @property
+    def generators(self) -> Path:
+        """Generators trained by this run (the ``fer2013`` profile trains its own)."""
+        return self.run / "generators"
+
+    def faces(self, dataset: str, split: str) -> Path:
+        return self.run / "faces" / f"{dataset}_{split}.npz"
+
+    def balanced_set(self, dataset: str, level: str) -> Path:
+        return self.run / "sets" / f"{dataset}_{level}.csv"
+
+    def model(self, dataset: str, level: str, seed: int) -> Path:
+        return self.run / "models" / dataset / level / str(seed)
+
+    def executed(self, notebook: str) -> Path:
+        return self.notebooks / f"{notebook}.ipynb"
+
+
+@contextmanager
+def atomic_write(path: Path, mode: str = "wb", **options):
+    """Open a temporary file beside ``path`` and rename it on success, so that no half-written file is ever seen."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, mode, **options) as file:
+            yield file
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,0 +1,158 @@
+"""Profile, the only thing that carries settings.
+
+``profiles/paper.yaml`` is the base and defines every name and its type; the other files extend it and may
+only override. On the command line ``--set section.name=value`` overrides once more.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import yaml
+
+from fer_utils.errors import CompanionError, nearest
+from fer_utils.paths import PROFILES, RunPaths
+
+BASE = "paper"
+
+
+class Section(SimpleNamespace):
+    """Settings by attribute (``profile.training.patience``); a misspelt one names the nearest valid one."""
+
+    def __getattr__(self, name):
+        raise CompanionError(f"No setting '{name}' here: {nearest(name, vars(self))}")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The settings of one run; ``overrides`` are the ``section.name=value`` strings given on top of the file."""
+
+    name: str
+    values: dict
+    overrides: tuple[str, ...] = ()
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name not in self.values:
+            raise CompanionError(f"No section '{name}' in a profile: {nearest(name, self.values)}")
+        return _as_section(self.values[name])
+
+    @property
+    def run_name(self) -> str:
+        """The folder name of this run's outputs: an overridden profile never writes over the profile's own."""
+        if not self.overrides:
+            return self.name
+        return f"{self.name}-{hashlib.sha256(json.dumps(self.values, sort_keys=True).encode()).hexdigest()[:6]}"
+
+    @property
+    def paths(self) -> RunPaths:
+        """Where this run reads and writes."""
+        return RunPaths(self.run_name)
+
+    def fingerprint(self, *sections: str) -> str:
+        """A hash of the named sections (of everything if none is named)."""
+        chosen = {name: self.values[name] for name in sections} if sections else self.values
+        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def profile_names() -> list[str]:
+    """The profiles shipped with the package."""
+    return sorted(path.stem for path in PROFILES.glob("*.yaml"))
+
+
+def load_profile(name: str, overrides=()) -> Profile:
+    """The named profile with ``section.name=value`` overrides applied.
+
+    Raises CompanionError, naming the nearest valid name, for an unknown profile or setting, and naming the
+    expected type for a value of another type.
+    """
+    values = _read(name)
+    for override in overrides:
+        values = _apply_override(values, override)
+    return Profile(name, values, tuple(overrides))
+
+
+def differences(profile: Profile, base: Profile | None = None) -> pd.DataFrame:
+    """What differs from the paper: columns setting, paper, <profile name>; one row per differing value."""
+    base = base or load_profile(BASE)
+    paper, ours = _flatten(base.values), _flatten(profile.values)
+    rows = [(key, paper[key], ours[key]) for key in paper
+            if paper[key] != ours[key] and key not in ("description", "stamp")]
+    return pd.DataFrame(rows, columns=["setting", "paper", profile.name], dtype=object)
+
+
+def _read(name: str) -> dict:
+    path = PROFILES / f"{name}.yaml"
+    if not path.is_file():
+        raise CompanionError(f"Unknown profile '{name}': {nearest(name, profile_names())}")
+    return _extend(yaml.safe_load(path.read_text(encoding="utf-8")), path)
+
+
+def _extend(values: dict, path: Path) -> dict:
+    parent = values.pop("extends", None)
+    return values if parent is None else _merge(_read(parent), values, where=path.name)
+
+
+def _merge(base: dict, changes: dict, *, where: str, prefix: str = "") -> dict:
+    merged = dict(base)
+    for key, value in changes.items():
+        if key not in base:
+            raise CompanionError(f"{where}: unknown setting '{prefix}{key}'; {nearest(key, base)}")
+        if isinstance(base[key], dict) and isinstance(value, dict):
+            merged[key] = _merge(base[key], value, where=where, prefix=f"{prefix}{key}.")
+        else:
+            merged[key] = _checked(value, base[key], f"{where}: '{prefix}{key}'")
+    return merged
+
+
+def _checked(value, example, where: str):
+    """``value`` if it has the type of ``example`` (an integer may stand for a float)."""
+    if isinstance(example, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not type(example):
+        raise CompanionError(f"{where} must be {_type_name(example)}, like {example!r}; "
+                             f"found {value!r}, {_type_name(value)}.")
+    if isinstance(example, list) and example:
+        return [_checked(item, example[0], f"{where}, an item") for item in value]
+    return value
+
+
+def _apply_override(values: dict, override: str) -> dict:
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise CompanionError(f"Override '{override}' should read section.name=value, "
+                             "for instance training.max_epochs=2.")
+    nested = yaml.safe_load(text)
+    if isinstance(nested, str):
+        nested = _number(nested)
+    for part in reversed(key.strip().split(".")):
+        nested = {part: nested}
+    return _merge(values, nested, where="--set")
+
+
+def _number(text: str):
+    """YAML reads 1e-3 as a string; people mean the number."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _flatten(values: dict, prefix: str = "") -> dict:
+    flat = {}
+    for key, value in values.items():
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def _as_section(value):
+    return Section(**{k: _as_section(v) for k, v in value.items()}) if isinstance(value, dict) else value
+
+
+def _type_name(value) -> str:
+    return {"str": "text", "bool": "true or false", "int": "a whole number", "float": "a number",
+            "list": "a list", "dict": "a section"}.get(type(value).__name__, type(value).__name__)
