@@ -1,0 +1,88 @@
+"""Stage 1: the faces of a data set, real or drawn, as three FaceSets (section IV of the paper, Datasets)."""
+
+from fer_utils.datasets.demo_faces import draw_demo_fer2013, draw_demo_rafdb
+from fer_utils.datasets.fer2013 import fer2013_counts, read_fer2013
+from fer_utils.datasets.rafdb import rafdb_counts, read_rafdb
+from fer_utils.datasets.splits import (
+    DATASETS,
+    SPLITS,
+    DatasetInfo,
+    Splits,
+    dataset_info,
+    derived_seed,
+    stratified_sample,
+)
+from fer_utils.errors import CompanionError
+from fer_utils.faces import FaceSet, load_faces
+from fer_utils.paths import data_folder
+from fer_utils.profiles import Profile
+
+__all__ = ["DATASETS", "SPLITS", "DatasetInfo", "Splits", "dataset_info", "load_splits", "paper_scale_counts",
+           "prepare_splits", "stored_splits"]
+
+
+def load_splits(name: str, profile: Profile) -> Splits:
+    """The data set at the profile's scales, read from ``data_folder()`` or drawn.
+
+    A real set keeps of each class a seeded share: ``data.scale`` of train, ``data.evaluation_scale`` of
+    validation and test, at least two faces of each.
+    """
+    dataset_info(name)
+    readers = {"fer2013": _fer2013, "rafdb": _rafdb,
+               "demo_fer2013": draw_demo_fer2013, "demo_rafdb": draw_demo_rafdb}
+    return readers[name](profile)
+
+
+def prepare_splits(name: str, profile: Profile, *, force: bool = False) -> Splits:
+    """``load_splits``, kept in ``profile.paths.faces``: what is there already is read back unless ``force``."""
+    dataset_info(name)
+    paths = [profile.paths.faces(name, split) for split in SPLITS]
+    if not force and all(path.is_file() for path in paths):
+        return stored_splits(name, profile)
+    splits = load_splits(name, profile)
+    for split, faces in splits.items():
+        faces.save(profile.paths.faces(name, split))
+    return splits
+
+
+def stored_splits(name: str, profile: Profile) -> Splits:
+    """The splits that stage 01 kept; CompanionError tells to run it where they are not there."""
+    dataset_info(name)
+    paths = {split: profile.paths.faces(name, split) for split in SPLITS}
+    for path in paths.values():
+        if not path.is_file():
+            raise CompanionError(f"{path} is not there. Run stage 01 (notebooks/01_dataset_analysis.ipynb) with the "
+                                 f"profile '{profile.name}' first.")
+    return Splits(**{split: load_faces(path) for split, path in paths.items()})
+
+
+def paper_scale_counts() -> dict[str, dict[str, int]]:
+    """Training counts of both real sets for Table II at paper scale: {'fer2013': {...}, 'rafdb': {...}}.
+
+    From fer2013.csv and RAF-DB's label list in ``data_folder()``; RAF-DB's images are not needed.
+    """
+    return {"fer2013": fer2013_counts(data_folder())["train"], "rafdb": rafdb_counts(data_folder())["train"]}
+
+
+def _fer2013(profile: Profile) -> Splits:
+    return _at_scale(read_fer2013(data_folder()), profile)
+
+
+def _rafdb(profile: Profile) -> Splits:
+    splits = read_rafdb(data_folder(), validation_share=profile.data.rafdb_validation_share,
+                        seed=derived_seed(profile.data.seed, "rafdb", "validation"))
+    return _at_scale(splits, profile)
+
+
+def _at_scale(splits: Splits, profile: Profile) -> Splits:
+    scales = {"train": profile.data.scale, "validation": profile.data.evaluation_scale,
+              "test": profile.data.evaluation_scale}
+    return Splits(**{split: _share(faces, scales[split], derived_seed(profile.data.seed, "scale", split))
+                     for split, faces in splits.items()})
+
+
+def _share(faces: FaceSet, share: float, seed: int) -> FaceSet:
+    if not 0 < share <= 1:
+        raise CompanionError(f"A real data set can't be used at scale {share}: data.scale and data.evaluation_scale "
+                             "must be over 0 and at most 1.")
+    return faces if share == 1 else faces.select(stratified_sample(faces.labels, share, seed=seed))

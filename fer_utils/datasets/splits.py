@@ -1,0 +1,81 @@
+"""What every data set hands over: its name, and three splits that share no face."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from fer_utils.emotions import EMOTIONS
+from fer_utils.errors import CompanionError, nearest
+from fer_utils.faces import FaceSet
+
+SPLITS = ("train", "validation", "test")
+FEWEST = 2
+"""Faces that each class keeps at the smallest scale, so that every class can be stratified."""
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """A data set by the name profiles use, the title readers see and the paper's name of what it stands for."""
+
+    name: str
+    title: str
+    paper_name: str
+    channels: int
+
+    @property
+    def is_demo(self) -> bool:
+        """Drawn faces, whose numbers must not be taken for the real set's."""
+        return self.name.startswith("demo_")
+
+
+DATASETS = {info.name: info for info in (
+    DatasetInfo("fer2013", "FER2013", "FER2013", 1),
+    DatasetInfo("rafdb", "RAF-DB", "RAF-DB", 3),
+    DatasetInfo("demo_fer2013", "Demo faces after FER2013", "FER2013", 1),
+    DatasetInfo("demo_rafdb", "Demo faces after RAF-DB", "RAF-DB", 3),
+)}
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Training, validation and test faces of one data set, all of one size and number of channels."""
+
+    train: FaceSet
+    validation: FaceSet
+    test: FaceSet
+
+    def items(self) -> list[tuple[str, FaceSet]]:
+        """The splits with their names, in the order of ``SPLITS``."""
+        return [(name, getattr(self, name)) for name in SPLITS]
+
+
+def dataset_info(name: str) -> DatasetInfo:
+    """The data set of that name; CompanionError names the nearest for an unknown one."""
+    if name not in DATASETS:
+        raise CompanionError(f"Unknown data set '{name}': {nearest(name, DATASETS)}")
+    return DATASETS[name]
+
+
+def scaled_counts(counts: dict[str, int], scale: float) -> dict[str, int]:
+    """Each class's ``round(count * scale)``, at least two."""
+    return {emotion: max(FEWEST, round(count * scale)) for emotion, count in counts.items()}
+
+
+def stratified_sample(labels: np.ndarray, share: float, *, seed: int) -> np.ndarray:
+    """Sorted positions of a random share of each class (at least two of each, never more than there are).
+
+    A smaller share with the same seed is a subset of a larger one.
+    """
+    random = np.random.default_rng(seed)
+    kept = []
+    for label in range(len(EMOTIONS)):
+        shuffled = random.permutation(np.flatnonzero(labels == label))
+        kept.append(shuffled[:max(FEWEST, round(len(shuffled) * share))])
+    return np.sort(np.concatenate(kept))
+
+
+def derived_seed(*parts) -> int:
+    """A seed below 2**56 for a named purpose, the same on every machine and in every version."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:7], "big")
