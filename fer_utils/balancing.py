@@ -1,0 +1,162 @@
+"""Stage 4: the levels of Table II, and which synthetic faces fill each of them up.
+
+Section IV of the paper, Data Processing: Augmentation 1 gives every class as many faces as the largest has,
+Augmentations 2, 3 and 4 give every class 10,000, 12,500 and 15,000. A balanced set is an index (ids), never a
+copy of images; all real faces are in every level, and each level's synthetic faces are in the next one too.
+"""
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+
+from fer_utils.datasets import dataset_info
+from fer_utils.emotions import EMOTIONS
+from fer_utils.errors import CompanionError, nearest
+from fer_utils.faces import FaceSet, resize_images
+from fer_utils.paths import atomic_write
+from fer_utils.profiles import Profile
+
+LEVEL_TITLES = {"original": "Original", "aug1": "Aug. 1", "aug2": "Aug. 2", "aug3": "Aug. 3", "aug4": "Aug. 4"}
+"""Levels by the name profiles use, with the paper's column heads; each holds the ones before it."""
+
+_OWN_TARGETS = ("original", "aug1")  # the levels that depend on the data set's own counts
+
+
+def level_targets(counts: dict[str, int], level: str, profile: Profile) -> dict[str, int]:
+    """Faces of each emotion at a level, for a training set with these counts (Table II).
+
+    Raises CompanionError for an unknown level, and where a class already has more faces than the level wants.
+    """
+    if level not in LEVEL_TITLES:
+        raise CompanionError(f"Unknown level '{level}': {nearest(level, LEVEL_TITLES)}")
+    if level == "original":
+        return dict(counts)
+    target = max(counts.values()) if level == "aug1" else _fixed_target(level, profile)
+    too_many = [f"{emotion} has {count:,}" for emotion, count in counts.items() if count > target]
+    if too_many:
+        raise CompanionError(f"{LEVEL_TITLES[level]} wants {target:,} faces a class, but {', '.join(too_many)} real "
+                             f"ones: raise balancing.{level}_per_class or lower data.scale.")
+    return dict.fromkeys(counts, target)
+
+
+def _fixed_target(level: str, profile: Profile) -> int:
+    return round(getattr(profile.balancing, f"{level}_per_class") * profile.data.scale)
+
+
+def synthetic_needed(counts: dict[str, int], level: str, profile: Profile) -> dict[str, int]:
+    """Synthetic faces of each emotion that a level adds to these counts."""
+    targets = level_targets(counts, level, profile)
+    return {emotion: targets[emotion] - counts[emotion] for emotion in counts}
+
+
+def pool_counts(counts_by_set: dict[str, dict[str, int]], profile: Profile) -> dict[str, int]:
+    """Faces of each emotion in one pool that serves every data set and level: the largest need of each class.
+
+    At paper scale 93,010 faces where two separate pools would take 169,020.
+    """
+    needs = [synthetic_needed(counts, level, profile)
+             for counts in counts_by_set.values() for level in profile.balancing.levels]
+    return {emotion: max((need[emotion] for need in needs), default=0) for emotion in EMOTIONS}
+
+
+def distribution_table(counts_by_set: dict[str, dict[str, int]], profile: Profile) -> pd.DataFrame:
+    """Table II for these training counts: rows are emotions, columns (level title, data set title).
+
+    As in the paper, a level whose size doesn't depend on the data set is one column, 'Both', for two sets.
+    """
+    columns = {}
+    for level in profile.balancing.levels:
+        targets = {dataset_info(name).title: level_targets(counts, level, profile)
+                   for name, counts in counts_by_set.items()}
+        if level not in _OWN_TARGETS and len(targets) > 1:
+            targets = {"Both" if len(targets) == 2 else "All": next(iter(targets.values()))}
+        columns |= {(LEVEL_TITLES[level], title): target for title, target in targets.items()}
+    table = pd.DataFrame(columns, index=pd.Index(EMOTIONS, name="emotion"))
+    table.columns.names = ["level", "dataset"]
+    return table
+
+
+def balanced_index(train: FaceSet, manifest: pd.DataFrame, level: str, profile: Profile) -> pd.DataFrame:
+    """Which faces a level holds: columns id, source ('real' or 'synthetic'), emotion.
+
+    ``manifest`` has a row for each synthetic face, with at least id, generator and emotion. Of every class the
+    first ones of a seeded order are taken, in which the generators take turns by their share. Raises
+    CompanionError when the pool has too few faces of a class.
+    """
+    real = pd.DataFrame({"id": train.ids.astype(object), "source": "real",
+                         "emotion": np.array(EMOTIONS, object)[train.labels]})
+    needed = synthetic_needed(train.counts(), level, profile)
+    chosen = [_first_of_class(manifest, emotion, count, profile) for emotion, count in needed.items() if count]
+    return pd.concat([real, *chosen], ignore_index=True)
+
+
+def _first_of_class(manifest: pd.DataFrame, emotion: str, count: int, profile: Profile) -> pd.DataFrame:
+    available = manifest[manifest["emotion"] == emotion]
+    if len(available) < count:
+        raise CompanionError(f"The pool has {len(available):,} synthetic faces of {emotion}, this level needs "
+                             f"{count:,}. Run stage 03 (notebooks/03_synthesis.ipynb) again to its end.")
+    ids = _fixed_order(available, profile)[:count]
+    return pd.DataFrame({"id": ids, "source": "synthetic", "emotion": emotion})
+
+
+def _fixed_order(rows: pd.DataFrame, profile: Profile) -> list[str]:
+    """Ids in an order that depends on the seed and the ids alone, so that a longer pool only adds to it.
+
+    The k-th face of a generator with share s stands at (k + 1/2) / s: any first part keeps the shares.
+    """
+    places = {}
+    for generator, ids in rows.groupby("generator")["id"]:
+        share = getattr(profile.generators, generator).share
+        shuffled = sorted(ids, key=lambda name: _shuffle_key(name, profile.balancing.seed))
+        places |= {name: ((k + 0.5) / share if share else np.inf) for k, name in enumerate(shuffled)}
+    return sorted(places, key=lambda name: (places[name], name))
+
+
+def _shuffle_key(name: str, seed: int) -> bytes:
+    return hashlib.sha256(f"{seed}/{name}".encode()).digest()
+
+
+def write_balanced_sets(dataset: str, profile: Profile, *, train: FaceSet,
+                        manifest: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Write the index of every level of the profile to ``profile.paths.balanced_set``, and return them."""
+    indices = {level: balanced_index(train, manifest, level, profile) for level in profile.balancing.levels}
+    for level, index in indices.items():
+        with atomic_write(profile.paths.balanced_set(dataset, level), "w", encoding="utf-8", newline="") as file:
+            index.to_csv(file, index=False, lineterminator="\n")
+    return indices
+
+
+def read_balanced_set(dataset: str, level: str, profile: Profile) -> pd.DataFrame:
+    """The index that ``write_balanced_sets`` wrote; CompanionError tells to run stage 04 if there is none."""
+    path = profile.paths.balanced_set(dataset, level)
+    if not path.is_file():
+        raise CompanionError(f"{path} is not there. Run stage 04 (notebooks/04_balancing.ipynb) with the profile "
+                             f"'{profile.name}' first.")
+    return pd.read_csv(path, dtype=str)
+
+
+def assemble(index: pd.DataFrame, train: FaceSet, pool: FaceSet, *, channels: int, size: int) -> FaceSet:
+    """The faces of an index, in its order, as uint8 [N, size, size, channels].
+
+    Raises CompanionError when an id is in neither set or carries another emotion there: the index is stale.
+    """
+    labels = index["emotion"].map(EMOTIONS.index).to_numpy(np.int64)
+    images = np.empty((len(index), size, size, channels), np.uint8)
+    origin = np.empty(len(index), object)
+    for source, faces in (("real", train), ("synthetic", pool)):
+        rows = np.flatnonzero(index["source"] == source)
+        found = _positions(index["id"].to_numpy()[rows], labels[rows], faces, source)
+        images[rows] = resize_images(faces.images[found], size, channels=channels)
+        origin[rows] = faces.origin[found]
+    return FaceSet(images, labels, index["id"].to_numpy(str), origin.astype(str))
+
+
+def _positions(ids: np.ndarray, labels: np.ndarray, faces: FaceSet, source: str) -> np.ndarray:
+    found = pd.Index(faces.ids.astype(object)).get_indexer(ids)
+    stale = found < 0
+    stale[~stale] = faces.labels[found[~stale]] != labels[~stale]
+    if stale.any():
+        raise CompanionError(f"{stale.sum():,} {source} faces of the balanced set are not what the faces at hand hold, "
+                             f"the first is {ids[stale][0]}. Run stage 04 (notebooks/04_balancing.ipynb) again.")
+    return found
