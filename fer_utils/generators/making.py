@@ -1,0 +1,116 @@
+"""Making the tiny generators: the two shipped ones from drawn faces, or one for a real data set from its training split."""
+
+from pathlib import Path
+
+import torch
+from diffusers import DiffusionPipeline
+from safetensors.torch import load_file, save
+
+from fer_utils.datasets import dataset_info, stored_splits
+from fer_utils.faces import FaceSet, concatenate
+from fer_utils.generators import tiny_training as training
+from fer_utils.generators.judge import AttributeNetwork, image_network, train_judge
+from fer_utils.generators.loading import device_name
+from fer_utils.generators.tiny_models import make_tokenizer
+from fer_utils.generators.web import draw_web, from_faces
+from fer_utils.paths import SHIPPED_GENERATORS, atomic_write, shipped_work_folder
+from fer_utils.profiles import Profile
+
+WEB_SIZE = 24_000
+JUDGE_SIZE = 12_000
+JUDGE_SEED = 99_991
+"""The judge's faces are drawn from another seed than the web: the generators never see them."""
+
+
+def make_shipped(recipe: training.Recipe = training.Recipe(), *, target: Path = SHIPPED_GENERATORS) -> None:
+    """Train both tiny generators on drawn faces, and their judge, and write them to ``target``.
+
+    Checkpoints lie in the work folder of ``paths.py``; a killed training continues.
+    """
+    work = shipped_work_folder()
+    web = draw_web(WEB_SIZE, seed=recipe.seed)
+    tokenizer = make_tokenizer()
+    autoencoder = training.train_autoencoder(web, recipe, work)
+    text_encoders = training.train_text_encoders(tokenizer, recipe, work)
+    save_half(training.train_sd3(web, autoencoder, tokenizer, text_encoders[1:], recipe, work), target / "tiny-sd3")
+    save_half(training.train_sd2(web, autoencoder, tokenizer, text_encoders[0], recipe, work), target / "tiny-sd2")
+    save_judge(train_judge(draw_web(JUDGE_SIZE, seed=JUDGE_SEED)), target / "judge.safetensors")
+
+
+def make_for_profile(profile: Profile) -> list[Path]:
+    """Train the generators named in ``tiny_generators.train`` on the profile's own training split.
+
+    Only the words come from elsewhere: the text encoders are the shipped ones, which know the prompt grammar and
+    no picture. Validation and test are never seen. Returns the folders written; finished ones are kept.
+    """
+    made = []
+    for generator in profile.tiny_generators.train:
+        folder = profile.paths.generators / f"tiny-{generator}"
+        if not (folder / "model_index.json").is_file():
+            save_half(_train_on_faces(generator, profile), folder)
+        made.append(folder)
+    return made
+
+
+def judge_for(profile: Profile) -> AttributeNetwork:
+    """The judge of the profile's pool: the shipped one for drawn faces, else one trained on the real training split."""
+    if all(dataset_info(name).is_demo for name in profile.data.sets):
+        return load_judge(SHIPPED_GENERATORS / "judge.safetensors")
+    path = profile.paths.generators / "judge.safetensors"
+    if not path.is_file():
+        web = from_faces(training_faces(profile))
+        save_judge(train_judge(web, epochs=profile.tiny_generators.teacher_epochs), path)
+    return load_judge(path)
+
+
+def training_faces(profile: Profile) -> FaceSet:
+    """The training splits of all the profile's data sets, as 64x64 RGB."""
+    return concatenate(*(stored_splits(name, profile).train.resize(64, channels=3) for name in profile.data.sets))
+
+
+def recipe_of(profile: Profile) -> training.Recipe:
+    """The recipe in the profile's section ``tiny_generators``."""
+    section = profile.tiny_generators
+    return training.Recipe(
+        autoencoder_steps=section.autoencoder_steps, diffusion_steps=section.diffusion_steps,
+        batch_size=section.batch_size, teacher_epochs=section.teacher_epochs, learning_rate=section.learning_rate,
+        seed=section.seed, device=device_name(profile))
+
+
+def save_half(pipeline: DiffusionPipeline, folder: Path) -> None:
+    """Write the pipeline in half precision; ``model_index.json``, by which a folder counts as a model, comes last."""
+    pipeline = pipeline.to("cpu", torch.float16)
+    partial = folder.with_name(f".{folder.name}.partial")
+    pipeline.save_pretrained(partial, safe_serialization=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial.rename(folder)
+
+
+def save_judge(judge: AttributeNetwork, path: Path) -> None:
+    """Write the judge's weights in half precision."""
+    weights = {name: value.half() if value.is_floating_point() else value
+               for name, value in judge.cpu().state_dict().items()}
+    with atomic_write(path) as file:
+        file.write(save(weights))
+
+
+def load_judge(path: Path) -> AttributeNetwork:
+    """The judge that ``save_judge`` wrote."""
+    judge = image_network()
+    judge(torch.zeros(2, 3, 64, 64))
+    judge.load_state_dict({name: value.float() if value.is_floating_point() else value
+                           for name, value in load_file(path).items()})
+    return judge.eval().requires_grad_(False)
+
+
+def _train_on_faces(generator: str, profile: Profile) -> DiffusionPipeline:
+    recipe, work = recipe_of(profile), profile.paths.generators / "checkpoints"
+    web = from_faces(training_faces(profile))
+    autoencoder = training.train_autoencoder(web, recipe, work)
+    words = DiffusionPipeline.from_pretrained(
+        SHIPPED_GENERATORS / f"tiny-{generator}", torch_dtype=torch.float32,
+        **({"text_encoder_3": None, "tokenizer_3": None} if generator == "sd3" else {}))
+    if generator == "sd3":
+        encoders = [words.text_encoder.to(recipe.device), words.text_encoder_2.to(recipe.device)]
+        return training.train_sd3(web, autoencoder, words.tokenizer, encoders, recipe, work)
+    return training.train_sd2(web, autoencoder, words.tokenizer, words.text_encoder.to(recipe.device), recipe, work)
