@@ -79,8 +79,13 @@ def call_options(pipeline: DiffusionPipeline) -> dict:
     return {"max_sequence_length": 0} if no_t5 and "max_sequence_length" in takes else {}
 
 
+def made_here(name: str, profile: Profile) -> Path:
+    """Where this run keeps what it trained for itself; the name changes with whatever the training depends on."""
+    return profile.paths.generators / f"{name}-{profile.fingerprint('data', 'tiny_generators')}"
+
+
 def _trained_here(generator: str, profile: Profile) -> Path:
-    folder = profile.paths.generators / f"tiny-{generator}"
+    folder = made_here(f"tiny-{generator}", profile)
     if not (folder / "model_index.json").is_file():
         raise CompanionError(
             f"generators.{generator}.model is 'trained-here', but {folder} holds no model yet. Put {generator} into "

@@ -1,5 +1,6 @@
 """Making the tiny generators: the two shipped ones from drawn faces, or one for a real data set from its training split."""
 
+import shutil
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ from fer_utils.datasets import dataset_info, stored_splits
 from fer_utils.faces import FaceSet, concatenate
 from fer_utils.generators import tiny_training as training
 from fer_utils.generators.judge import AttributeNetwork, image_network, train_judge
-from fer_utils.generators.loading import device_name
+from fer_utils.generators.loading import device_name, made_here
 from fer_utils.generators.tiny_models import make_tokenizer
 from fer_utils.generators.web import draw_web, from_faces
 from fer_utils.paths import SHIPPED_GENERATORS, atomic_write, shipped_work_folder
@@ -22,10 +23,15 @@ JUDGE_SEED = 99_991
 """The judge's faces are drawn from another seed than the web: the generators never see them."""
 
 
-def make_shipped(recipe: training.Recipe = training.Recipe(), *, target: Path = SHIPPED_GENERATORS) -> None:
+def train_generators(profile: Profile) -> list[Path]:
+    """What ``python -m fer_utils train-generators`` does: the profile's own generators, or the shipped ones."""
+    return make_for_profile(profile) if profile.tiny_generators.train else make_shipped()
+
+
+def make_shipped(recipe: training.Recipe = training.Recipe(), *, target: Path = SHIPPED_GENERATORS) -> list[Path]:
     """Train both tiny generators on drawn faces, and their judge, and write them to ``target``.
 
-    Checkpoints lie in the work folder of ``paths.py``; a killed training continues.
+    Checkpoints lie in the work folder of ``paths.py``; a killed training continues, a finished one is not repeated.
     """
     work = shipped_work_folder()
     web = draw_web(WEB_SIZE, seed=recipe.seed)
@@ -35,6 +41,7 @@ def make_shipped(recipe: training.Recipe = training.Recipe(), *, target: Path = 
     save_half(training.train_sd3(web, autoencoder, tokenizer, text_encoders[1:], recipe, work), target / "tiny-sd3")
     save_half(training.train_sd2(web, autoencoder, tokenizer, text_encoders[0], recipe, work), target / "tiny-sd2")
     save_judge(train_judge(draw_web(JUDGE_SIZE, seed=JUDGE_SEED)), target / "judge.safetensors")
+    return [target / name for name in ("tiny-sd2", "tiny-sd3", "judge.safetensors")]
 
 
 def make_for_profile(profile: Profile) -> list[Path]:
@@ -45,7 +52,7 @@ def make_for_profile(profile: Profile) -> list[Path]:
     """
     made = []
     for generator in profile.tiny_generators.train:
-        folder = profile.paths.generators / f"tiny-{generator}"
+        folder = made_here(f"tiny-{generator}", profile)
         if not (folder / "model_index.json").is_file():
             save_half(_train_on_faces(generator, profile), folder)
         made.append(folder)
@@ -56,7 +63,7 @@ def judge_for(profile: Profile) -> AttributeNetwork:
     """The judge of the profile's pool: the shipped one for drawn faces, else one trained on the real training split."""
     if all(dataset_info(name).is_demo for name in profile.data.sets):
         return load_judge(SHIPPED_GENERATORS / "judge.safetensors")
-    path = profile.paths.generators / "judge.safetensors"
+    path = made_here("judge", profile).with_suffix(".safetensors")
     if not path.is_file():
         web = from_faces(training_faces(profile))
         save_judge(train_judge(web, epochs=profile.tiny_generators.teacher_epochs), path)
@@ -78,11 +85,12 @@ def recipe_of(profile: Profile) -> training.Recipe:
 
 
 def save_half(pipeline: DiffusionPipeline, folder: Path) -> None:
-    """Write the pipeline in half precision; ``model_index.json``, by which a folder counts as a model, comes last."""
+    """Write the pipeline in half precision to a temporary folder and rename it: a folder is a whole model or none."""
     pipeline = pipeline.to("cpu", torch.float16)
     partial = folder.with_name(f".{folder.name}.partial")
     pipeline.save_pretrained(partial, safe_serialization=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists():
+        shutil.rmtree(folder)
     partial.rename(folder)
 
 
@@ -104,7 +112,7 @@ def load_judge(path: Path) -> AttributeNetwork:
 
 
 def _train_on_faces(generator: str, profile: Profile) -> DiffusionPipeline:
-    recipe, work = recipe_of(profile), profile.paths.generators / "checkpoints"
+    recipe, work = recipe_of(profile), made_here("checkpoints", profile)
     web = from_faces(training_faces(profile))
     autoencoder = training.train_autoencoder(web, recipe, work)
     words = DiffusionPipeline.from_pretrained(

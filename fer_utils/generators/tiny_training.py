@@ -8,6 +8,7 @@ Every step draws from a generator seeded by its own number, so a killed training
 """
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +51,9 @@ def train_text_encoders(tokenizer, recipe: Recipe, folder: Path) -> list:
 
 def train_autoencoder(web: Captioned, recipe: Recipe, folder: Path):
     """The autoencoder of ``web``'s pictures, its latents scaled to unit variance."""
-    teacher = train_attributes(image_network(), web.images, web.attributes, epochs=recipe.teacher_epochs,
-                               seed=recipe.seed, prepare=to_model, device=recipe.device)
+    teacher = cache(lambda: train_attributes(      # not made at all when the training is finished already
+        image_network(), web.images, web.attributes, epochs=recipe.teacher_epochs, seed=recipe.seed,
+        prepare=to_model, device=recipe.device))
     torch.manual_seed(recipe.seed)
     autoencoder = tiny.make_autoencoder().to(recipe.device)
 
@@ -61,7 +63,7 @@ def train_autoencoder(web: Captioned, recipe: Recipe, folder: Path):
         posterior = autoencoder.encode(images).latent_dist
         noise = torch.randn(posterior.mean.shape, generator=generator).to(recipe.device)
         decoded = autoencoder.decode(posterior.mean + posterior.std * noise).sample
-        return reconstruction_loss(decoded.float(), images, teacher) + 1e-6 * posterior.kl().mean()
+        return reconstruction_loss(decoded.float(), images, teacher()) + 1e-6 * posterior.kl().mean()
 
     fit(autoencoder, loss, steps=recipe.autoencoder_steps, learning_rate=2 * recipe.learning_rate,
         folder=folder, name="autoencoder", seed=recipe.seed)
@@ -142,17 +144,18 @@ def train_sd3(web: Captioned, autoencoder, tokenizer, text_encoders, recipe: Rec
 
 def _train_diffusion(model, diffuse, web: Captioned, autoencoder, tokenizer, recipe: Recipe, folder: Path, *, name: str):
     """Fit ``model``; ``diffuse`` gives (prediction, target, estimate of the clean latents, share of signal)."""
-    latents = encode(autoencoder, web.images) * autoencoder.config.scaling_factor
-    teacher = train_attributes(latent_network(tiny.LATENT_CHANNELS), latents, web.attributes,
-                               epochs=recipe.teacher_epochs, seed=recipe.seed, device=recipe.device)
+    latents = cache(lambda: encode(autoencoder, web.images) * autoencoder.config.scaling_factor)
+    teacher = cache(lambda: train_attributes(
+        latent_network(tiny.LATENT_CHANNELS), latents(), web.attributes, epochs=recipe.teacher_epochs,
+        seed=recipe.seed, device=recipe.device))
 
     def loss(step: int, generator: torch.Generator) -> torch.Tensor:
         index = torch.randint(len(web), (recipe.batch_size,), generator=generator)
         rng = np.random.default_rng([recipe.seed, step])
         captions = [caption if rng.random() >= CAPTION_DROPOUT else "" for caption in web.captions(index, rng)]
-        wanted, tokens = latents[index].to(recipe.device), tokenize(tokenizer, captions).to(recipe.device)
+        wanted, tokens = latents()[index].to(recipe.device), tokenize(tokenizer, captions).to(recipe.device)
         predicted, target, clean, signal = diffuse(wanted, tokens, generator)
-        features = feature_distance(teacher, clean, wanted, weight=signal)
+        features = feature_distance(teacher(), clean, wanted, weight=signal)
         return functional.mse_loss(predicted, target) + FEATURE_WEIGHT * features
 
     with sdpa_kernel(SDPBackend.MATH):      # flash attention's backward is slow on CPUs

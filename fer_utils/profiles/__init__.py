@@ -79,7 +79,7 @@ def load_profile(name: str, overrides=()) -> Profile:
 def differences(profile: Profile, base: Profile | None = None) -> pd.DataFrame:
     """What differs from the paper: columns setting, paper, <profile name>; one row per differing value."""
     base = base or load_profile(BASE)
-    paper, ours = _flatten(base.values), _flatten(profile.values)
+    paper, ours = flatten(base.values), flatten(profile.values)
     rows = [(key, paper[key], ours[key]) for key in paper
             if paper[key] != ours[key] and key not in ("description", "stamp")]
     return pd.DataFrame(rows, columns=["setting", "paper", profile.name], dtype=object)
@@ -142,10 +142,11 @@ def _number(text: str):
         return text
 
 
-def _flatten(values: dict, prefix: str = "") -> dict:
+def flatten(values: dict, prefix: str = "") -> dict:
+    """Nested settings as {'section.name': value}."""
     flat = {}
     for key, value in values.items():
-        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat
 
 

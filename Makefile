@@ -1,0 +1,52 @@
+# make reproduce   every table and figure of a profile (PROFILE=demo); run again, only what is not fresh
+# make test        all tests
+# make lab         JupyterLab on the notebooks
+# make notebooks   execute the committed notebooks on demo again and clean them
+# make clean       remove the environment and all working files; tables, figures and notebooks stay
+
+PROFILE ?= demo
+ARGS ?=
+TESTS ?=
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help reproduce test lab notebooks clean
+
+help:
+	@grep '^# make' Makefile | cut -c 3-
+
+reproduce: $(READY)
+	@$(PYTHON) -m fer_utils reproduce --profile $(PROFILE) $(ARGS)
+
+test: $(READY)
+	@$(PYTHON) -m pytest $(TESTS)
+
+lab: $(READY)
+	@$(PYTHON) -m jupyter lab --notebook-dir=notebooks
+
+notebooks: $(READY)
+	@$(PYTHON) -m fer_utils notebooks --profile demo
+
+clean:
+	rm -rf $(VENV) runs build *.egg-info .pytest_cache .hypothesis
+
+# Made again only when the pinned versions or the project's metadata change; otherwise make needs no network.
+$(READY): requirements.lock pyproject.toml
+	@if ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	  for name in python3.11 python3.12 python3.13 python3; do \
+	    if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$name; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "Found no Python 3.11 or newer (looked for python3.11, python3.12, python3.13 and python3)." >&2; \
+	    echo "Install one, for instance with conda: conda create -n fer python=3.11, then activate it." >&2; exit 2; \
+	  fi; \
+	  echo "Making $(VENV) with $$($$found --version)"; \
+	  $$found -m venv --clear $(VENV) || { \
+	    echo "$$found cannot make a virtual environment; on Debian and Ubuntu install python3-venv." >&2; exit 2; }; \
+	fi
+	@echo "Installing the pinned packages (the first time this takes some minutes)"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)

@@ -1,0 +1,131 @@
+"""The commands of ``python -m fer_utils``; each is a few lines over a function of the package.
+
+Only what a command needs is imported when it runs, so that a run in which everything is fresh takes seconds.
+"""
+
+import argparse
+import sys
+
+from fer_utils.errors import CompanionError, nearest
+
+USER_ERROR, INTERRUPTED = 2, 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with this project's error messages: one message, the nearest valid name, exit code 2."""
+
+    def error(self, message):
+        raise CompanionError(f"{message}\nSee python -m fer_utils --help.")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns its exit code: 0, 2 for an error the user can mend, 130 after Ctrl-C."""
+    try:
+        options = _read_arguments(sys.argv[1:] if arguments is None else arguments)
+        options.command(options)
+        return 0
+    except CompanionError as problem:
+        print(problem, file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        print("Stopped. What was finished is kept; the same command goes on from there.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _read_arguments(arguments: list[str]) -> argparse.Namespace:
+    parser = _Parser(prog="python -m fer_utils", description=__doc__.split(";")[0] + ".")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    run = _add(commands, "reproduce", _reproduce, "run every stage that is not fresh and write all tables and figures")
+    run.add_argument("--from", dest="start", metavar="STAGE", help="run this stage and all after it, fresh or not")
+    run.add_argument("--force", action="store_true", help="delete what was made and run everything again")
+    _add(commands, "status", _status, "say what is fresh, and why the rest is not")
+    _add(commands, "differences", _differences, "what differs from the paper in a profile")
+    _add(commands, "notebooks", _notebooks, "run what is not fresh and store the cleaned notebooks in notebooks/")
+    _add(commands, "readme", _readme, "fill the README's tables from the tables of a profile")
+    _add(commands, "train-generators", _train_generators, "train the shipped tiny generators, or the profile's own, again")
+    _add(commands, "profiles", _profiles, "list the profiles", with_profile=False)
+    _check_command(arguments, commands.choices)
+    return parser.parse_args(arguments)
+
+
+def _add(commands, name: str, function, summary: str, *, with_profile: bool = True) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=summary, description=summary)
+    parser.set_defaults(command=function)
+    if with_profile:
+        parser.add_argument("--profile", default="demo", help="which settings (default: demo)")
+        parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="SECTION.NAME=VALUE",
+                            help="override one setting; may be given several times")
+    return parser
+
+
+def _check_command(arguments: list[str], valid) -> None:
+    """A misspelt command named with the nearest valid one (argparse lists them all, as a Python list)."""
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in valid:
+        raise CompanionError(f"Unknown command '{arguments[0]}': {nearest(arguments[0], valid)}")
+
+
+def _profile(options):
+    from fer_utils.profiles import load_profile
+
+    return load_profile(options.profile, options.overrides)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _reproduce(options) -> None:
+    from fer_utils.pipeline import reproduce
+    from fer_utils.summary import summary
+
+    profile = _profile(options)
+    ran = reproduce(profile, start=options.start, force=options.force, say=_say, watched=sys.stderr.isatty())
+    _say("" if ran else "\nEverything is fresh.")
+    _say(summary(profile))
+
+
+def _status(options) -> None:
+    from fer_utils.pipeline import status
+
+    for found in status(_profile(options)):
+        _say(f"{found.unit.name}: {f'stale, {found.reason}' if found.reason else 'fresh'}")
+
+
+def _differences(options) -> None:
+    from fer_utils.profiles import differences
+    from fer_utils.summary import text_table
+
+    _say(text_table(differences(_profile(options))))
+
+
+def _profiles(options) -> None:
+    from fer_utils.profiles import load_profile, profile_names
+
+    for name in profile_names():
+        _say(f"{name:10} {load_profile(name).values['description']}")
+
+
+def _notebooks(options) -> None:
+    from fer_utils.committed_notebooks import store_notebooks
+    from fer_utils.pipeline import reproduce
+
+    profile = _profile(options)
+    reproduce(profile, say=_say, watched=sys.stderr.isatty())
+    for path in store_notebooks(profile):
+        _say(f"stored {path.name}")
+
+
+def _readme(options) -> None:
+    from fer_utils.readme import fill_readme
+
+    _say(f"filled {fill_readme(_profile(options))}")
+
+
+def _train_generators(options) -> None:
+    import logging
+
+    from fer_utils.generators.making import train_generators
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    for path in train_generators(_profile(options)):
+        _say(f"wrote {path}")

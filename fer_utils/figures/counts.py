@@ -1,0 +1,64 @@
+"""Class counts, before and after balancing (section IV and Table II of the paper)."""
+
+import textwrap
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from fer_utils.emotions import EMOTIONS
+from fer_utils.figures.style import EMOTION_COLOURS, EMOTION_TITLES, FAINT, INK, PAGE, new_figure, styled
+
+Counts = dict[str, int]
+
+
+@styled
+def class_distribution(real: dict[str, Counts], totals: dict[str, dict[str, Counts]] | None = None) -> Figure:
+    """Images per emotion, one row of panels per data set and one panel per level.
+
+    Args:
+        real: for each data set (by the title to print) its real images per emotion.
+        totals: for each data set and level (by title) all images per emotion; what exceeds ``real`` is
+            synthetic and hatched. Without it only the real images are drawn.
+    """
+    totals = totals or {title: {"": counts} for title, counts in real.items()}
+    levels = list(next(iter(totals.values())))
+    # One level: the data sets stand side by side. Several: one row of panels per data set.
+    columns = len(levels) if len(levels) > 1 else len(totals)
+    rows = len(totals) if len(levels) > 1 else 1
+    figure = new_figure(PAGE, 0.45 + 1.75 * rows)
+    panels = figure.subplots(rows, columns, sharey="row" if len(levels) > 1 else False, squeeze=False)
+    places = [(title, level) for title in totals for level in levels]
+    for axes, (title, level) in zip(panels.flat, places):
+        _bars(axes, real[title], totals[title][level])
+        axes.set_title(level or title)
+    for axes, title in zip(panels[:, 0], totals):
+        axes.set_ylabel("\n".join([*(textwrap.wrap(title, 14) if rows > 1 else ()), "training images"]))
+    for row in panels if columns == len(levels) else panels.T:
+        row[0].set_ylim(top=1.02 * max(axes.get_ylim()[1] for axes in row))
+    if len(levels) > 1:
+        figure.legend(handles=_legend(), loc="outside upper center", ncols=2)
+    return figure
+
+
+def _bars(axes, real: Counts, totals: Counts) -> None:
+    """One bar per emotion: real images solid, synthetic ones hatched on top."""
+    places = np.arange(len(EMOTIONS))
+    bottom = np.array([real[name] for name in EMOTIONS])
+    top = np.array([totals[name] for name in EMOTIONS])
+    colours = [EMOTION_COLOURS[name] for name in EMOTIONS]
+    axes.bar(places, bottom, color=colours, edgecolor=INK, linewidth=0.4, width=0.78)
+    axes.bar(places, top - bottom, bottom=bottom, color="white", edgecolor=colours, hatch="/////",
+             linewidth=0.8, width=0.78)
+    for place, count in zip(places, top):
+        axes.annotate(f"{count:,}", (place, count), xytext=(0, 2), textcoords="offset points", ha="center",
+                      va="bottom", size=5.5, rotation=90 if count >= 1000 else 0)
+    axes.set_xticks(places, [EMOTION_TITLES[name] for name in EMOTIONS], rotation=60, ha="right",
+                    rotation_mode="anchor")
+    axes.tick_params(axis="x", length=0)
+    axes.set_ylim(top=(1.28 if top.max() >= 1000 else 1.14) * top.max())
+
+
+def _legend() -> list[Patch]:
+    return [Patch(facecolor=FAINT, edgecolor=INK, linewidth=0.4, label="real"),
+            Patch(facecolor="white", edgecolor=FAINT, hatch="/////", label="synthetic")]

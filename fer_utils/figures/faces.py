@@ -1,0 +1,90 @@
+"""Faces: samples of a set, and the synthetic examples of Fig. 3."""
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fer_utils.emotions import EMOTIONS
+from fer_utils.faces import FaceSet
+from fer_utils.figures.style import EMOTION_COLOURS, EMOTION_TITLES, PAGE, bare, new_figure, show_face, styled
+
+GENERATOR_TITLES = {"sd2": "Stable Diffusion 2", "sd3": "Stable Diffusion 3"}
+
+
+@styled
+def sample_grid(faces: FaceSet, per_class: int = 10, title: str = "") -> Figure:
+    """The first ``per_class`` faces of each emotion, one row per emotion; a class with fewer leaves gaps."""
+    figure = new_figure(PAGE, 0.3 + (PAGE - 0.6) / per_class * len(EMOTIONS))
+    _grid(figure, faces, per_class, title)
+    return figure
+
+
+@styled
+def sample_grids(sets: dict[str, FaceSet], per_class: int = 6) -> Figure:
+    """A ``sample_grid`` of each set under its title, side by side."""
+    figure = new_figure(PAGE, 0.3 + (PAGE / len(sets) - 0.6) / per_class * len(EMOTIONS))
+    for part, (title, faces) in zip(np.ravel(figure.subfigures(1, len(sets))), sets.items()):
+        _grid(part, faces, per_class, title)
+    return figure
+
+
+def _grid(figure, faces: FaceSet, per_class: int, title: str) -> None:
+    panels = figure.subplots(len(EMOTIONS), per_class, squeeze=False)
+    for label, (emotion, row) in enumerate(zip(EMOTIONS, panels)):
+        images = faces.images[faces.labels == label][:per_class]
+        for place, axes in enumerate(row):
+            bare(axes)
+            if place < len(images):
+                show_face(axes, images[place])
+        row[0].set_ylabel(EMOTION_TITLES[emotion], rotation=0, ha="right", va="center")
+    figure.suptitle(title)
+
+
+@styled
+def figure_3_synthetic_examples(pool: FaceSet, manifest: pd.DataFrame, *, per_generator: int = 2,
+                                titles: dict[str, str] | None = None) -> Figure:
+    """Fig. 3: synthetic faces with the prompts they were made from, one column per emotion.
+
+    Args:
+        pool: synthetic faces with ids from ``manifest``.
+        manifest: columns id, generator, emotion, prompt; the first ``per_generator`` images of each
+            generator and emotion are drawn, preferring prompts not drawn yet.
+        per_generator: rows of images for each generator that made any.
+        titles: what to call each generator; the models of the paper by default.
+    """
+    titles = GENERATOR_TITLES | (titles or {})
+    generators = [name for name in titles if (manifest["generator"] == name).any()]
+    rows = per_generator * len(generators)
+    figure = new_figure(PAGE, 0.3 + rows * 1.43)
+    panels = figure.subplots(rows, len(EMOTIONS), squeeze=False)
+    position = {face: place for place, face in enumerate(pool.ids)}
+    for column, emotion in enumerate(EMOTIONS):
+        examples = pd.concat([_first_examples(manifest, name, emotion, per_generator) for name in generators])
+        for axes, example in zip(panels[:, column], examples.to_dict("records")):
+            bare(axes)
+            if example["id"] in position:
+                show_face(axes, pool.images[position[example["id"]]])
+                axes.set_xlabel(_wrapped(example["prompt"]), size=5.3, labelpad=2)
+        panels[0, column].set_title(EMOTION_TITLES[emotion], weight="bold")
+        _underline(panels[0, column], EMOTION_COLOURS[emotion])
+    for place, name in enumerate(generators):
+        panels[place * per_generator, 0].set_ylabel(titles[name], size=7.5)
+    return figure
+
+
+def _first_examples(manifest: pd.DataFrame, generator: str, emotion: str, count: int) -> pd.DataFrame:
+    """``count`` rows of one generator and emotion, each prompt once while there are enough; padded with gaps."""
+    rows = manifest[(manifest["generator"] == generator) & (manifest["emotion"] == emotion)]
+    rows = rows.assign(again=rows.duplicated("prompt")).sort_values("again", kind="stable")[:count]
+    gaps = pd.DataFrame({"id": [""] * (count - len(rows)), "prompt": ""})
+    return pd.concat([rows, gaps]) if len(gaps) else rows
+
+
+def _underline(axes, colour: str) -> None:
+    axes.plot([0, 1], [1.02, 1.02], color=colour, linewidth=2, clip_on=False, transform=axes.transAxes)
+
+
+def _wrapped(prompt: str) -> str:
+    return "\n".join(textwrap.wrap(f"“{prompt}”", 23))

@@ -1,0 +1,76 @@
+"""Writing and showing figures: always with the profile's stamp, always the same bytes for the same content."""
+
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+from IPython.display import Image
+from matplotlib.figure import Figure
+
+from fer_utils.figures.style import STAMP_COLOUR, styled
+from fer_utils.paths import atomic_write
+from fer_utils.profiles import Profile
+
+FORMATS = ("pdf", "svg", "png")
+PRINT_DPI, SCREEN_DPI = 300, 110
+_STAMP_STRIP = 0.2  # inches added at the lower edge for the stamp
+
+
+def save(figure: Figure, name: str, profile: Profile, *, caption: str = "") -> list[Path]:
+    """Write ``name``.pdf, .svg and .png (300 dpi) to the profile's figures; the paths, in that order.
+
+    The profile's stamp is drawn in the lower right corner; the caption goes into the files' metadata, for
+    readers of the file alone. No file holds a date, so equal content gives equal bytes.
+    """
+    paths = [profile.paths.figures / f"{name}.{kind}" for kind in FORMATS]
+    with _stamped(figure, profile.stamp):
+        for path, kind in zip(paths, FORMATS):
+            content = _render(figure, kind, PRINT_DPI, _metadata(kind, name, caption, profile.stamp))
+            with atomic_write(path) as file:
+                file.write(content)
+    return paths
+
+
+def show(figure: Figure, profile: Profile) -> Image:
+    """The stamped figure for a notebook: a static PNG at screen resolution, whatever backend is set."""
+    with _stamped(figure, profile.stamp):
+        return Image(data=_render(figure, "png", SCREEN_DPI, {"Software": None}), format="png")
+
+
+@styled
+def _render(figure: Figure, kind: str, dpi: int, metadata: dict) -> bytes:
+    buffer = BytesIO()
+    figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata)
+    return buffer.getvalue()
+
+
+def _metadata(kind: str, name: str, caption: str, stamp: str) -> dict:
+    """Title and caption under the names each format knows; dates and program versions left out."""
+    about = " ".join(text for text in (caption, f"[{stamp}]" if stamp else "") if text)
+    if kind == "pdf":
+        return {"Title": name, "Subject": about, "CreationDate": None, "Creator": None, "Producer": None}
+    if kind == "svg":
+        return {"Title": name, "Description": about, "Date": None, "Creator": None}
+    return {"Title": name, "Description": about, "Software": None}
+
+
+@contextmanager
+def _stamped(figure: Figure, stamp: str):
+    """Draw the stamp in a strip added under the figure, and leave the figure as it was found."""
+    if not stamp:
+        yield
+        return
+    before = figure.get_figheight()
+    height = before + _STAMP_STRIP
+    strip = _STAMP_STRIP / height
+    figure.set_figheight(height)
+    figure.get_layout_engine().set(rect=(0, strip, 1, 1 - strip))
+    text = figure.text(1 - 0.06 / figure.get_figwidth(), 0.05 / height, stamp, ha="right", va="bottom",
+                       size=7, weight="bold", color="white", parse_math=False,
+                       bbox={"facecolor": STAMP_COLOUR, "edgecolor": "none", "pad": 1.8})
+    try:
+        yield
+    finally:
+        text.remove()
+        figure.set_figheight(before)
+        figure.get_layout_engine().set(rect=(0, 0, 1, 1))

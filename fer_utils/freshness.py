@@ -1,0 +1,139 @@
+"""Whether a unit's results still stand: what they were made from, written down when they were made.
+
+The record of a unit is one JSON file. It holds the settings, the code and the inputs the unit was made from, each
+with its own hash, so that the reason for running again can be named.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+from fer_utils.paths import PACKAGE, atomic_write, data_folder, project_root
+from fer_utils.stages import Unit
+
+
+def record_path(unit: Unit, profile) -> Path:
+    """Where the record of ``unit`` lies."""
+    return profile.paths.stages / f"{unit.name}.json"
+
+
+def read_record(unit: Unit, profile) -> dict | None:
+    """The record of ``unit``; None if it never started or its record cannot be read."""
+    try:
+        return json.loads(record_path(unit, profile).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def write_record(unit: Unit, profile, record: dict) -> None:
+    """Write the record atomically; its file appears only when it is complete."""
+    with atomic_write(record_path(unit, profile), "w", encoding="utf-8") as file:
+        json.dump(record, file, indent=1, sort_keys=True)
+
+
+def ingredients(unit: Unit, profile, notebook: Path, inputs: list[Unit]) -> dict[str, dict]:
+    """Everything the unit's results depend on: kind -> name -> value or hash."""
+    stage = unit.stage
+    return {"setting": _settings(profile, stage.sections), "code": _code(stage.code),
+            "notebook": {notebook.name: _notebook_hash(notebook)},
+            "data": _source_files(profile) if "data" in stage.sections else {},
+            "input": {needed.name: _content(read_record(needed, profile)) for needed in inputs}}
+
+
+def changed(recorded: dict, current: dict) -> str:
+    """The first difference between two ``ingredients``, in words; empty if there is none."""
+    for kind, now in current.items():
+        before = recorded.get(kind, {})
+        for name in sorted(set(before) | set(now)):
+            if before.get(name) != now.get(name):
+                shown = f": {before.get(name)} -> {now.get(name)}" if kind == "setting" else ""
+                return f"{kind} changed ({name}{shown})"
+    return ""
+
+
+def describe_files(paths: list[Path]) -> dict[str, dict]:
+    """Name below the project root -> sha256, size and time of change, for every file at or below ``paths``."""
+    return {_relative(path): _described(path) for path in _files_below(paths)}
+
+
+def missing_or_changed(outputs: dict[str, dict]) -> str:
+    """The first recorded output that is gone or has other bytes, in words; empty if all stand.
+
+    A file with the recorded size and time of change is taken as unchanged without reading it.
+    """
+    for name, recorded in outputs.items():
+        path = project_root() / name
+        if not path.is_file():
+            return f"output missing ({name})"
+        found = path.stat()
+        untouched = (found.st_size, found.st_mtime_ns) == (recorded["size"], recorded["mtime_ns"])
+        if not untouched and file_hash(path) != recorded["sha256"]:
+            return f"output changed ({name})"
+    return ""
+
+
+def file_hash(path: Path) -> str:
+    """The SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _described(path: Path) -> dict:
+    found = path.stat()
+    return {"sha256": file_hash(path), "size": found.st_size, "mtime_ns": found.st_mtime_ns}
+
+
+def _files_below(paths: list[Path]) -> list[Path]:
+    """Files at or below ``paths``, without temporary and hidden ones."""
+    files = []
+    for path in paths:
+        files += sorted(path.rglob("*")) if path.is_dir() else [path]
+    return [file for file in files if file.is_file() and not file.name.startswith(".")]
+
+
+def _relative(path: Path) -> str:
+    return path.relative_to(project_root()).as_posix()
+
+
+def _settings(profile, sections: tuple[str, ...]) -> dict:
+    """Flat ``section.name`` -> value of the named sections, less those named with a minus."""
+    from fer_utils.profiles import flatten
+
+    flat = flatten(profile.values)
+    wanted = [name for name in sections if not name.startswith("-")]
+    left_out = {name[1:] for name in sections if name.startswith("-")}
+    return {key: value for key, value in flat.items() if key not in left_out
+            and any(key == name or key.startswith(f"{name}.") for name in wanted)}
+
+
+def _code(modules: tuple[str, ...]) -> dict[str, str]:
+    """File of the package -> hash, for every module or folder named."""
+    files = []
+    for module in modules:
+        folder = PACKAGE / module
+        files += _files_below([folder]) if folder.is_dir() else [folder.with_suffix(".py")]
+    return {file.relative_to(PACKAGE).as_posix(): file_hash(file)
+            for file in files if file.is_file() and file.suffix != ".pyc"}
+
+
+def _notebook_hash(notebook: Path) -> str:
+    """A hash of the code cells alone: prose and stored outputs don't matter."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    return hashlib.sha256(json.dumps(code).encode()).hexdigest()
+
+
+def _source_files(profile) -> dict[str, list]:
+    """Size and time of change of every file in the data folder; nothing where all faces are drawn by code."""
+    if all(name.startswith("demo_") for name in profile.data.sets):
+        return {}
+    return {path.relative_to(data_folder()).as_posix(): [path.stat().st_size, path.stat().st_mtime_ns]
+            for path in _files_below([data_folder()])}
+
+
+def _content(record: dict | None) -> str:
+    """A hash of what a finished unit hands on, so that a stage that ran again with equal results changes nothing."""
+    if not record or not record.get("finished"):
+        return ""
+    handed_on = {name: record["outputs"][name]["sha256"] for name in record["handed_on"]}
+    return hashlib.sha256(json.dumps(handed_on, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,125 @@
+"""Executing one notebook with papermill, without papermill's traps.
+
+papermill only warns about an unknown parameter, takes ``sys.exit(0)`` in a cell for success and picks whatever
+kernel is called python3. Here each of these is an error, or cannot happen.
+"""
+
+import os
+import re
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+from fer_utils.errors import CompanionError, nearest
+from fer_utils.paths import PACKAGE
+
+
+def run_notebook(notebook: Path, executed: Path, parameters: dict, *, timeout: int, threads: int = 0,
+                 watched: bool = False) -> None:
+    """Execute ``notebook`` with ``parameters`` and leave the executed copy at ``executed``.
+
+    ``timeout`` is in seconds a cell; ``threads`` > 0 caps the threads of the kernel; ``watched`` shows a bar.
+    Raises CompanionError naming the notebook, the cell, the error's last line and the executed copy.
+    """
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    check_parameters(notebook, parameters)
+    executed.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with kernel_environment(threads):
+            result = papermill.execute_notebook(
+                notebook, executed, parameters, kernel_name="python3", cwd=notebook.parent, start_timeout=180,
+                execution_timeout=timeout, progress_bar={"leave": False} if watched else False)
+    except PapermillExecutionError as problem:
+        raise _failure(notebook, executed, problem.source, problem.exec_count, _last_line(problem)) from None
+    except (DeadKernelError, CellTimeoutError, RuntimeError) as problem:
+        if isinstance(problem, RuntimeError) and "Kernel" not in str(problem):
+            raise
+        raise _stopped(notebook, executed, problem, timeout) from None
+    _check_complete(result, notebook, executed)
+
+
+def check_parameters(notebook: Path, parameters: dict) -> None:
+    """Raise CompanionError if a parameter is not set in the notebook's ``parameters`` cell."""
+    import papermill
+
+    if not notebook.is_file():
+        raise CompanionError(f"The notebook {notebook} is missing; restore it from the repository.")
+    known = papermill.inspect_notebook(notebook)
+    for name in parameters:
+        if name not in known:
+            raise CompanionError(f"{notebook.name} has no parameter '{name}' in its parameters cell: "
+                                 f"{nearest(name, known)}")
+
+
+@contextmanager
+def kernel_environment(threads: int = 0):
+    """Environment variables that kernels inherit: this interpreter, this package, inline pictures, few threads."""
+    before = dict(os.environ)
+    with tempfile.TemporaryDirectory() as folder:
+        _write_kernel(Path(folder) / "kernels" / "python3")
+        # A folder in JUPYTER_PATH comes before a kernel called python3 that somebody installed for another project.
+        os.environ["JUPYTER_PATH"] = _joined(folder, "JUPYTER_PATH")
+        os.environ["PYTHONPATH"] = _joined(str(PACKAGE.parent), "PYTHONPATH")
+        os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+        if threads > 0:
+            os.environ["OMP_NUM_THREADS"] = str(threads)
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def _write_kernel(folder: Path) -> None:
+    from ipykernel.kernelspec import write_kernel_spec
+
+    # The log level keeps the kernel's remarks about its own transport out of the terminal.
+    write_kernel_spec(folder, overrides={"argv": [sys.executable, "-m", "ipykernel_launcher", "--log-level=50",
+                                                  "-f", "{connection_file}"]})
+
+
+def _joined(first: str, variable: str) -> str:
+    return os.pathsep.join(filter(None, [first, os.environ.get(variable)]))
+
+
+def _check_complete(result, notebook: Path, executed: Path) -> None:
+    """Every code cell ran to its end: ``sys.exit(0)`` or a stop by hand leaves cells that did not."""
+    for cell in result.cells:
+        if cell.cell_type != "code" or not cell.source.strip():
+            continue
+        left = [output.ename for output in cell.outputs if output.output_type == "error"]
+        done = cell.execution_count is not None and cell.metadata.papermill.status == "completed"
+        if left or not done:
+            why = f"the cell ended with {left[0]}" if left else "the cell did not run to its end"
+            raise _failure(notebook, executed, cell.source, cell.execution_count, why)
+
+
+def _failure(notebook: Path, executed: Path, source: str, number: int | None, why: str) -> CompanionError:
+    first_line = next((line.strip() for line in source.splitlines() if line.strip()), "")
+    return CompanionError(f"Stage {notebook.stem} failed in cell [{number or '-'}] ({first_line}):\n  {why}\n"
+                          f"The executed notebook is {executed}; everything made so far is kept.")
+
+
+def _stopped(notebook: Path, executed: Path, problem: Exception, timeout: int) -> CompanionError:
+    """A kernel that died or a cell that took too long; papermill's copy says which cell was running."""
+    import nbformat
+
+    late = type(problem).__name__ == "CellTimeoutError"
+    why = (f"the cell took longer than {timeout} seconds (setting run.cell_timeout)" if late else
+           "the notebook's Python process died; too little memory is the usual reason")
+    started = [cell for cell in nbformat.read(executed, as_version=4).cells
+               if cell.cell_type == "code" and cell.metadata.get("papermill", {}).get("start_time")]
+    source, number = (started[-1].source, started[-1].execution_count) if started else ("", None)
+    return _failure(notebook, executed, source, number, why)
+
+
+def _last_line(problem) -> str:
+    """The message of a CompanionError as it is; of anything else its type and the last line of its message."""
+    if problem.ename == "CompanionError":
+        return problem.evalue
+    lines = [line for line in re.sub(r"\x1b\[[0-9;]*m", "", problem.evalue).splitlines() if line.strip()]
+    return f"{problem.ename}: {lines[-1]}" if lines else problem.ename

@@ -1,0 +1,152 @@
+"""The road from faces to tables: every unit of every stage in order, skipping what is fresh."""
+
+import shutil
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+from fer_utils.errors import CompanionError
+from fer_utils.freshness import (changed, describe_files, ingredients, missing_or_changed, read_record, record_path,
+                                 write_record)
+from fer_utils.paths import notebooks_folder
+from fer_utils.provenance import write_provenance
+from fer_utils.stages import STAGES, Unit, find_stage, units_of
+
+
+@dataclass(frozen=True)
+class UnitStatus:
+    """A unit and, if it has to run, why; ``reason`` is empty when it is fresh."""
+
+    unit: Unit
+    reason: str
+
+
+def status(profile) -> list[UnitStatus]:
+    """What is fresh, and why the rest is not, without running anything."""
+    found: list[UnitStatus] = []
+    for unit in units_of(STAGES, profile):
+        stale = [known.unit.name for known in found if known.reason and known.unit.stage.number in unit.stage.inputs]
+        own = why_stale(unit, profile)
+        follows = stale and (not own or own.startswith("input"))
+        found.append(UnitStatus(unit, f"upstream stale ({stale[0]})" if follows else own))
+    return found
+
+
+def why_stale(unit: Unit, profile) -> str:
+    """Why ``unit`` must run, with its inputs as they are now; empty if its results stand."""
+    record = read_record(unit, profile)
+    if record is None:
+        return "never run"
+    difference = changed(record["ingredients"], _ingredients(unit, profile))
+    if difference or not record["finished"]:
+        return difference or "interrupted"
+    return missing_or_changed(record["outputs"])
+
+
+def reproduce(profile, *, start: str | None = None, force: bool = False, say: Callable[[str], None],
+              watched: bool = False) -> int:
+    """Run every unit that is not fresh, in order; returns how many ran.
+
+    start: run this stage and all after it even if they are fresh.
+    force: run everything from nothing.
+    say:   called with each line of progress.
+    Raises CompanionError at the first unit that fails; what was made stays.
+    """
+    first_forced = find_stage(start, STAGES).number if start else (0 if force else None)
+    units, ran = units_of(STAGES, profile), 0
+    with _only_run(profile):
+        for position, unit in enumerate(units, 1):
+            label = f"[{position:>{len(str(len(units)))}}/{len(units)}] {unit.name}"
+            forced = first_forced is not None and unit.stage.number >= first_forced
+            reason = "forced" if forced else why_stale(unit, profile)
+            if not reason:
+                say(f"{label}: fresh")
+                continue
+            say(f"{label}: runs ({reason})")
+            seconds = _run(unit, profile, forced=forced, watched=watched)
+            say(f"{label}: done in {seconds:.0f} s")
+            ran += 1
+        write_provenance(profile, units, renew=ran > 0)
+    return ran
+
+
+def _run(unit: Unit, profile, *, forced: bool, watched: bool) -> float:
+    from fer_utils.notebook_runs import run_notebook
+
+    made_from = _ingredients(unit, profile)
+    _clear(unit, profile, made_from, forced=forced)
+    write_record(unit, profile, {"finished": False, "ingredients": made_from})
+    before, began = _readers_files(profile), time.perf_counter()
+    run_notebook(_notebook(unit), profile.paths.executed(unit.name), _parameters(unit, profile),
+                 timeout=profile.run.cell_timeout, threads=profile.run.threads, watched=watched)
+    seconds = time.perf_counter() - began
+    handed_on, files = _files_made(unit, profile, before)
+    write_record(unit, profile, {"finished": True, "ingredients": made_from, "seconds": round(seconds, 1),
+                                 "handed_on": handed_on, "outputs": files})
+    return seconds
+
+
+def _files_made(unit: Unit, profile, before: dict[Path, int]) -> tuple[list[str], dict]:
+    """Names of the files handed on, and a description of all files made; an error if a promised one is missing."""
+    promised = unit.outputs(profile) + unit.shown(profile)
+    for path in promised:
+        if not path.exists():
+            raise CompanionError(f"Stage {unit.name} ended without error but did not write {path}. "
+                                 f"Its executed notebook is {profile.paths.executed(unit.name)}.")
+    shown = [path for path, when in _readers_files(profile).items() if before.get(path) != when]
+    handed_on = describe_files(unit.outputs(profile))
+    others = describe_files([*unit.shown(profile), *shown, profile.paths.executed(unit.name)])
+    return sorted(handed_on), others | handed_on
+
+
+def _clear(unit: Unit, profile, made_from: dict, *, forced: bool) -> None:
+    """Remove what was made from other ingredients; the unfinished work of a killed run stays and is used."""
+    record = read_record(unit, profile)
+    other = record is None or bool(changed(record["ingredients"], made_from))
+    if forced or (other and not unit.stage.resumes):
+        for path in unit.outputs(profile):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    record_path(unit, profile).unlink(missing_ok=True)
+
+
+def _ingredients(unit: Unit, profile) -> dict:
+    inputs = [other for other in units_of(STAGES, profile) if other.stage.number in unit.stage.inputs]
+    return ingredients(unit, profile, _notebook(unit), inputs)
+
+
+def _parameters(unit: Unit, profile) -> dict:
+    return {"profile_name": profile.name, "overrides": list(profile.overrides), **unit.parameters}
+
+
+def _notebook(unit: Unit) -> Path:
+    path = notebooks_folder() / f"{unit.stage.notebook}.ipynb"
+    if not path.is_file():
+        raise CompanionError(f"The notebook {path} is missing; restore it from the repository.")
+    return path
+
+
+def _readers_files(profile) -> dict[Path, int]:
+    """Every table and figure of this run and when it was written."""
+    folders = (profile.paths.tables, profile.paths.figures)
+    return {path: path.stat().st_mtime_ns for folder in folders for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.name != "provenance.json" and not path.name.startswith(".")}
+
+
+@contextmanager
+def _only_run(profile):
+    """Hold a lock, so that two runs never write the same files; the system frees it when a run is killed."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    profile.paths.run.mkdir(parents=True, exist_ok=True)
+    with open(profile.paths.run / ".lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CompanionError(f"Another run is working in {profile.paths.run}; wait for it or stop it.") from None
+        yield

@@ -1,0 +1,104 @@
+"""provenance.json: for every table and figure, which notebook made it, from what, when and on what."""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from fer_utils.freshness import file_hash, read_record
+from fer_utils.paths import PACKAGE, atomic_write, project_root
+from fer_utils.stages import Unit
+
+PACKAGES = ("torch", "torchvision", "diffusers", "transformers", "accelerate", "safetensors", "tokenizers", "numpy",
+            "pandas", "scipy", "statsmodels", "scikit-learn", "matplotlib", "seaborn", "papermill")
+NAME = "provenance.json"
+
+
+def write_provenance(profile, units: list[Unit], *, renew: bool) -> None:
+    """Write the file beside the tables and beside the figures; without ``renew`` only where it is missing."""
+    for folder in (profile.paths.tables, profile.paths.figures):
+        if folder.is_dir() and (renew or not (folder / NAME).is_file()):
+            with atomic_write(folder / NAME, "w", encoding="utf-8") as file:
+                json.dump(_provenance(folder, profile, units), file, indent=1, sort_keys=True)
+                file.write("\n")
+
+
+def read_provenance(folder: Path) -> dict:
+    """What ``write_provenance`` left in ``folder``; empty if it left nothing."""
+    path = folder / NAME
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def stage_seconds(profile, units: list[Unit]) -> dict[str, float]:
+    """Notebook -> seconds all its units took when they last ran."""
+    seconds: dict[str, float] = {}
+    for unit in units:
+        record = read_record(unit, profile) or {}
+        seconds[unit.stage.notebook] = round(seconds.get(unit.stage.notebook, 0.0) + record.get("seconds", 0.0), 1)
+    return seconds
+
+
+def _provenance(folder: Path, profile, units: list[Unit]) -> dict:
+    producers = _producers(profile, units)
+    paths = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name[0] != "." and path.name != NAME]
+    return {"profile": profile.name, "overrides": list(profile.overrides), "profile_hash": profile.fingerprint(),
+            "seeds": _seeds(profile), "git_commit": _git_commit(), "hardware": hardware(),
+            "python": platform.python_version(), "packages": _versions(),
+            "written": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "notebook_seconds": stage_seconds(profile, units),
+            "files": {path.name: {"sha256": file_hash(path), **producers.get(_relative(path), {"notebook": None})}
+                      for path in paths}}
+
+
+def _producers(profile, units: list[Unit]) -> dict[str, dict]:
+    """Name of a file -> the notebook that wrote it last, its parameters and its seconds."""
+    producers = {}
+    for unit in units:
+        record = read_record(unit, profile) or {}
+        for name in record.get("outputs", {}):
+            producers[name] = {"notebook": unit.stage.notebook, "parameters": unit.parameters,
+                               "seconds": record["seconds"]}
+    return producers
+
+
+def _relative(path: Path) -> str:
+    return path.relative_to(project_root()).as_posix()
+
+
+def _seeds(profile) -> dict:
+    """Every seed in the profile by its full name."""
+    from fer_utils.profiles import flatten
+
+    return {key: value for key, value in flatten(profile.values).items() if key.rsplit(".")[-1] in ("seed", "seeds")}
+
+
+def hardware() -> str:
+    """Processor, cores a process may use and graphics card, without the machine's name."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    parts = [f"{platform.system()} {platform.machine()}", f"{cores} CPU core{'s' if cores != 1 else ''}"]
+    if shutil.which("nvidia-smi"):
+        found = subprocess.run(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
+                               capture_output=True, text=True, check=False)
+        parts += sorted(set(found.stdout.split("\n")) - {""}) if found.returncode == 0 else []
+    return ", ".join(parts)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _git_commit() -> str | None:
+    """The commit of the checkout, or None outside git."""
+    found = subprocess.run(["git", "-C", str(PACKAGE.parent), "rev-parse", "HEAD"], capture_output=True, text=True,
+                           check=False) if shutil.which("git") else None
+    return found.stdout.strip() if found and found.returncode == 0 else None

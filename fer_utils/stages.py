@@ -1,0 +1,130 @@
+"""The six stages of the paper: which notebook runs each, what it depends on and what it must leave behind."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable
+
+from fer_utils.errors import CompanionError, nearest
+
+SPLITS = ("train", "validation", "test")
+FACES = ("emotions", "faces", "datasets")
+SHOWN = ("figures", "tables")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One notebook and everything that decides whether its results still stand.
+
+    sections: settings it reads, as sections or ``section.name``; ``-section.name`` leaves one out again.
+    inputs:   numbers of the stages whose ``outputs`` it reads.
+    code:     modules and folders of fer_utils whose text decides what it computes.
+    outputs:  profile, parameters -> files or folders it hands on to later stages.
+    shown:    tables (``table_…``) and figures (``figure_…``) it must write for readers.
+    varies:   profile -> one dict of notebook parameters per unit; a stage runs once per unit.
+    resumes:  whether its modules check and reuse what an earlier run left, so that it must not be deleted.
+    """
+
+    number: int
+    name: str
+    notebook: str
+    sections: tuple[str, ...]
+    inputs: tuple[int, ...]
+    code: tuple[str, ...]
+    outputs: Callable[..., list[Path]]
+    shown: tuple[str, ...] = ()
+    varies: Callable[..., list[dict]] = lambda profile: [{}]
+    resumes: bool = False
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One execution of a stage's notebook."""
+
+    stage: Stage
+    parameters: dict = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The name of its executed notebook and of its record: ``05_training_demo_rafdb_aug1_0``."""
+        return "_".join([self.stage.notebook, *map(str, self.parameters.values())])
+
+    def outputs(self, profile) -> list[Path]:
+        """What it hands on to later stages."""
+        return self.stage.outputs(profile, **self.parameters)
+
+    def shown(self, profile) -> list[Path]:
+        """What it writes for readers."""
+        return [path for name in self.stage.shown for path in shown_files(name, profile)]
+
+
+def shown_files(name: str, profile) -> list[Path]:
+    """The three files of a table (csv, md, tex) or of a figure (pdf, svg, png)."""
+    if name.startswith("table_"):
+        return [profile.paths.tables / f"{name}.{kind}" for kind in ("csv", "md", "tex")]
+    return [profile.paths.figures / f"{name}.{kind}" for kind in ("pdf", "svg", "png")]
+
+
+def units_of(stages, profile) -> list[Unit]:
+    """Every unit of every stage, in the order in which they run."""
+    return [Unit(stage, parameters) for stage in stages for parameters in stage.varies(profile)]
+
+
+def find_stage(wanted: str, stages) -> Stage:
+    """The stage called by its number (3, 03), its name (synthesis) or its notebook (03_synthesis)."""
+    for stage in stages:
+        if wanted.lstrip("0") == str(stage.number) or wanted in (stage.name, stage.notebook):
+            return stage
+    raise CompanionError(f"Unknown stage '{wanted}': {nearest(wanted, [stage.name for stage in stages])}")
+
+
+def _faces(profile) -> list[Path]:
+    return [profile.paths.faces(dataset, split) for dataset in profile.data.sets for split in SPLITS]
+
+
+def _prompts(profile) -> list[Path]:
+    return [profile.paths.prompts]
+
+
+def _pool(profile) -> list[Path]:
+    return [profile.paths.pool]
+
+
+def _balanced_sets(profile) -> list[Path]:
+    return [profile.paths.balanced_set(dataset, level)
+            for dataset in profile.data.sets for level in profile.balancing.levels]
+
+
+def _trained(profile, dataset: str, level: str, seed: int) -> list[Path]:
+    folder = profile.paths.model(dataset, level, seed)
+    return [folder / name for name in ("model.safetensors", "history.csv", "predictions.csv")]
+
+
+def _nothing(profile) -> list[Path]:
+    return []
+
+
+def _trainings(profile) -> list[dict]:
+    return [{"dataset": dataset, "level": level, "seed": seed} for dataset in profile.data.sets
+            for level in profile.balancing.levels for seed in profile.training.seeds]
+
+
+# Table II's official counts and every other number printed in the paper lie in reference/.
+STAGES = (
+    Stage(1, "dataset", "01_dataset_analysis", ("data", "stamp"), (),
+          (*FACES, *SHOWN, "reference"), _faces),
+    Stage(2, "prompts", "02_prompt_generation", ("data", "prompts", "generators", "balancing", "synthesis", "stamp"),
+          (1,), (*FACES, *SHOWN, "prompts", "balancing"), _prompts, ("table_1_prompts",)),
+    Stage(3, "synthesis", "03_synthesis", ("generators", "synthesis", "tiny_generators", "stamp"),
+          (1, 2), (*FACES, *SHOWN, "prompts", "synthesis", "generators"), _pool, ("figure_3_synthetic_examples",),
+          resumes=True),
+    Stage(4, "balancing", "04_balancing", ("data", "balancing", "stamp"), (1, 3),
+          (*FACES, *SHOWN, "balancing", "reference"), _balanced_sets,
+          ("table_2_distribution", "table_2_paper_scale", "figure_2_pipeline")),
+    # Training is dear. Its faces and sets count by their content, so neither the code that made them nor the
+    # style of figures is part of this stage's code.
+    Stage(5, "training", "05_training", ("network", "training", "-training.seeds"), (1, 3, 4),
+          ("emotions", "faces", "balancing", "resemotenet", "training"), _trained, varies=_trainings),
+    Stage(6, "evaluation", "06_evaluation", ("data", "balancing", "training", "evaluation", "stamp"), (5,),
+          ("emotions", *SHOWN, "evaluation", "training", "resemotenet", "reference"), _nothing,
+          ("table_3_class_accuracy", "table_4_comparison", "figure_4_confusion_matrices")),
+)

@@ -1,0 +1,54 @@
+"""What a person reads when a run has ended: Table III side by side, where the files are, how long it took."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from fer_utils.paths import project_root
+from fer_utils.provenance import stage_seconds
+from fer_utils.stages import STAGES, units_of
+
+TABLE_3 = "table_3_class_accuracy.csv"
+
+
+def summary(profile) -> str:
+    """The text printed after ``reproduce``; everything in it is read from the files of the run."""
+    stamp = f" ({profile.values['stamp']})" if profile.values["stamp"] else ""
+    return "\n\n".join([
+        f"Table III{stamp}, overall accuracy in %:\n{text_table(overall_accuracy(profile))}",
+        "\n".join(f"{name:10} {_place(folder)}" for name, folder in _folders(profile).items()),
+        "\n".join(f"{name:24} {took:7.0f} s" for name, took in _seconds(profile).items())])
+
+
+def overall_accuracy(profile) -> pd.DataFrame:
+    """The overall rows of Table III: data set, level, the paper's accuracy, ours, its interval, images, seeds."""
+    table = pd.read_csv(profile.paths.tables / TABLE_3)
+    rows = table[table["emotion"] == "overall"]
+    ours = [_with_spread(row) for row in rows.itertuples()]
+    return pd.DataFrame({
+        "data set": rows["dataset"], "level": rows["level"], "paper": rows["paper"].map("{:.2f}".format),
+        "ours": ours, f"{profile.evaluation.confidence:.0%} interval":
+            [f"{low:.1f} to {high:.1f}" for low, high in zip(rows["low"], rows["high"], strict=True)],
+        "test images": rows["n"], "seeds": rows["seeds"]}).reset_index(drop=True)
+
+
+def text_table(frame: pd.DataFrame) -> str:
+    """A frame as aligned plain text, empty cells blank."""
+    return frame.fillna("").to_string(index=False)
+
+
+def _with_spread(row) -> str:
+    return f"{row.accuracy:.1f}" if pd.isna(row.sd) else f"{row.accuracy:.1f} ± {row.sd:.1f}"
+
+
+def _folders(profile) -> dict[str, Path]:
+    return {"tables": profile.paths.tables, "figures": profile.paths.figures, "notebooks": profile.paths.notebooks}
+
+
+def _seconds(profile) -> dict[str, float]:
+    seconds = stage_seconds(profile, units_of(STAGES, profile))
+    return seconds | {"together": sum(seconds.values())}
+
+
+def _place(path: Path) -> str:
+    return path.relative_to(project_root()).as_posix()

@@ -1,0 +1,189 @@
+"""Figures: fixed colours, the stamp on everything, the same bytes from the same content, and what must be on them."""
+
+import hashlib
+import itertools
+import re
+import time
+import xml.etree.ElementTree as xml
+from types import SimpleNamespace
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+
+from fer_utils import figures
+from fer_utils.balancing import LEVEL_TITLES
+from fer_utils.emotions import EMOTIONS
+from fer_utils.faces import FaceSet
+from fer_utils.profiles import load_profile
+from fer_utils.resemotenet import ResEmoteNet, layer_shapes
+
+TITLES = {"demo_fer2013": "Demo faces after FER2013", "demo_rafdb": "Demo faces after RAF-DB"}
+COUNTS = dict(zip(EMOTIONS, (100, 11, 102, 180, 124, 121, 79)))
+
+
+@pytest.fixture
+def demo(project):
+    return load_profile("demo")
+
+
+def some_faces(per_class: int = 2, channels: int = 3) -> FaceSet:
+    labels = np.repeat(np.arange(len(EMOTIONS)), per_class)
+    images = np.random.default_rng(0).integers(0, 256, (len(labels), 16, 16, channels), np.uint8)
+    ids = np.array([f"face-{place}" for place in range(len(labels))])
+    return FaceSet(images, labels, ids, np.array(["sd2", "sd3"] * (len(labels) // 2)))
+
+
+def some_history(epochs: int = 3) -> pd.DataFrame:
+    epoch = np.arange(1, epochs + 1)
+    return pd.DataFrame({"epoch": epoch, "train_loss": 2.0 / epoch, "validation_loss": 2.5 / epoch,
+                         "train_accuracy": 20.0 * epoch, "validation_accuracy": 15.0 * epoch})
+
+
+def some_matrices(count: int = 4) -> dict[str, np.ndarray]:
+    return {f"set {place}": np.diag([8] * 7) + 1 for place in range(count)}
+
+
+def manifest_of(pool: FaceSet) -> pd.DataFrame:
+    return pd.DataFrame({"id": pool.ids, "generator": pool.origin, "emotion": np.array(EMOTIONS)[pool.labels],
+                         "prompt": [f"Prompt number {place}" for place in range(len(pool))]})
+
+
+def some_stages() -> list:
+    return [SimpleNamespace(number=1, name="dataset", notebook="01", inputs=(), shown=()),
+            SimpleNamespace(number=2, name="prompts", notebook="02", inputs=(1,), shown=("table_1_prompts",)),
+            SimpleNamespace(number=3, name="synthesis", notebook="03", inputs=(1, 2), shown=("figure_3_x",))]
+
+
+def all_texts(figure) -> str:
+    return "\n".join(text.get_text() for text in figure.findobj(mpl.text.Text))
+
+
+def test_every_emotion_has_its_own_colour():
+    assert list(figures.EMOTION_COLOURS) == list(EMOTIONS)
+    assert len(set(figures.EMOTION_COLOURS.values())) == len(EMOTIONS)
+
+
+def test_the_emotions_can_be_told_apart_in_gray_print():
+    brightness = [np.dot(to_rgb(colour), (0.299, 0.587, 0.114)) for colour in figures.EMOTION_COLOURS.values()]
+    assert min(abs(a - b) for a, b in itertools.combinations(brightness, 2)) > 0.09
+
+
+def test_the_emotions_can_be_told_apart_without_red_or_green_cones():
+    """Linear RGB of Viénot, Brettel and Mollon (1999): protanopes and deuteranopes see only these two mixtures."""
+    linear = np.array([to_rgb(colour) for colour in figures.EMOTION_COLOURS.values()]) ** 2.2
+    for mixture in ((0.11, 0.89), (0.29, 0.71)):
+        seen = np.column_stack([linear[:, :2] @ mixture, linear[:, 2]]) ** (1 / 2.2)
+        assert min(np.abs(a - b).max() for a, b in itertools.combinations(seen, 2)) > 0.09
+
+
+@pytest.mark.parametrize("kind", figures.FORMATS)
+def test_saving_the_same_content_twice_gives_the_same_bytes(demo, kind):
+    def written():
+        drawn = figures.class_distribution({"a": COUNTS}, {"a": {"Original": COUNTS, "Aug. 1": dict.fromkeys(COUNTS, 180)}})
+        paths = figures.save(drawn, "twice", demo, caption="Counts")
+        return {path.suffix[1:]: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    first = written()
+    time.sleep(1.1)  # dates in files count seconds
+    assert written()[kind] == first[kind]
+
+
+def test_the_settings_of_the_caller_do_not_change_a_figure(demo):
+    before = figures.save(figures.class_distribution({"a": COUNTS}), "same", demo)[2].read_bytes()
+    with mpl.rc_context({"font.size": 20, "svg.fonttype": "path", "axes.facecolor": "red"}):
+        after = figures.save(figures.class_distribution({"a": COUNTS}), "same", demo)[2].read_bytes()
+    assert before == after
+
+
+def test_the_stamp_stands_as_text_in_the_svg_and_can_be_read_without_drawing_it(demo):
+    _, svg, _ = figures.save(figures.class_distribution({"a": COUNTS}), "stamped", demo)
+    texts = [text.strip() for text in xml.parse(svg).getroot().itertext()]
+    assert "demo faces" in texts
+
+
+def test_a_profile_without_a_stamp_leaves_none(project):
+    _, svg, _ = figures.save(figures.class_distribution({"a": COUNTS}), "plain", load_profile("paper"))
+    assert "demo" not in svg.read_text()
+
+
+def test_saving_leaves_the_figure_as_it_was(demo):
+    drawn = figures.class_distribution({"a": COUNTS})
+    height = drawn.get_figheight()
+    figures.save(drawn, "unchanged", demo)
+    assert drawn.get_figheight() == height and not drawn.texts
+
+
+def test_no_file_tells_when_it_was_written(demo):
+    for path in figures.save(figures.class_distribution({"a": COUNTS}), "dateless", demo):
+        assert not re.search(rb"CreationDate|dc:date|tIME|ModDate", path.read_bytes())
+
+
+def test_a_notebook_gets_a_stamped_png_of_modest_size(demo):
+    shown = figures.show(figures.sample_grid(some_faces(10, 1)), demo)
+    assert shown.data.startswith(b"\x89PNG") and len(shown.data) < 300_000
+
+
+def test_figure_1_names_every_block_with_its_shape_and_adds_its_parameters_up():
+    layers = layer_shapes(ResEmoteNet(0.0625), 64)
+    texts = all_texts(figures.figure_1_resemotenet(layers))
+    for name in ("conv1", "conv3", "se", "res_block1", "res_block2", "res_block3", "pool", "fc1", "fc4"):
+        assert name in texts
+    assert "3×64×64" in texts
+    assert f"{sum(layer.parameters for layer in layers):,} parameters" in texts
+
+
+def test_figure_2_draws_the_stages_it_is_given_and_an_arrow_past_the_next_one():
+    few = all_texts(figures.figure_2_pipeline(some_stages()[:2]))
+    more = all_texts(figures.figure_2_pipeline(some_stages(), examples={
+        "dataset": some_faces(channels=1).images, "prompts": "A face", "synthesis": (COUNTS, COUNTS)}))
+    assert "2 Prompts" in few and "3 Synthesis" not in few
+    assert {"1 Dataset", "3 Synthesis", "Table 1", "Fig. 3", "faces in three splits"} <= set(more.splitlines())
+
+
+def test_figure_3_prints_the_prompt_under_each_face():
+    pool = some_faces()
+    texts = all_texts(figures.figure_3_synthetic_examples(pool, manifest_of(pool), per_generator=1))
+    assert all(f"“Prompt number {place}”" in texts for place in range(len(pool)))
+    assert "Stable Diffusion 2" in texts and "Stable Diffusion 3" in texts
+
+
+def test_figure_3_leaves_out_a_generator_that_made_nothing():
+    pool = some_faces()
+    manifest = manifest_of(pool)
+    texts = all_texts(figures.figure_3_synthetic_examples(pool, manifest[manifest["generator"] == "sd3"]))
+    assert "Stable Diffusion 2" not in texts
+
+
+def test_figure_4_shows_rate_and_count_in_each_cell_and_letters_its_matrices():
+    texts = all_texts(figures.figure_4_confusion_matrices(some_matrices())).splitlines()
+    assert texts.count("60") >= 28 and texts.count("9") >= 28
+    assert {"(a) set 0", "(d) set 3"} <= set(texts)
+
+
+def test_figure_4_stands_an_emotion_without_test_images():
+    counts = np.zeros((7, 7), int)
+    assert "Anger (0)" in all_texts(figures.figure_4_confusion_matrices({"empty": counts}))
+
+
+def test_learning_curves_mark_the_epoch_whose_weights_were_kept(demo):
+    drawn = figures.learning_curves({"one": {"Original": [some_history()], "Aug. 1": [some_history(), some_history(2)]}})
+    rings = [line for line in drawn.findobj(mpl.lines.Line2D) if line.get_marker() == "o" and line.axes is not None]
+    assert sorted(float(ring.get_xdata()[0]) for ring in rings) == [2.0, 2.0, 3.0, 3.0, 3.0, 3.0]
+
+
+def test_learning_curves_of_a_single_run_of_one_epoch_can_be_drawn(demo):
+    figures.save(figures.learning_curves({"one": {"Original": [some_history(1)]}}), "one", demo)
+
+
+def test_the_interval_figure_has_a_group_for_every_emotion_and_the_overall(demo):
+    rows = [{"dataset": dataset, "level": level, "emotion": emotion, "accuracy": 60.0, "low": 50.0, "high": 70.0,
+             "paper": 80.0} for dataset in TITLES for level in LEVEL_TITLES for emotion in (*EMOTIONS, "overall")]
+    texts = all_texts(figures.class_accuracy_intervals(pd.DataFrame(rows), titles=TITLES, level_titles=LEVEL_TITLES))
+    assert {"Overall", "Disgust", *TITLES.values(), *LEVEL_TITLES.values()} <= set(texts.splitlines())
+
+
+def test_the_samples_leave_a_gap_where_a_class_has_fewer_faces():
+    drawn = figures.sample_grid(some_faces(2), 4)
+    assert len(drawn.axes) == 28 and sum(bool(axes.images) for axes in drawn.axes) == 14

@@ -1,0 +1,111 @@
+"""The tiny generators: words, sizes, training that continues, and the two models that are shipped."""
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DiffusionPipeline, StableDiffusion3Pipeline, StableDiffusionPipeline
+
+from fer_utils.emotions import EMOTIONS
+from fer_utils.generators import tiny_models as tiny
+from fer_utils.generators.fitting import fit
+from fer_utils.generators.judge import agreement_table, judgements
+from fer_utils.generators.making import load_judge
+from fer_utils.generators.tiny_training import random_captions
+from fer_utils.generators.web import CLASSES, UNKNOWN, draw_web, from_faces
+from fer_utils.faces import FaceSet
+from fer_utils.paths import SHIPPED_GENERATORS
+from fer_utils.profiles import load_profile
+from fer_utils.prompts import prompt_table
+from fer_utils.synthesis import generate
+
+SHIPPED = {"sd2": (StableDiffusionPipeline, {}),
+           "sd3": (StableDiffusion3Pipeline, {"text_encoder_3": None, "tokenizer_3": None})}
+
+
+@pytest.fixture(scope="module")
+def prompts():
+    return prompt_table(dict.fromkeys(EMOTIONS, 12), load_profile("demo"))
+
+
+def test_every_word_of_the_grammar_is_one_token_and_no_prompt_is_cut():
+    tokenizer = tiny.make_tokenizer()
+    many = prompt_table(dict.fromkeys(EMOTIONS, 500), load_profile("demo"))["prompt"]
+    pieces = [tokenizer.tokenize(prompt) for prompt in many]
+    letters = [piece for tokens in pieces for piece in tokens if len(piece.removesuffix("</w>")) == 1]
+    assert set(letters) <= {"a", "'", "s</w>", ",</w>"}
+    assert max(map(len, pieces)) + 2 <= tiny.MAX_TOKENS
+
+
+def test_words_the_models_never_learnt_are_spelt_in_letters_instead_of_lost():
+    tokenizer = tiny.make_tokenizer()
+    assert tokenizer.tokenize("melancholic")[0] == "m"
+    assert tokenizer.unk_token_id not in tokenizer("melancholic").input_ids[1:-1]
+
+
+def test_captions_state_what_their_labels_say():
+    captions, labels = random_captions(300, np.random.default_rng(0))
+    for caption, glasses in zip(captions, labels["glasses"].tolist()):
+        assert ("glasses" in caption) == (glasses == 1)
+    assert (labels["age"] == UNKNOWN).any() and (labels["emotion"] != UNKNOWN).all()
+
+
+def test_a_real_training_split_is_captioned_with_its_emotion_alone():
+    faces = FaceSet(np.zeros((4, 48, 48, 1), np.uint8), np.arange(4), np.array(list("abcd")), np.array(["x"] * 4))
+    web = from_faces(faces)
+    assert web.images.shape == (4, 64, 64, 3)
+    assert all((web.attributes[name] == UNKNOWN).all() for name in CLASSES if name != "emotion")
+    captions = web.captions([1] * 40, np.random.default_rng(0))
+    assert all("disgust" in caption.lower() for caption in captions)
+    assert any("woman" in caption for caption in captions) and any("man's" in caption for caption in captions)
+
+
+def test_a_training_killed_between_checkpoints_ends_in_the_same_weights(tmp_path):
+    def train(folder, stop_at=None):
+        torch.manual_seed(0)
+        model = torch.nn.Linear(3, 1)
+
+        def loss(step, generator):
+            if step == stop_at:
+                raise KeyboardInterrupt
+            return model(torch.randn(8, 3, generator=generator)).float().square().mean()
+
+        fit(model, loss, steps=30, learning_rate=0.1, folder=folder, name="line", seed=1, checkpoint_every=10)
+        return model.weight
+
+    whole = train(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "killed", stop_at=17)
+    assert torch.equal(train(tmp_path / "killed"), whole)
+
+
+def test_both_shipped_models_together_take_no_more_than_20_megabytes():
+    size = sum(path.stat().st_size for name in SHIPPED for path in (SHIPPED_GENERATORS / f"tiny-{name}").rglob("*"))
+    assert 0 < size <= 20_000_000
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_model_loads_with_plain_diffusers_and_follows_the_emotion(name, prompts):
+    kind, options = SHIPPED[name]
+    pipeline = DiffusionPipeline.from_pretrained(SHIPPED_GENERATORS / f"tiny-{name}", **options)
+    assert type(pipeline) is kind
+    pipeline.set_progress_bar_config(disable=True)
+    settings = getattr(load_profile("demo").generators, name)
+    images = generate(pipeline, prompts["prompt"].tolist(), negative_prompt="", seeds=prompts["seed"].tolist(),
+                      steps=settings.steps, guidance_scale=settings.guidance_scale, size=64)
+    table = agreement_table(prompts.assign(generator=name),
+                            judgements(load_judge(SHIPPED_GENERATORS / "judge.safetensors"), images))
+    whole = table[table["value"] == "all"].set_index("attribute")["agreement"]
+    assert whole["emotion"] >= 0.8 and whole["person"] >= 0.6      # 84 images: the full table has more
+
+
+def test_the_shipped_judge_reads_fresh_drawn_faces():
+    web = draw_web(280, seed=31337)
+    read = judgements(load_judge(SHIPPED_GENERATORS / "judge.safetensors"), web.images)
+    assert (read["emotion"] == web.attributes["emotion"].numpy()).mean() >= 0.95
+
+
+def test_agreement_falls_to_chance_when_the_prompts_are_shuffled(prompts):
+    web = draw_web(len(prompts), seed=5)
+    read = {name: values.numpy() for name, values in web.attributes.items()}
+    table = agreement_table(prompts.assign(generator="x"), read)
+    assert table.set_index("value").loc["anger", "agreement"] < 0.5

@@ -1,0 +1,171 @@
+"""The committed notebooks keep the rules their readers rely on (anatomy, size, order, nothing personal in them)."""
+
+import ast
+import json
+import re
+
+import pytest
+
+from fer_utils import committed_notebooks
+from fer_utils.committed_notebooks import clean_notebook, store_notebooks
+from fer_utils.errors import CompanionError
+from fer_utils.paths import PACKAGE, notebooks_folder
+from fer_utils.profiles import load_profile
+from fer_utils.stages import STAGES, Stage
+
+PATHS = sorted(notebooks_folder().glob("*.ipynb"))
+every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+ABSOLUTE_PATH = re.compile(r"(?<![\w.~/:])/(?:home|root|Users|tmp|work|opt|mnt|var|usr)/|\b[A-Z]:\\\\")
+
+
+def read(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def source(cell):
+    return "".join(cell["source"])
+
+
+def code_cells(path):
+    return [cell for cell in read(path)["cells"] if cell["cell_type"] == "code"]
+
+
+def texts(cell):
+    for output in cell["outputs"]:
+        for kind, data in ({"stream": output["text"]} if "text" in output else output["data"]).items():
+            if kind != "image/png":
+                yield "".join(data)
+
+
+def test_every_stage_has_its_notebook():
+    missing = [stage.notebook for stage in STAGES if not (notebooks_folder() / f"{stage.notebook}.ipynb").is_file()]
+    assert not missing
+
+
+def test_every_stage_depends_on_the_code_that_its_notebook_imports():
+    for stage in STAGES:
+        text = "\n".join(source(cell) for cell in code_cells(notebooks_folder() / f"{stage.notebook}.ipynb"))
+        imported = set()
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "fer_utils":
+                below = node.module.split(".")[1:2]
+                imported |= set(below) if below else {name.name for name in node.names}
+        uncounted = imported - set(stage.code) - {"profiles", "errors", "paths", "stages", "notebook"}
+        if stage.name == "training":
+            uncounted -= {"datasets", "figures", "tables", "evaluation"}
+        assert not uncounted, f"{stage.notebook} imports {uncounted}, which stages.py does not count as its code"
+
+
+def test_the_code_a_stage_depends_on_exists():
+    for stage in STAGES:
+        for module in stage.code:
+            assert (PACKAGE / module).is_dir() or (PACKAGE / f"{module}.py").is_file(), f"{stage.name}: {module}"
+
+
+@every_notebook
+def test_it_opens_with_a_title_and_a_question(path):
+    first = read(path)["cells"][0]
+    assert first["cell_type"] == "markdown" and source(first).startswith("# ") and "?" in source(first)
+
+
+@every_notebook
+def test_it_has_one_parameters_cell_of_commented_literals(path):
+    tagged = [cell for cell in read(path)["cells"] if "parameters" in cell["metadata"].get("tags", [])]
+    assert len(tagged) == 1
+    for statement in ast.parse(source(tagged[0])).body:
+        assert isinstance(statement, ast.Assign)
+        ast.literal_eval(statement.value)
+    lines = [line for line in source(tagged[0]).splitlines() if re.match(r"\w+ =", line)]
+    assert all("#" in line for line in lines)
+
+
+@every_notebook
+def test_cells_are_short_and_each_code_cell_follows_prose(path):
+    cells = read(path)["cells"]
+    for before, cell in zip(cells, cells[1:]):
+        if cell["cell_type"] == "code":
+            assert len(source(cell).splitlines()) <= 15, source(cell)
+            assert before["cell_type"] == "markdown", source(cell)
+
+
+@every_notebook
+def test_it_holds_no_classes_long_functions_shell_commands_or_saved_figures(path):
+    for cell in code_cells(path):
+        assert not re.search(r"^\s*[!%]|savefig|sys\.exit", source(cell), re.MULTILINE), source(cell)
+        for node in ast.walk(ast.parse(source(cell))):
+            assert not isinstance(node, (ast.ClassDef, ast.Try)), source(cell)
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno - node.lineno < 5, source(cell)
+
+
+@every_notebook
+def test_it_was_executed_from_top_to_bottom_without_errors(path):
+    cells = code_cells(path)
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+    assert not [output for cell in cells for output in cell["outputs"] if output["output_type"] == "error"]
+
+
+@every_notebook
+def test_it_is_clean_and_small(path):
+    notebook = read(path)
+    assert notebook == clean_notebook(notebook)
+    assert path.stat().st_size < 1_000_000
+
+
+@every_notebook
+def test_no_path_of_a_machine_is_in_it(path):
+    for cell in code_cells(path):
+        for text in [source(cell), *texts(cell)]:
+            assert not ABSOLUTE_PATH.search(text), ABSOLUTE_PATH.search(text)[0]
+
+
+def test_cleaning_drops_what_a_run_and_an_editor_leave_and_keeps_the_rest():
+    widget = {"output_type": "display_data", "metadata": {}, "data": {"application/vnd.jupyter.widget-view+json": {},
+                                                                      "text/plain": "IntSlider()"}}
+    picture = {"output_type": "display_data", "metadata": {"needs": "none"},
+               "data": {"image/png": "AAAA", "image/svg+xml": "<svg/>", "text/plain": ["<Figure>"]}}
+    warning = {"output_type": "stream", "name": "stderr", "text": ["careful"]}
+    cells = [
+        {"cell_type": "code", "id": "x", "source": "a = 1  # one", "execution_count": 1, "outputs": [],
+         "metadata": {"tags": ["parameters"], "papermill": {"status": "completed"}}},
+        {"cell_type": "code", "id": "y", "source": "a = 2", "execution_count": 2, "outputs": [],
+         "metadata": {"tags": ["injected-parameters"]}},
+        {"cell_type": "code", "id": "z", "source": "show()\nshow()", "execution_count": 3,
+         "metadata": {"editable": True}, "outputs": [widget, picture, warning]}]
+    clean = clean_notebook({"cells": cells, "nbformat": 4, "nbformat_minor": 5,
+                            "metadata": {"papermill": {}, "widgets": {}, "kernelspec": {"name": "my-kernel"}}})
+    assert [cell["execution_count"] for cell in clean["cells"]] == [1, 2]
+    assert clean["cells"][0]["metadata"] == {"tags": ["parameters"]} and clean["cells"][1]["metadata"] == {}
+    assert clean["cells"][1]["outputs"] == [{"output_type": "display_data", "metadata": {},
+                                             "data": {"image/png": "AAAA", "text/plain": ["<Figure>"]}}]
+    assert clean["metadata"]["kernelspec"]["name"] == "python3" and set(clean["metadata"]) == {"kernelspec",
+                                                                                               "language_info"}
+
+
+def test_the_run_that_the_parameters_cell_describes_is_stored_and_no_other(project, monkeypatch):
+    seeds = Stage(5, "training", "05_training", (), (), (), list, varies=lambda profile: [{"seed": 0}, {"seed": 1}])
+    folder = project / "notebooks"
+    folder.mkdir()
+    monkeypatch.setattr(committed_notebooks, "STAGES", (seeds,))
+    monkeypatch.setattr(committed_notebooks, "notebooks_folder", lambda: folder)
+    profile = load_profile("demo")
+
+    def write(path, seed, output):
+        text = f'profile_name = "demo"  # settings\noverrides = []  # none\nseed = {seed}  # which'
+        printed = {"output_type": "stream", "name": "stdout", "text": f"{project}/runs {output}"}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": {
+            "name": "python3", "display_name": "x", "language": "python"}}, "cells": [
+                {"cell_type": "code", "id": "a", "source": text, "metadata": {"tags": ["parameters"]},
+                 "execution_count": 7, "outputs": [printed]}]}))
+
+    for seed in (0, 1):
+        write(profile.paths.executed(f"05_training_{seed}"), 1, f"of seed {seed}")
+    write(folder / "05_training.ipynb", 1, "old")
+    assert store_notebooks(profile) == [folder / "05_training.ipynb"]
+    [cell] = code_cells(folder / "05_training.ipynb")
+    assert cell["execution_count"] == 1 and list(texts(cell)) == ["runs of seed 1"]
+
+    write(folder / "05_training.ipynb", 2, "old")
+    with pytest.raises(CompanionError, match="not run with the values"):
+        store_notebooks(profile)

@@ -1,0 +1,65 @@
+"""Every stage once, at smoke size: by the command line in order, then cell by cell with nbval."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from fer_utils.notebook_runs import kernel_environment
+from fer_utils.paths import notebooks_folder
+from fer_utils.stages import STAGES
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("smoke")]
+
+
+@pytest.fixture(scope="module")
+def smoke_root(tmp_path_factory):
+    """A project folder in which the smoke profile ran, and what the run printed."""
+    root = tmp_path_factory.mktemp("smoke")
+    return root, run("reproduce", root=root)
+
+
+def run(name, *, root):
+    found = subprocess.run([sys.executable, "-m", "fer_utils", name, "--profile", "smoke"], capture_output=True,
+                           text=True, env=os.environ | {"FER_ROOT": str(root)}, check=False, timeout=900)
+    assert found.returncode == 0, found.stdout + found.stderr
+    return found.stdout
+
+
+def test_all_stages_run_in_order_and_the_summary_shows_table_3(smoke_root):
+    root, printed = smoke_root
+    done = [line for line in printed.splitlines() if ": done in" in line]
+    assert [line.split("] ")[1][:2] for line in done] == sorted(line.split("] ")[1][:2] for line in done)
+    assert {line.split("] ")[1][:2] for line in done} == {f"{stage.number:02d}" for stage in STAGES}
+    assert "smoke: not a result" in printed and "aug4" in printed
+
+
+def test_a_smoke_run_writes_nothing_for_readers(smoke_root):
+    root, _ = smoke_root
+    assert not (root / "tables").exists() and not (root / "figures").exists()
+    assert (root / "runs" / "smoke" / "tables" / "provenance.json").is_file()
+
+
+def test_a_second_run_has_nothing_to_do(smoke_root):
+    root, _ = smoke_root
+    printed = run("reproduce", root=root)
+    assert "Everything is fresh." in printed and ": runs (" not in printed
+    assert "stale" not in run("status", root=root)
+
+
+def test_every_cell_of_every_notebook_runs_under_nbval(smoke_root, tmp_path):
+    import papermill
+
+    root, _ = smoke_root
+    for stage in STAGES:
+        parameters = {"profile_name": "smoke"}
+        papermill.execute_notebook(notebooks_folder() / f"{stage.notebook}.ipynb",
+                                   tmp_path / f"{stage.notebook}.ipynb", parameters, prepare_only=True)
+    with kernel_environment(threads=1):
+        found = subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "no:python", "-p", "no:cacheprovider", "-c", os.devnull,
+             f"--rootdir={tmp_path}", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=120",
+             "-q", str(tmp_path)],
+            capture_output=True, text=True, env=os.environ | {"FER_ROOT": str(root)}, check=False, timeout=900)
+    assert found.returncode == 0, found.stdout[-4000:] + found.stderr[-2000:]
