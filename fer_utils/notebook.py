@@ -14,10 +14,10 @@ from fer_utils.provenance import PACKAGES
 
 
 def start(profile_name: str, overrides: Iterable[str] = ()) -> Profile:
-    """The profile, with torch held to the threads it names, so that runs side by side don't slow each other."""
+    """The profile, with torch held to at most the threads it names, so that runs side by side don't slow each other."""
     profile = load_profile(profile_name, overrides)
     if profile.run.threads:
-        torch.set_num_threads(profile.run.threads)
+        torch.set_num_threads(min(profile.run.threads, torch.get_num_threads()))
     return profile
 
 

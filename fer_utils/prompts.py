@@ -13,6 +13,7 @@ import pandas as pd
 
 from fer_utils.emotions import ADJECTIVES, EMOTIONS, NOUNS, emotion_name
 from fer_utils.errors import CompanionError
+from fer_utils.paths import atomic_write
 from fer_utils.profiles import Profile
 
 DECADES = (20, 30, 40, 50, 60, 70, 80)
@@ -32,6 +33,9 @@ TEMPLATES = {
     "portrait": "Portrait of {an_adjective_person} {aged} {glasses}, {light}, {realism}",
     "close_up": "Close-up of {a_person} {aged} {glasses}, {noun} on {his} face, {light}",
 }
+
+TEXT_COLUMNS = ("id", "generator", "emotion", "prompt", "negative_prompt", "keywords", "template", "person", "age",
+                "light", "realism", "glasses")
 
 _KEYWORDS = re.compile("|".join(
     [r"old (?:man|woman)", r"\b(?:man|woman|boy|girl|kid)\b", r"\d0's", r"\b(?:realistic|detailed|studio)\b",
@@ -94,6 +98,21 @@ def prompt_table(counts: dict[str, int], profile: Profile) -> pd.DataFrame:
     """
     tables = [_emotion_rows(emotion_name(emotion), count, profile) for emotion, count in counts.items()]
     return pd.DataFrame([row for rows in tables for row in rows])
+
+
+def write_prompts(prompts: pd.DataFrame, profile: Profile) -> None:
+    """Write the prompt table to ``profile.paths.prompts``, atomically."""
+    with atomic_write(profile.paths.prompts, "w", encoding="utf-8", newline="") as file:
+        prompts.to_csv(file, index=False, lineterminator="\n")
+
+
+def read_prompts(profile: Profile) -> pd.DataFrame:
+    """The prompt table that stage 02 wrote; CompanionError tells to run it if there is none."""
+    path = profile.paths.prompts
+    if not path.is_file():
+        raise CompanionError(f"{path} is not there. Run stage 02 (notebooks/02_prompt_generation.ipynb) with the "
+                             f"profile '{profile.name}' first.")
+    return pd.read_csv(path, dtype={column: str for column in TEXT_COLUMNS}, keep_default_na=False)
 
 
 def evenly(values, count: int, *, key: tuple) -> list:

@@ -40,7 +40,8 @@ def make_pool(prompts: pd.DataFrame, profile: Profile, *,
         done += sum(len(rows) for name, rows in wanted.items() if name.startswith(generator) and name not in missing)
         pipeline = load_generator(generator, profile) if missing else None
         for name, rows in missing.items():
-            _write_shard(folder / f"{name}.npz", rows, _generate(pipeline, rows, generator, profile), profile)
+            images = generate_all(pipeline, rows, generator, profile)
+            _write_shard(folder / f"{name}.npz", rows, images, revision(pipeline), profile)
             done += len(rows)
             if on_progress:
                 on_progress(done, len(prompts))
@@ -83,7 +84,8 @@ def generate(pipeline, prompts: list[str], *, negative_prompt: str, seeds: list[
     return np.rint(made * 255).astype(np.uint8)
 
 
-def _generate(pipeline, rows: pd.DataFrame, generator: str, profile: Profile) -> tuple[np.ndarray, str]:
+def generate_all(pipeline, rows: pd.DataFrame, generator: str, profile: Profile) -> np.ndarray:
+    """The images of these rows of the prompt table, by the profile's settings, resized to ``synthesis.size``."""
     settings = getattr(profile.generators, generator)
     images = []
     for start in range(0, len(rows), settings.batch_size):
@@ -92,11 +94,10 @@ def _generate(pipeline, rows: pd.DataFrame, generator: str, profile: Profile) ->
                         seeds=batch["seed"].tolist(), steps=settings.steps, guidance_scale=settings.guidance_scale,
                         size=settings.size)
         images.append(resize_images(made, profile.synthesis.size, channels=3))
-    return np.concatenate(images), revision(pipeline)
+    return np.concatenate(images)
 
 
-def _write_shard(path: Path, rows: pd.DataFrame, made: tuple[np.ndarray, str], profile: Profile) -> None:
-    images, weights = made
+def _write_shard(path: Path, rows: pd.DataFrame, images: np.ndarray, weights: str, profile: Profile) -> None:
     settings = getattr(profile.generators, rows["generator"].iloc[0])
     manifest = rows[["id", "generator", "prompt", "negative_prompt", "emotion", "seed"]].assign(
         weights=weights, steps=settings.steps, guidance_scale=settings.guidance_scale, size=settings.size,

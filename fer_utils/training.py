@@ -28,7 +28,7 @@ from fer_utils.profiles import Profile
 from fer_utils.resemotenet import ResEmoteNet, load_weights, save_weights
 
 WEIGHTS, HISTORY, PREDICTIONS = "model.safetensors", "history.csv", "predictions.csv"
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+PRECISIONS = ("float32", "bfloat16")
 
 # ImageNet's mean and standard deviation of R, G, B, as in the authors' published code; the paper states none.
 MEAN = (0.485, 0.456, 0.406)
@@ -43,12 +43,13 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
     ``folder`` receives model.safetensors, the weights of the lowest validation loss, and then history.csv, so
     that a folder with a history is a finished run. ``on_epoch`` is called with each row as a dict. The same
     seed on the same machine gives the same weights. Training figures are averages over the epoch, with
-    dropout; validation figures are taken after it, without. Raises CompanionError for sets too small for batch
-    normalisation and for a validation loss that is no longer a number.
+    dropout; validation figures are taken after it, without. A diverged run raises CompanionError.
     """
     settings, device = profile.training, choose_device(profile.run.device)
     _check_sizes(train, validation, settings.batch_size)
     _check_cpu_kernels(profile, device)
+    for earlier in (HISTORY, PREDICTIONS):   # a run killed half-way must not look finished by an earlier one's
+        (Path(folder) / earlier).unlink(missing_ok=True)
     history, best_loss, best_weights, bad_epochs = [], float("inf"), None, 0
     with reproducible(seed, threads=profile.run.threads):
         model = _network(profile).to(device, memory_format=torch.channels_last)   # 1.3 times as fast on CPUs
@@ -81,7 +82,7 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
             scheduler.step(loss)
     model.load_state_dict(best_weights)
     save_weights(model, Path(folder) / WEIGHTS)
-    return _write_history(history, Path(folder) / HISTORY)
+    return _write_csv(pd.DataFrame(history), Path(folder) / HISTORY)
 
 
 def train_epoch(model, optimizer, tensors: tuple[Tensor, Tensor], settings, generator) -> tuple[float, float]:
@@ -118,13 +119,12 @@ def validate(model, tensors: tuple[Tensor, Tensor], settings) -> tuple[float, fl
 def predict(model: ResEmoteNet, faces: FaceSet, *, batch_size: int = 256, device: str = "auto") -> np.ndarray:
     """Class probabilities (P_out of equation (3)), float32 [N, 7] in the order of ``EMOTIONS``.
 
-    ``faces`` of any size and channels are first brought to RGB at ``model.image_size``. Without flips: the
-    authors' code flips at random at test time too, which makes a result depend on luck.
+    ``faces`` are first brought to RGB at ``model.image_size``. Never flipped: the authors' code flips at
+    random at test time too, which makes a result depend on luck.
     """
     device = choose_device(device)
     model = model.to(device, memory_format=torch.channels_last).eval()
-    images, _ = as_tensors(faces, model.image_size, device)
-    logits = [model(normalise(chunk)) for chunk in images.split(batch_size)]
+    logits = [model(normalise(chunk)) for chunk in as_tensors(faces, model.image_size, device)[0].split(batch_size)]
     return torch.cat(logits).float().softmax(1).cpu().numpy()
 
 
@@ -140,24 +140,21 @@ def load_model(folder: Path, profile: Profile) -> ResEmoteNet:
 def write_predictions(folder: Path, faces: FaceSet, probabilities: np.ndarray) -> Path:
     """Write predictions.csv: id, emotion (the label), predicted, p_anger ... p_surprise; returns its path."""
     if probabilities.shape != (len(faces), len(EMOTIONS)):
-        raise CompanionError(f"Expected probabilities of shape {[len(faces), len(EMOTIONS)]} for "
-                             f"{len(faces)} faces, found {list(probabilities.shape)}.")
+        raise CompanionError(f"Probabilities for {len(faces)} faces must have the shape "
+                             f"{[len(faces), len(EMOTIONS)]}, found {list(probabilities.shape)}.")
     names = np.array(EMOTIONS)
     frame = pd.DataFrame({"id": faces.ids, "emotion": names[faces.labels],
                           "predicted": names[probabilities.argmax(axis=1)]})
     for label, emotion in enumerate(EMOTIONS):
         frame[f"p_{emotion}"] = probabilities[:, label]
-    path = Path(folder) / PREDICTIONS
-    with atomic_write(path, "w", encoding="utf-8", newline="") as file:
-        frame.to_csv(file, index=False, float_format="%.6f", lineterminator="\n")
-    return path
+    _write_csv(frame, Path(folder) / PREDICTIONS, float_format="%.6f")
+    return Path(folder) / PREDICTIONS
 
 
 def as_tensors(faces: FaceSet, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """uint8 images [N, 3, size, size] (channels last in memory) and int64 labels [N], on ``device``.
 
-    They stay uint8: Aug. 4 of 105,000 faces takes 1.3 GB instead of 5.2 GB, and each batch is normalised on
-    the device.
+    Each batch is normalised when it is used: as uint8, Aug. 4 of 105,000 faces takes 1.3 GB, not 5.2 GB.
     """
     images = torch.from_numpy(faces.resize(size, channels=3).images).permute(0, 3, 1, 2)
     return images.to(device), torch.from_numpy(faces.labels).long().to(device)
@@ -177,11 +174,8 @@ def flip_half(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def batches(order: Tensor, batch_size: int) -> Iterator[Tensor]:
-    """``order`` in pieces of ``batch_size``; a single image left over joins the batch before it.
-
-    The last residual block leaves one value per channel and image at 64x64: alone in its batch, an image
-    would have no variance to normalise by.
-    """
+    """``order`` in pieces of ``batch_size``; a single image left over joins the batch before it, because the
+    last block leaves one value per channel and image at 64x64: alone it has no variance to normalise by."""
     pieces = list(order.split(batch_size))
     if len(pieces) > 1 and len(pieces[-1]) == 1:
         pieces[-2:] = [torch.cat(pieces[-2:])]
@@ -207,8 +201,8 @@ def choose_device(name: str) -> torch.device:
 
 @contextmanager
 def reproducible(seed: int, *, threads: int = 0):
-    """Inside, torch's global generators start from ``seed`` and only deterministic kernels run; outside,
-    everything is as before. ``threads`` > 0 caps torch's CPU threads (their number changes the low bits)."""
+    """Inside, torch's generators start from ``seed`` and only deterministic kernels run; outside, all is as
+    before. ``threads`` > 0 sets torch's CPU threads (their number changes the low bits)."""
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")   # cuBLAS is deterministic only with this
     with torch.random.fork_rng(devices=range(min(torch.cuda.device_count(), 1))):
@@ -226,36 +220,32 @@ def _network(profile: Profile) -> ResEmoteNet:
     return ResEmoteNet(profile.network.width, image_size=profile.network.image_size)
 
 
-def _check_sizes(train: FaceSet, validation: FaceSet, batch_size: int) -> None:
+def _check_sizes(train, validation, batch_size: int) -> None:
     if batch_size < 2 or len(train) < 2 or len(validation) < 1:
-        raise CompanionError("Training needs batches of at least 2 faces, 2 training faces and 1 validation "
-                             f"face; found training.batch_size {batch_size}, {len(train)} training and "
-                             f"{len(validation)} validation faces. Raise data.scale or training.batch_size.")
+        raise CompanionError("Batch normalisation needs at least 2 faces a batch, and 1 to validate on; found "
+                             f"training.batch_size {batch_size}, {len(train)} training and {len(validation)} "
+                             "validation faces. Raise training.batch_size or data.scale.")
 
 
 def _check_cpu_kernels(profile: Profile, device: torch.device) -> None:
-    """Keeps away from two faults of oneDNN, PyTorch's CPU convolutions, that raise no error.
-
-    Reported: the gradient of a strided 1x1 convolution of fewer than 16 channels, channels last, is written
-    past its buffer (uxlfoundation/oneDNN issue 6035). Seen with PyTorch 2.14: in bfloat16 the weight gradient
-    of a strided 3x3 convolution over a single pixel keeps whatever lay in that memory, up to 1e21.
-    """
+    """Keep away from two silent faults of oneDNN, PyTorch's CPU convolutions. Reported: gradient of a strided
+    1x1 convolution of under 16 channels, channels last, is written past its buffer (uxlfoundation/oneDNN issue
+    6035). Seen with PyTorch 2.14: in bfloat16 the weight gradient of a strided 3x3 convolution over a single
+    pixel keeps what lay in that memory, up to 1e21."""
     if device.type == "cpu" and profile.network.width < 1 / 16:
-        raise CompanionError(f"network.width {profile.network.width:g} cannot be trained safely on a CPU; use 0.0625 "
-                             "or more.")
+        raise CompanionError(f"network.width {profile.network.width:g} is not safe to train on a CPU; use 0.0625.")
     if device.type == "cpu" and profile.training.precision == "bfloat16" and profile.network.image_size < 40:
-        raise CompanionError(f"training.precision bfloat16 on a CPU needs network.image_size of 40 or more, found "
+        raise CompanionError("training.precision bfloat16 on a CPU needs network.image_size 40 or more, found "
                              f"{profile.network.image_size}; use float32.")
 
 
 def _check_finite(row: dict, learning_rate: float) -> None:
     if not np.isfinite(row["validation_loss"]):
-        raise CompanionError(f"Training diverged: the validation loss of epoch {row['epoch']} is "
-                             f"{row['validation_loss']}. Lower training.learning_rate (now {learning_rate:g}).")
+        raise CompanionError(f"Training diverged: validation loss {row['validation_loss']} in epoch {row['epoch']}. "
+                             f"Lower training.learning_rate (now {learning_rate:g}).")
 
 
-def _write_history(history: list[dict], path: Path) -> pd.DataFrame:
-    frame = pd.DataFrame(history)
+def _write_csv(frame: pd.DataFrame, path: Path, **options) -> pd.DataFrame:
     with atomic_write(path, "w", encoding="utf-8", newline="") as file:
-        frame.to_csv(file, index=False, lineterminator="\n")
+        frame.to_csv(file, index=False, lineterminator="\n", **options)
     return frame

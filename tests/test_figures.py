@@ -82,7 +82,8 @@ def test_the_emotions_can_be_told_apart_without_red_or_green_cones():
 @pytest.mark.parametrize("kind", figures.FORMATS)
 def test_saving_the_same_content_twice_gives_the_same_bytes(demo, kind):
     def written():
-        drawn = figures.class_distribution({"a": COUNTS}, {"a": {"Original": COUNTS, "Aug. 1": dict.fromkeys(COUNTS, 180)}})
+        levels = {"Original": COUNTS, "Aug. 1": dict.fromkeys(COUNTS, 180)}
+        drawn = figures.class_distribution({"a": COUNTS}, {"a": levels})
         paths = figures.save(drawn, "twice", demo, caption="Counts")
         return {path.suffix[1:]: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
     first = written()
@@ -168,7 +169,8 @@ def test_figure_4_stands_an_emotion_without_test_images():
 
 
 def test_learning_curves_mark_the_epoch_whose_weights_were_kept(demo):
-    drawn = figures.learning_curves({"one": {"Original": [some_history()], "Aug. 1": [some_history(), some_history(2)]}})
+    runs = {"Original": [some_history()], "Aug. 1": [some_history(), some_history(2)]}
+    drawn = figures.learning_curves({"one": runs})
     rings = [line for line in drawn.findobj(mpl.lines.Line2D) if line.get_marker() == "o" and line.axes is not None]
     assert sorted(float(ring.get_xdata()[0]) for ring in rings) == [2.0, 2.0, 3.0, 3.0, 3.0, 3.0]
 

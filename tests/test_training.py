@@ -125,6 +125,21 @@ def test_the_learning_rate_falls_to_a_tenth_on_a_plateau(tmp_path, monkeypatch):
     np.testing.assert_allclose(history["learning_rate"], [0.01] * 4 + [0.001] * 3)
 
 
+def test_a_loss_that_still_falls_a_little_is_no_plateau(tmp_path, monkeypatch):
+    losses(monkeypatch, [1 - 1e-6 * epoch for epoch in range(6)])
+    settings = profile("training.max_epochs=6", "training.scheduler_patience=1")
+    history = train_model(toy_faces(14), toy_faces(14), settings, seed=0, folder=tmp_path)
+    assert history["learning_rate"].nunique() == 1
+
+
+def test_the_seed_decides_the_first_weights(tmp_path):
+    for seed in (0, 1):
+        train_model(toy_faces(14), toy_faces(14), profile("training.learning_rate=1e-12"), seed=seed,
+                    folder=tmp_path / str(seed))
+    first, second = (load_file(tmp_path / seed / "model.safetensors")["conv1.weight"] for seed in ("0", "1"))
+    assert not torch.allclose(first, second, atol=1e-3)
+
+
 def test_the_epochs_are_at_most_the_profiles(tmp_path, monkeypatch):
     losses(monkeypatch, [1.0, 0.9, 0.8, 0.7])
     history = train_model(toy_faces(14), toy_faces(14), profile("training.max_epochs=3"), seed=0, folder=tmp_path)
@@ -151,7 +166,7 @@ def test_one_face_left_over_is_trained_on_in_the_batch_before_it():
 def test_sets_too_small_to_train_on_are_refused_in_words(tmp_path):
     with pytest.raises(CompanionError, match="training.batch_size 1"):
         train_model(toy_faces(14), toy_faces(14), profile("training.batch_size=1"), seed=0, folder=tmp_path)
-    with pytest.raises(CompanionError, match="1 training"):
+    with pytest.raises(CompanionError, match=", 1 training"):
         train_model(toy_faces(1), toy_faces(14), profile(), seed=0, folder=tmp_path)
 
 
@@ -166,6 +181,18 @@ def test_a_diverged_training_says_so_and_leaves_no_history(tmp_path, monkeypatch
     with pytest.raises(CompanionError, match="epoch 1.*training.learning_rate"):
         train_model(toy_faces(14), toy_faces(14), profile(), seed=0, folder=tmp_path)
     assert not (tmp_path / "history.csv").exists()
+
+
+def test_a_run_that_fails_half_way_does_not_look_finished_because_of_an_earlier_one(tmp_path):
+    train_model(toy_faces(14), toy_faces(14), profile(), seed=0, folder=tmp_path)
+    (tmp_path / "predictions.csv").write_text("of the earlier run")
+
+    def killed(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_model(toy_faces(14), toy_faces(14), profile(), seed=0, folder=tmp_path, on_epoch=killed)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.safetensors"]
 
 
 def test_about_half_the_images_are_mirrored_and_the_others_untouched():

@@ -24,7 +24,8 @@ def sample_grid(faces: FaceSet, per_class: int = 10, title: str = "") -> Figure:
 @styled
 def sample_grids(sets: dict[str, FaceSet], per_class: int = 6) -> Figure:
     """A ``sample_grid`` of each set under its title, side by side."""
-    figure = new_figure(PAGE, 0.3 + (PAGE / len(sets) - 0.6) / per_class * len(EMOTIONS))
+    width = PAGE / max(len(sets), 2)  # a single set fills half a page
+    figure = new_figure(width * len(sets), 0.3 + (width - 0.6) / per_class * len(EMOTIONS))
     for part, (title, faces) in zip(np.ravel(figure.subfigures(1, len(sets))), sets.items()):
         _grid(part, faces, per_class, title)
     return figure

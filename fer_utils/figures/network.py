@@ -97,14 +97,20 @@ def _blocks(layers: Sequence[tuple]) -> list[Block]:
 
 def _placed(blocks: list[Block]) -> list[Block]:
     """Spread the blocks evenly over the width; the bars of the classifier stand closer together."""
-    weights = [1.4 if after.name == "fc1" else 0.45 if after.stage == "classifier" else 1.5 if "residual" in (before.stage, after.stage) else 1.0
-               for before, after in zip(blocks[:-1], blocks[1:])]
+    weights = [_gap(before, after) for before, after in zip(blocks[:-1], blocks[1:])]
     room = RIGHT - LEFT - sum(block.length + block.depth for block in blocks)
     position = LEFT
     for block, weight in zip(blocks, [*weights, 0.0]):
         block.left = position
         position = block.right + room * weight / sum(weights)
     return blocks
+
+
+def _gap(before: Block, after: Block) -> float:
+    """The room between two blocks, as a share: wide beside residual blocks, for their skip paths."""
+    if after.stage == "classifier":
+        return 0.45 if before.stage == "classifier" else 1.4
+    return 1.5 if "residual" in (before.stage, after.stage) else 1.0
 
 
 def _draw(board: Axes, block: Block, face: np.ndarray | None) -> None:

@@ -75,7 +75,8 @@ def _box(board: Axes, corner: tuple[float, float], width: float, stage, colour: 
     for height, face in ((BOX_HEIGHT, "white"), (0.3, colour)):
         board.add_patch(FancyBboxPatch((left, top - height), width, height, facecolor=face, edgecolor=INK,
                                        boxstyle="round,pad=0,rounding_size=0.03", linewidth=0.7))
-    board.text(middle, top - 0.15, f"{stage.number} {stage.name.capitalize()}", ha="center", va="center", size=7.5, weight="bold")
+    board.text(middle, top - 0.15, f"{stage.number} {stage.name.capitalize()}", ha="center", va="center", size=7.5,
+               weight="bold")
     lines = textwrap.wrap(DOES.get(stage.name, stage.notebook), 19)
     board.text(middle, top - 1.26, "\n".join(lines), ha="center", va="top", size=5.9, linespacing=1.2)
     if stage.name in HANDS_ON:

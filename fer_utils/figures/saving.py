@@ -12,7 +12,7 @@ from fer_utils.paths import atomic_write
 from fer_utils.profiles import Profile
 
 FORMATS = ("pdf", "svg", "png")
-PRINT_DPI, SCREEN_DPI = 300, 110
+PRINT_DPI, SCREEN_DPI = 300, 120
 _STAMP_STRIP = 0.2  # inches added at the lower edge for the stamp
 
 

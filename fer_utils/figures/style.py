@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from fer_utils.emotions import EMOTIONS
 
-COLUMN, PAGE = 3.5, 7.16
-"""Inches: one column and the text width of the paper's two-column layout (IEEE)."""
+PAGE = 7.16
+"""Inches: the text width of the paper's two-column layout (IEEE)."""
 
 EMOTION_COLOURS = {"anger": "#cd3c14", "disgust": "#5cba8c", "fear": "#af5caf", "happy": "#ffd84d",
                    "neutral": "#222222", "sad": "#0a4ba0", "surprise": "#7cc8f0"}
@@ -56,6 +56,7 @@ STYLE = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "image.interpolation": "nearest",
+    "text.hinting": "none",
     # Text stays text in files, and nothing in them depends on when they were written.
     "svg.fonttype": "none",
     "svg.hashsalt": "fer-companion",

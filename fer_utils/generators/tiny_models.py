@@ -92,7 +92,7 @@ def assemble_sd2(autoencoder: AutoencoderKL, text_encoder: CLIPTextModel, tokeni
     """The Stable Diffusion 2 class pipeline; like SD2 at 768 pixels it predicts v (Salimans and Ho 2022)."""
     scheduler = DDIMScheduler(
         num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False,
-        set_alpha_to_one=False, prediction_type="v_prediction", timestep_spacing="trailing",
+        set_alpha_to_one=False, steps_offset=1, prediction_type="v_prediction", timestep_spacing="trailing",
         rescale_betas_zero_snr=True)
     return StableDiffusionPipeline(
         vae=autoencoder, text_encoder=text_encoder, tokenizer=tokenizer, unet=unet, scheduler=scheduler,

@@ -34,7 +34,7 @@ learnt long after identity."""
 class Recipe:
     """Numbers of optimiser steps and the like; the shipped weights were made with the defaults."""
 
-    text_steps: int = 1500
+    text_steps: int = 400
     autoencoder_steps: int = 2400
     diffusion_steps: int = 7000
     batch_size: int = 64
@@ -100,6 +100,15 @@ def encode(autoencoder, images: np.ndarray, *, batch_size: int = 128) -> torch.T
             batch = to_model(images[start:start + batch_size]).to(device)
             parts.append(autoencoder.encode(batch).latent_dist.mode().float().cpu())
     return torch.cat(parts)
+
+
+@torch.no_grad()
+def reconstruct(autoencoder, images: np.ndarray, *, batch_size: int = 128) -> np.ndarray:
+    """uint8 images [N, 64, 64, 3] after a way through the latents and back."""
+    parts = [autoencoder.decode(autoencoder.encode(to_model(images[start:start + batch_size])).latent_dist.mode()).sample
+             for start in range(0, len(images), batch_size)]
+    pixels = torch.cat(parts).clamp(-1, 1).add(1).mul(127.5).round()
+    return pixels.to(torch.uint8).permute(0, 2, 3, 1).numpy()
 
 
 def train_sd2(web: Captioned, autoencoder, tokenizer, text_encoder, recipe: Recipe, folder: Path):

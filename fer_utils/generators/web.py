@@ -80,6 +80,13 @@ def from_faces(faces: FaceSet) -> Captioned:
     return Captioned(resize_images(faces.images, 64, channels=3), attributes)
 
 
+def face_set(pictures: "Captioned") -> FaceSet:
+    """The pictures as a FaceSet labelled with their emotions."""
+    count = len(pictures)
+    return FaceSet(pictures.images, pictures.attributes["emotion"].numpy(),
+                   np.array([f"web-{i:05d}" for i in range(count)]), np.full(count, "web"))
+
+
 def stated_labels(template: str, attributes: Attributes) -> dict[str, int]:
     """The attributes a prompt states, as class numbers; UNKNOWN for those it leaves open."""
     said = stated(template, attributes)

@@ -27,8 +27,10 @@ def latex_table(frame: pd.DataFrame, *, caption: str, label: str) -> str:
     rows = [" & ".join(row) + r" \\" for row in _cells(frame, escape_latex)]
     wide = _characters(frame) > PAGE_CHARACTERS
     return "\n".join([
-        r"\begin{table*}", r"\centering", rf"\caption{{{escape_latex(caption)}}}", rf"\label{{{label}}}", r"\footnotesize",
-        *([r"\resizebox{\textwidth}{!}{%"] if wide else []), rf"\begin{{tabular}}{{{'l' * frame.shape[1]}}}", r"\toprule", " & ".join(_heads(frame, escape_latex)) + r" \\",
+        r"\begin{table*}", r"\centering", rf"\caption{{{escape_latex(caption)}}}",
+        rf"\label{{{label}}}", r"\footnotesize",
+        *([r"\resizebox{\textwidth}{!}{%"] if wide else []), rf"\begin{{tabular}}{{{'l' * frame.shape[1]}}}",
+        r"\toprule", " & ".join(_heads(frame, escape_latex)) + r" \\",
         r"\midrule", *rows, r"\bottomrule", r"\end{tabular}" + ("}" if wide else ""),
         r"\end{table*}", ""])
 
