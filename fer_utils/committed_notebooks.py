@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from fer_utils.errors import CompanionError
+from fer_utils.notebook_runs import kernel_environment, parameter_values, run_notebook
 from fer_utils.paths import atomic_write, notebooks_folder, project_root
 from fer_utils.stages import STAGES, units_of
 
@@ -15,18 +16,44 @@ METADATA = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "
 
 
 def store_notebooks(profile) -> list[Path]:
-    """Clean the executed copy of every stage, as its own ``parameters`` cell would run it, into notebooks/.
+    """Put the outputs of this profile's run into the committed notebooks; the prose stays as it is there.
 
-    Of a stage with several units (training) the one whose parameters are those written in the notebook is stored.
-    Notebooks that are no stage are cleaned where they lie. Raises CompanionError if a notebook was not run so.
+    Of a stage with several units (training) the one whose parameters are those written in the notebook is taken.
+    A notebook that is no stage is executed here. Raises CompanionError if a stage was not run so.
     """
     executed = {stage.notebook: _executed_as_written(stage, profile) for stage in STAGES}
     stored = sorted(notebooks_folder().glob("*.ipynb"))
     for path in stored:
-        notebook = json.loads(executed.get(path.stem, path).read_text(encoding="utf-8"))
+        ran = executed.get(path.stem) or _execute(path, profile)
+        notebook = with_outputs(_read(path), _read(ran))
         with atomic_write(path, "w", encoding="utf-8") as file:
             file.write(as_text(clean_notebook(notebook)))
     return stored
+
+
+def with_outputs(notebook: dict, executed: dict) -> dict:
+    """``notebook`` with the outputs of its executed copy; prose may have changed since, code must not have."""
+    ran = [cell for cell in executed["cells"] if cell["cell_type"] == "code"
+           and not ADDED_BY_PAPERMILL & set(cell["metadata"].get("tags", []))]
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    if ["".join(cell["source"]) for cell in ran] != ["".join(cell["source"]) for cell in code]:
+        raise CompanionError("A notebook's code has changed since it was run. Run python -m fer_utils reproduce first.")
+    outputs = {id(cell): done for cell, done in zip(code, ran)}
+    cells = [cell | {key: outputs[id(cell)][key] for key in ("outputs", "execution_count")} if id(cell) in outputs
+             else cell for cell in notebook["cells"]]
+    return notebook | {"cells": cells}
+
+
+def _execute(path: Path, profile) -> Path:
+    ran = profile.paths.executed(path.stem)
+    with kernel_environment(profile.run.threads):
+        run_notebook(path, ran, {"profile_name": profile.name, "overrides": list(profile.overrides)},
+                     timeout=profile.run.cell_timeout)
+    return ran
+
+
+def _read(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def clean_notebook(notebook: dict) -> dict:
@@ -46,14 +73,12 @@ def as_text(notebook: dict) -> str:
 
 def _executed_as_written(stage, profile) -> Path:
     """The executed copy whose parameters are those that the committed notebook shows."""
-    import papermill
-
     path = notebooks_folder() / f"{stage.notebook}.ipynb"
-    written = {name: found["default"].strip("\"'") for name, found in papermill.inspect_notebook(path).items()}
+    written = parameter_values(path)
     for unit in units_of([stage], profile):
         given = {"profile_name": profile.name, "overrides": list(profile.overrides), **unit.parameters}
         executed = profile.paths.executed(unit.name)
-        if {name: str(value) for name, value in given.items()} == written and executed.is_file():
+        if written | given == written and executed.is_file():
             return executed
     raise CompanionError(f"{path.name} was not run with the values in its parameters cell ({written}); give it values "
                          f"that the profile '{profile.name}' runs, or run python -m fer_utils reproduce first.")

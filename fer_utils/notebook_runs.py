@@ -4,6 +4,8 @@ papermill only warns about an unknown parameter, takes ``sys.exit(0)`` in a cell
 kernel is called python3. Here each of these is an error, or cannot happen.
 """
 
+import ast
+import logging
 import os
 import re
 import sys
@@ -15,11 +17,10 @@ from fer_utils.errors import CompanionError, nearest
 from fer_utils.paths import PACKAGE
 
 
-def run_notebook(notebook: Path, executed: Path, parameters: dict, *, timeout: int, threads: int = 0,
-                 watched: bool = False) -> None:
+def run_notebook(notebook: Path, executed: Path, parameters: dict, *, timeout: int, watched: bool = False) -> None:
     """Execute ``notebook`` with ``parameters`` and leave the executed copy at ``executed``.
 
-    ``timeout`` is in seconds a cell; ``threads`` > 0 caps the threads of the kernel; ``watched`` shows a bar.
+    To be called within ``kernel_environment``. ``timeout`` is in seconds a cell; ``watched`` shows a bar.
     Raises CompanionError naming the notebook, the cell, the error's last line and the executed copy.
     """
     import papermill
@@ -27,12 +28,12 @@ def run_notebook(notebook: Path, executed: Path, parameters: dict, *, timeout: i
     from papermill.exceptions import PapermillExecutionError
 
     check_parameters(notebook, parameters)
+    logging.getLogger("papermill").setLevel(logging.ERROR)      # its parser warns of parameters that are there
     executed.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with kernel_environment(threads):
-            result = papermill.execute_notebook(
-                notebook, executed, parameters, kernel_name="python3", cwd=notebook.parent, start_timeout=180,
-                execution_timeout=timeout, progress_bar={"leave": False} if watched else False)
+        result = papermill.execute_notebook(
+            notebook, executed, parameters, kernel_name="python3", cwd=notebook.parent, start_timeout=180,
+            execution_timeout=timeout, progress_bar={"leave": False} if watched else False)
     except PapermillExecutionError as problem:
         raise _failure(notebook, executed, problem.source, problem.exec_count, _last_line(problem)) from None
     except (DeadKernelError, CellTimeoutError, RuntimeError) as problem:
@@ -44,15 +45,23 @@ def run_notebook(notebook: Path, executed: Path, parameters: dict, *, timeout: i
 
 def check_parameters(notebook: Path, parameters: dict) -> None:
     """Raise CompanionError if a parameter is not set in the notebook's ``parameters`` cell."""
-    import papermill
-
     if not notebook.is_file():
         raise CompanionError(f"The notebook {notebook} is missing; restore it from the repository.")
-    known = papermill.inspect_notebook(notebook)
+    known = parameter_values(notebook)
     for name in parameters:
         if name not in known:
             raise CompanionError(f"{notebook.name} has no parameter '{name}' in its parameters cell: "
                                  f"{nearest(name, known)}")
+
+
+def parameter_values(notebook: Path) -> dict:
+    """What the ``parameters`` cell sets; read as Python, for papermill's own reader stumbles over comments."""
+    import nbformat
+
+    cells = [cell for cell in nbformat.read(notebook, as_version=4).cells
+             if "parameters" in cell.metadata.get("tags", [])]
+    return {target.id: ast.literal_eval(statement.value) for cell in cells for statement in ast.parse(cell.source).body
+            if isinstance(statement, ast.Assign) for target in statement.targets if isinstance(target, ast.Name)}
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import shutil
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from fer_utils.freshness import (changed, describe_files, ingredients, missing_o
 from fer_utils.paths import notebooks_folder
 from fer_utils.provenance import write_provenance
 from fer_utils.stages import STAGES, Unit, find_stage, units_of
+
+
+FORCED = "forced"
 
 
 @dataclass(frozen=True)
@@ -55,38 +59,73 @@ def reproduce(profile, *, start: str | None = None, force: bool = False, say: Ca
     say:   called with each line of progress.
     Raises CompanionError at the first unit that fails; what was made stays.
     """
+    from fer_utils.notebook_runs import kernel_environment
+
     first_forced = find_stage(start, STAGES).number if start else (0 if force else None)
     units, ran = units_of(STAGES, profile), 0
     with _only_run(profile):
-        for position, unit in enumerate(units, 1):
-            label = f"[{position:>{len(str(len(units)))}}/{len(units)}] {unit.name}"
-            forced = first_forced is not None and unit.stage.number >= first_forced
-            reason = "forced" if forced else why_stale(unit, profile)
-            if not reason:
-                say(f"{label}: fresh")
-                continue
-            say(f"{label}: runs ({reason})")
-            seconds = _run(unit, profile, forced=forced, watched=watched)
-            say(f"{label}: done in {seconds:.0f} s")
-            ran += 1
+        for stage in STAGES:
+            forced = first_forced is not None and stage.number >= first_forced
+            stale = _stale_units(stage, units, profile, forced=forced, say=say)
+            workers = side_by_side_in(stage, profile)
+            with (kernel_environment(profile.run.threads // workers),
+                  ThreadPoolExecutor(max_workers=workers) as side_by_side):
+                running = [side_by_side.submit(_run, unit, profile, reason=reason, say=_labelled(unit, units, say),
+                                               watched=watched and len(stale) == 1) for unit, reason in stale]
+                _wait(running)
+            ran += len(stale)
         write_provenance(profile, units, renew=ran > 0)
     return ran
 
 
-def _run(unit: Unit, profile, *, forced: bool, watched: bool) -> float:
+def side_by_side_in(stage, profile) -> int:
+    """How many units of a stage run at once. It does not depend on how many are stale: the threads each of them gets
+    decide the low bits of its results."""
+    return max(1, min(profile.run.workers, len(stage.varies(profile))))
+
+
+def _stale_units(stage, units: list[Unit], profile, *, forced: bool, say) -> list[tuple[Unit, str]]:
+    """The units of one stage that must run, each with its reason; the others are announced as fresh."""
+    stale = []
+    for unit in (unit for unit in units if unit.stage is stage):
+        reason = FORCED if forced else why_stale(unit, profile)
+        if reason:
+            stale.append((unit, reason))
+        else:
+            _labelled(unit, units, say)("fresh")
+    return stale
+
+
+def _labelled(unit: Unit, units: list[Unit], say: Callable[[str], None]) -> Callable[[str], None]:
+    label = f"[{units.index(unit) + 1:>{len(str(len(units)))}}/{len(units)}] {unit.name}"
+    return lambda text: say(f"{label}: {text}")
+
+
+def _wait(running) -> None:
+    """Until all are done; after the first failure those that have not begun are left out."""
+    try:
+        for future in as_completed(running):
+            future.result()
+    finally:
+        for future in running:
+            future.cancel()
+
+
+def _run(unit: Unit, profile, *, reason: str, watched: bool, say: Callable[[str], None]) -> None:
     from fer_utils.notebook_runs import run_notebook
 
+    say(f"runs ({reason})")
     made_from = _ingredients(unit, profile)
-    _clear(unit, profile, made_from, forced=forced)
+    _clear(unit, profile, made_from, forced=reason == FORCED)
     write_record(unit, profile, {"finished": False, "ingredients": made_from})
     before, began = _readers_files(profile), time.perf_counter()
     run_notebook(_notebook(unit), profile.paths.executed(unit.name), _parameters(unit, profile),
-                 timeout=profile.run.cell_timeout, threads=profile.run.threads, watched=watched)
+                 timeout=profile.run.cell_timeout, watched=watched)
     seconds = time.perf_counter() - began
     handed_on, files = _files_made(unit, profile, before)
     write_record(unit, profile, {"finished": True, "ingredients": made_from, "seconds": round(seconds, 1),
                                  "handed_on": handed_on, "outputs": files})
-    return seconds
+    say(f"done in {seconds:.0f} s")
 
 
 def _files_made(unit: Unit, profile, before: dict[Path, int]) -> tuple[list[str], dict]:

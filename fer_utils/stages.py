@@ -9,6 +9,8 @@ from fer_utils.errors import CompanionError, nearest
 SPLITS = ("train", "validation", "test")
 FACES = ("emotions", "faces", "datasets")
 SHOWN = ("figures", "tables")
+EVERYTHING = ("data", "prompts", "generators", "synthesis", "tiny_generators", "balancing", "network", "training",
+              "evaluation", "run", "stamp")
 
 
 @dataclass(frozen=True)
@@ -111,20 +113,22 @@ def _trainings(profile) -> list[dict]:
 # Table II's official counts and every other number printed in the paper lie in reference/.
 STAGES = (
     Stage(1, "dataset", "01_dataset_analysis", ("data", "stamp"), (),
-          (*FACES, *SHOWN, "reference"), _faces),
+          (*FACES, *SHOWN, "reference", "notebook"), _faces, ("figure_a1_class_counts", "figure_a1_samples")),
     Stage(2, "prompts", "02_prompt_generation", ("data", "prompts", "generators", "balancing", "synthesis", "stamp"),
-          (1,), (*FACES, *SHOWN, "prompts", "balancing"), _prompts, ("table_1_prompts",)),
+          (1,), (*FACES, *SHOWN, "prompts", "balancing", "reference", "notebook"), _prompts, ("table_1_prompts",)),
     Stage(3, "synthesis", "03_synthesis", ("generators", "synthesis", "tiny_generators", "stamp"),
-          (1, 2), (*FACES, *SHOWN, "prompts", "synthesis", "generators"), _pool, ("figure_3_synthetic_examples",),
+          (1, 2), (*FACES, *SHOWN, "prompts", "synthesis", "generators", "notebook"), _pool,
+          ("figure_3_synthetic_examples", "table_a1_generators"),
           resumes=True),
     Stage(4, "balancing", "04_balancing", ("data", "balancing", "stamp"), (1, 3),
-          (*FACES, *SHOWN, "balancing", "reference"), _balanced_sets,
+          (*FACES, *SHOWN, "balancing", "prompts", "reference", "stages", "synthesis", "notebook"), _balanced_sets,
           ("table_2_distribution", "table_2_paper_scale", "figure_2_pipeline")),
     # Training is dear. Its faces and sets count by their content, so neither the code that made them nor the
     # style of figures is part of this stage's code.
     Stage(5, "training", "05_training", ("network", "training", "-training.seeds"), (1, 3, 4),
           ("emotions", "faces", "balancing", "resemotenet", "training"), _trained, varies=_trainings),
-    Stage(6, "evaluation", "06_evaluation", ("data", "balancing", "training", "evaluation", "stamp"), (5,),
-          ("emotions", *SHOWN, "evaluation", "training", "resemotenet", "reference"), _nothing,
-          ("table_3_class_accuracy", "table_4_comparison", "figure_4_confusion_matrices")),
+    Stage(6, "evaluation", "06_evaluation", EVERYTHING, (1, 5),
+          (*FACES, *SHOWN, "evaluation", "training", "resemotenet", "reference", "profiles", "notebook"), _nothing,
+          ("table_3_class_accuracy", "table_4_comparison", "table_a0_differences", "figure_1_resemotenet",
+           "figure_4_confusion_matrices", "figure_a0_learning_curves", "figure_a0_class_accuracy")),
 )

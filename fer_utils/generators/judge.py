@@ -11,23 +11,24 @@ from torch import nn
 from torch.nn import functional
 
 from fer_utils.emotions import EMOTIONS
-from fer_utils.generators.web import CLASSES, PERSON_NAMES, UNKNOWN, Captioned
-from fer_utils.prompts import DECADES, GLASSES, LIGHTS
+from fer_utils.generators.tiny_models import LATENT_CHANNELS
+from fer_utils.generators.web import AGES, CLASSES, PERSON_NAMES, UNKNOWN, Captioned
+from fer_utils.prompts import GLASSES, LIGHTS, TEMPLATES
 
 FEATURES = 128
 
 
 class AttributeNetwork(nn.Module):
-    """Convolutions over images or latents [N, C, S, S], one linear head for each attribute of ``CLASSES``."""
+    """Convolutions over images or latents [N, C, S, S], one linear head for each attribute it is taught."""
 
-    def __init__(self, channels: int, strides: tuple[int, ...], widths: tuple[int, ...]):
+    def __init__(self, channels: int, strides: tuple[int, ...], widths: tuple[int, ...], attributes):
         super().__init__()
         self.blocks = nn.ModuleList()
         for stride, width in zip(strides, widths):
             self.blocks.append(nn.Sequential(nn.Conv2d(channels, width, 3, stride, 1), nn.BatchNorm2d(width), nn.SiLU()))
             channels = width
         self.flatten = nn.Sequential(nn.Flatten(), nn.LazyLinear(FEATURES), nn.SiLU(), nn.Dropout(0.2))
-        self.heads = nn.ModuleDict({name: nn.Linear(FEATURES, size) for name, size in CLASSES.items()})
+        self.heads = nn.ModuleDict({name: nn.Linear(FEATURES, CLASSES[name]) for name in attributes})
 
     def activations(self, inputs: torch.Tensor) -> list[torch.Tensor]:
         """The feature maps after each block."""
@@ -43,19 +44,19 @@ class AttributeNetwork(nn.Module):
         return {name: head(features) for name, head in self.heads.items()}
 
 
-def image_network() -> AttributeNetwork:
+def image_network(attributes=tuple(CLASSES)) -> AttributeNetwork:
     """For 64x64 RGB pictures in -1..1."""
-    return AttributeNetwork(3, (2, 1, 2, 1, 2), (32, 32, 64, 64, 64))
+    return AttributeNetwork(3, (2, 1, 2, 1, 2), (32, 32, 64, 64, 64), attributes)
 
 
-def latent_network(channels: int) -> AttributeNetwork:
+def latent_network(attributes=tuple(CLASSES)) -> AttributeNetwork:
     """For 8x8 latents."""
-    return AttributeNetwork(channels, (1, 1, 2), (64, 64, 96))
+    return AttributeNetwork(LATENT_CHANNELS, (1, 1, 2), (64, 64, 96), attributes)
 
 
 def attribute_loss(logits: dict[str, torch.Tensor], labels: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Mean cross-entropy over the attributes that are known at all."""
-    losses = [functional.cross_entropy(logits[name], labels[name]) for name in CLASSES
+    """Mean cross-entropy over the attributes that some row of the batch knows."""
+    losses = [functional.cross_entropy(values, labels[name]) for name, values in logits.items()
               if (labels[name] != UNKNOWN).any()]
     return torch.stack(losses).mean()
 
@@ -91,55 +92,58 @@ def train_attributes(network: AttributeNetwork, inputs, labels: dict[str, torch.
 
 
 def train_judge(web: Captioned, *, epochs: int = 6, seed: int = 0) -> AttributeNetwork:
-    """A judge of drawn faces, from pictures that no generator learns from."""
-    return train_attributes(image_network(), web.images, web.attributes, epochs=epochs, seed=seed, prepare=to_model)
+    """A judge that reads whatever is known of the pictures in ``web``."""
+    return train_attributes(image_network(web.known()), web.images, web.attributes, epochs=epochs, seed=seed, prepare=to_model)
 
 
 @torch.no_grad()
 def judgements(network: AttributeNetwork, images: np.ndarray, *, batch_size: int = 256) -> dict[str, np.ndarray]:
-    """The class the judge reads for each attribute: int64 [N] each."""
+    """The class the judge reads for each attribute it was taught: int64 [N] each."""
     parts = [network(to_model(images[start:start + batch_size])) for start in range(0, len(images), batch_size)]
-    return {name: torch.cat([part[name] for part in parts]).argmax(1).numpy() for name in CLASSES}
+    return {name: torch.cat([part[name] for part in parts]).argmax(1).numpy() for name in network.heads}
 
 
 def agreement_table(prompts: pd.DataFrame, read: dict[str, np.ndarray]) -> pd.DataFrame:
     """How often the judge reads what the prompt states.
 
     ``prompts`` has the columns of ``fer_utils.prompts.prompt_table``; rows in the order of ``read``. Returns
-    one row for each generator and each emotion, and for emotion, person, age (also within one decade), light
-    and glasses as a whole: columns generator, attribute, value, n, agreement (share 0..1).
+    one row for each generator and each emotion, and one for each attribute the judge was taught (age also
+    within one decade) as a whole: columns generator, attribute, value, n, agreement (share 0..1).
     """
-    frame = prompts.reset_index(drop=True).assign(**_agreements(prompts.reset_index(drop=True), read))
+    prompts = prompts.reset_index(drop=True)
+    agreements = pd.DataFrame(_agreements(prompts, read))
     rows = []
-    for generator, part in frame.groupby("generator"):
-        for emotion in EMOTIONS:
-            rows.append((generator, "emotion", emotion, part.loc[part.emotion == emotion, "agree_emotion"]))
-        for attribute in ("emotion", "person", "age", "age within a decade", "light", "glasses"):
-            rows.append((generator, attribute, "all", part[f"agree_{attribute}"]))
+    for generator, index in prompts.groupby("generator").groups.items():
+        part, emotions = agreements.loc[index], prompts.loc[index, "emotion"]
+        rows += [(generator, "emotion", emotion, part.loc[emotions == emotion, "emotion"]) for emotion in EMOTIONS]
+        rows += [(generator, attribute, "all", part[attribute]) for attribute in agreements]
     return pd.DataFrame([(g, a, v, int(s.notna().sum()), float(s.mean())) for g, a, v, s in rows],
                         columns=["generator", "attribute", "value", "n", "agreement"])
 
 
 def _agreements(prompts: pd.DataFrame, read: dict[str, np.ndarray]) -> dict[str, pd.Series]:
-    """For each attribute 1.0 or 0.0 where the prompt states it, else missing."""
-    read_person = pd.Series([PERSON_NAMES[i] for i in read["person"]])
+    """For each attribute that was read 1.0 or 0.0 where the prompt states it, else missing."""
+    found = {"emotion": (prompts.emotion == [EMOTIONS[i] for i in read["emotion"]]).astype(float)}
+    if "person" in read:
+        person = pd.Series([PERSON_NAMES[i] for i in read["person"]])
+        kid = (prompts.person == "kid") & person.isin(["boy", "girl"])
+        found["person"] = ((person == prompts.person) | kid).astype(float)
+    if "age" in read:
+        found |= _age_agreements(prompts, read["age"])
+    if "light" in read:
+        light = pd.Series([LIGHTS[i] for i in read["light"]]) == prompts.light
+        found["light"] = light.astype(float).where(prompts.light != "")
+    if "glasses" in read:
+        glasses = pd.Series([GLASSES[i] for i in read["glasses"]]) == prompts.glasses
+        found["glasses"] = glasses.astype(float).where(prompts.template.map(TEMPLATES).str.contains("{glasses}", regex=False))
+    return found
+
+
+def _age_agreements(prompts: pd.DataFrame, read: np.ndarray) -> dict[str, pd.Series]:
+    """The decade itself, and within ten years; a child counts as age 0 and is only near a child."""
     child = prompts.person.isin(["kid", "boy", "girl"])
-    person = (read_person == prompts.person) | ((prompts.person == "kid") & read_person.isin(["boy", "girl"]))
-    decade = prompts.age.str.rstrip("'s").replace("", np.nan).astype(float)
-    read_decade = pd.Series([(0, *DECADES)[i] for i in read["age"]]).astype(float)
-    wanted = decade.where(~child, 0.0)
-    light = pd.Series([LIGHTS[i] for i in read["light"]]) == prompts.light
-    glasses = pd.Series([GLASSES[i] for i in read["glasses"]]) == prompts.glasses
-    return {
-        "agree_emotion": (prompts.emotion == [EMOTIONS[i] for i in read["emotion"]]).astype(float),
-        "agree_person": person.astype(float),
-        "agree_age": (wanted == read_decade).astype(float).where(wanted.notna()),
-        "agree_age within a decade": _near(wanted, read_decade).astype(float).where(wanted.notna()),
-        "agree_light": light.astype(float).where(prompts.light != ""),
-        "agree_glasses": glasses.astype(float).where(prompts.template.isin(["portrait", "close_up"])),
-    }
-
-
-def _near(wanted: pd.Series, found: pd.Series) -> pd.Series:
-    """Within ten years; a child is only near a child."""
-    return ((wanted - found).abs() <= 10) & ((wanted == 0) == (found == 0))
+    wanted = prompts.age.str.removesuffix("'s").replace("", np.nan).astype(float).where(~child, 0.0)
+    found = pd.Series([AGES[i] for i in read]).astype(float)
+    near = ((wanted - found).abs() <= 10) & ((wanted == 0) == (found == 0))
+    return {"age": (wanted == found).astype(float).where(wanted.notna()),
+            "age within a decade": near.astype(float).where(wanted.notna())}

@@ -13,7 +13,7 @@ from fer_utils.generators import tiny_training as training
 from fer_utils.generators.judge import AttributeNetwork, image_network, train_judge
 from fer_utils.generators.loading import device_name, made_here
 from fer_utils.generators.tiny_models import make_tokenizer
-from fer_utils.generators.web import draw_web, from_faces
+from fer_utils.generators.web import CLASSES, draw_web, from_faces
 from fer_utils.paths import SHIPPED_GENERATORS, atomic_write, shipped_work_folder
 from fer_utils.profiles import Profile
 
@@ -104,10 +104,10 @@ def save_judge(judge: AttributeNetwork, path: Path) -> None:
 
 def load_judge(path: Path) -> AttributeNetwork:
     """The judge that ``save_judge`` wrote."""
-    judge = image_network()
-    judge(torch.zeros(2, 3, 64, 64))
-    judge.load_state_dict({name: value.float() if value.is_floating_point() else value
-                           for name, value in load_file(path).items()})
+    weights = {name: value.float() if value.is_floating_point() else value for name, value in load_file(path).items()}
+    judge = image_network([name for name in CLASSES if f"heads.{name}.weight" in weights])
+    judge(torch.zeros(2, 3, 64, 64))      # the size of its lazy layer
+    judge.load_state_dict(weights)
     return judge.eval().requires_grad_(False)
 
 

@@ -52,7 +52,7 @@ def train_text_encoders(tokenizer, recipe: Recipe, folder: Path) -> list:
 def train_autoencoder(web: Captioned, recipe: Recipe, folder: Path):
     """The autoencoder of ``web``'s pictures, its latents scaled to unit variance."""
     teacher = cache(lambda: train_attributes(      # not made at all when the training is finished already
-        image_network(), web.images, web.attributes, epochs=recipe.teacher_epochs, seed=recipe.seed,
+        image_network(web.known()), web.images, web.attributes, epochs=recipe.teacher_epochs, seed=recipe.seed,
         prepare=to_model, device=recipe.device))
     torch.manual_seed(recipe.seed)
     autoencoder = tiny.make_autoencoder().to(recipe.device)
@@ -155,7 +155,7 @@ def _train_diffusion(model, diffuse, web: Captioned, autoencoder, tokenizer, rec
     """Fit ``model``; ``diffuse`` gives (prediction, target, estimate of the clean latents, share of signal)."""
     latents = cache(lambda: encode(autoencoder, web.images) * autoencoder.config.scaling_factor)
     teacher = cache(lambda: train_attributes(
-        latent_network(tiny.LATENT_CHANNELS), latents(), web.attributes, epochs=recipe.teacher_epochs,
+        latent_network(web.known()), latents(), web.attributes, epochs=recipe.teacher_epochs,
         seed=recipe.seed, device=recipe.device))
 
     def loss(step: int, generator: torch.Generator) -> torch.Tensor:

@@ -38,6 +38,10 @@ class Captioned:
     def __len__(self) -> int:
         return len(self.images)
 
+    def known(self) -> list[str]:
+        """The attributes that are known of any picture."""
+        return [name for name, values in self.attributes.items() if (values != UNKNOWN).any()]
+
     def captions(self, index, rng: np.random.Generator) -> list[str]:
         """One caption for each picture in ``index``, its template drawn at random."""
         return [self._caption(int(i), rng) for i in index]
