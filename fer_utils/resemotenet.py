@@ -79,7 +79,8 @@ class ResEmoteNet(nn.Module):
     but a network should see test faces at the size it learned from.
     """
 
-    def __init__(self, width: float = 1.0, num_classes: int = len(EMOTIONS), *, image_size: int = 64):
+    def __init__(self, width: float = 1.0, num_classes: int = len(EMOTIONS), *, image_size: int = 64,
+                 head_dropout: float = 0.5):
         super().__init__()
         self.width, self.image_size = width, image_size
         stem, residual, hidden = ([scaled(c, width) for c in sizes] for sizes in (STEM, RESIDUAL, CLASSIFIER))
@@ -97,7 +98,7 @@ class ResEmoteNet(nn.Module):
         self.fc2 = nn.Linear(hidden[0], hidden[1])
         self.fc3 = nn.Linear(hidden[1], hidden[2])
         self.fc4 = nn.Linear(hidden[2], num_classes)
-        self.dropout2 = nn.Dropout(0.5)
+        self.dropout2 = nn.Dropout(head_dropout)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [N, classes] of normalised images [N, 3, H, W]; their softmax is P_out of equation (3)."""

@@ -104,7 +104,7 @@ def test_the_paper_profile_holds_the_settings_of_section_4():
             training.scheduler_factor) == (1e-3, 16, 80, 5, 0.1)
 
 
-@pytest.mark.parametrize(("text", "value"), [("1e-2", 0.01), ("1", 1.0), ("0.5", 0.5)])
+@pytest.mark.parametrize(("text", "value"), [("2e-2", 0.02), ("1", 1.0), ("0.5", 0.5)])
 def test_an_override_sets_one_number_and_leaves_the_rest(text, value):
     profile, plain = load_profile("demo", [f"training.learning_rate={text}"]), load_profile("demo")
     assert profile.training.learning_rate == value

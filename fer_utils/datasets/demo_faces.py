@@ -58,11 +58,20 @@ def demo_plan(name: str, split: str, profile: Profile) -> pd.DataFrame:
 
     The two differ in exactly ``round(label_noise * N)`` rows.
     """
+    return _plan(name, split, demo_counts(name, split, profile), profile)
+
+
+def draw_more(name: str, per_class: int, profile: Profile) -> FaceSet:
+    """``per_class`` more faces of each emotion from the population of a demo set: other people, the same camera and
+    the same share of wrong labels. What balancing would reach if it could photograph instead of generate."""
+    return _draw_plan(name, "more", _plan(name, "more", dict.fromkeys(EMOTIONS, per_class), profile), profile)
+
+
+def _plan(name: str, split: str, counts: dict[str, int], profile: Profile) -> pd.DataFrame:
     noise = profile.data.label_noise
     if not 0 <= noise < 1:
         raise CompanionError(f"data.label_noise is {noise}; it is a share of the labels, from 0 to under 1.")
     random = np.random.default_rng(_seed(name, split, profile, "labels"))
-    counts = demo_counts(name, split, profile)
     labels = random.permutation(np.repeat(np.arange(len(EMOTIONS)), list(counts.values())))
     drawn = labels.copy()
     wrong = random.permutation(len(labels))[:round(noise * len(labels))]
@@ -73,12 +82,11 @@ def demo_plan(name: str, split: str, profile: Profile) -> pd.DataFrame:
 
 
 def _draw(name: str, profile: Profile) -> Splits:
-    return Splits(**{split: _draw_split(name, split, profile) for split in SPLITS})
+    return Splits(**{split: _draw_plan(name, split, demo_plan(name, split, profile), profile) for split in SPLITS})
 
 
-def _draw_split(name: str, split: str, profile: Profile) -> FaceSet:
+def _draw_plan(name: str, split: str, plan: pd.DataFrame, profile: Profile) -> FaceSet:
     """Every face is another person, and each split's people come from its own stream: no identity is shared."""
-    plan = demo_plan(name, split, profile)
     drawn = np.array([EMOTIONS.index(emotion) for emotion in plan["drawn"]], np.int64)
     generator = torch.Generator().manual_seed(_seed(name, split, profile, "faces"))
     images = [_photograph(drawn[start:start + _DRAWN_AT_ONCE], POPULATIONS[name], generator)

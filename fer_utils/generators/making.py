@@ -89,6 +89,9 @@ def save_half(pipeline: DiffusionPipeline, folder: Path) -> None:
     pipeline = pipeline.to("cpu", torch.float16)
     partial = folder.with_name(f".{folder.name}.partial")
     pipeline.save_pretrained(partial, safe_serialization=True)
+    for config in partial.glob("text_encoder*/config.json"):
+        # transformers loads in the precision named here, diffusers in single: plain from_pretrained must not mix them.
+        config.write_text(config.read_text(encoding="utf-8").replace('"float16"', '"float32"'), encoding="utf-8")
     if folder.exists():
         shutil.rmtree(folder)
     partial.rename(folder)
