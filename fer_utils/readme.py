@@ -57,7 +57,8 @@ def _filled(text: str, name: str, content: str) -> str:
 
 def _time(provenance: dict) -> str:
     minutes = sum(provenance["notebook_seconds"].values()) / 60
-    return f"`make reproduce` took {minutes:.0f} minutes after installation on: {provenance['hardware']}."
+    return (f"The notebooks that `make reproduce` runs took {minutes:.0f} minutes together, trainings that ran side by "
+            f"side counted each, on: {provenance['hardware']}.")
 
 
 def _results(profile) -> str:
