@@ -128,7 +128,7 @@ STAGES = (
     Stage(5, "training", "05_training", ("network", "training", "-training.seeds"), (1, 3, 4),
           ("emotions", "faces", "balancing", "resemotenet", "training"), _trained, varies=_trainings),
     Stage(6, "evaluation", "06_evaluation", EVERYTHING, (1, 5),
-          (*FACES, *SHOWN, "evaluation", "training", "resemotenet", "reference", "profiles", "notebook"), _nothing,
+          (*FACES, *SHOWN, "balancing", "evaluation", "training", "resemotenet", "reference", "profiles", "notebook"), _nothing,
           ("table_3_class_accuracy", "table_4_comparison", "table_a0_differences", "figure_1_resemotenet",
            "figure_4_confusion_matrices", "figure_a0_learning_curves", "figure_a0_class_accuracy")),
 )
