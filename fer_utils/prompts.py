@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from fer_utils.datasets.population import LIGHTS
 from fer_utils.emotions import ADJECTIVES, EMOTIONS, NOUNS, emotion_name
 from fer_utils.errors import CompanionError
 from fer_utils.paths import atomic_write
@@ -19,7 +20,6 @@ from fer_utils.profiles import Profile
 DECADES = (20, 30, 40, 50, 60, 70, 80)
 PEOPLE = tuple((person, decade) for decade in DECADES for person in ("man", "woman")) + (("boy", 0), ("girl", 0))
 """Who may be asked for: (person, decade of age); decade 0 is a child, whose age no template states."""
-LIGHTS = ("soft light", "side light", "bright light", "dim light")
 REALISM = ("realistic photo", "detailed photo", "studio photo")
 GLASSES = ("", "with glasses")
 

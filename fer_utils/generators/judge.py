@@ -10,9 +10,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from fer_utils.datasets.population import PERSONS
 from fer_utils.emotions import EMOTIONS
 from fer_utils.generators.tiny_models import LATENT_CHANNELS
-from fer_utils.generators.web import AGES, CLASSES, PERSON_NAMES, UNKNOWN, Captioned
+from fer_utils.generators.web import AGES, CLASSES, UNKNOWN, Captioned
 from fer_utils.prompts import GLASSES, LIGHTS, TEMPLATES
 
 FEATURES = 128
@@ -125,7 +126,7 @@ def _agreements(prompts: pd.DataFrame, read: dict[str, np.ndarray]) -> dict[str,
     """For each attribute that was read 1.0 or 0.0 where the prompt states it, else missing."""
     found = {"emotion": (prompts.emotion == [EMOTIONS[i] for i in read["emotion"]]).astype(float)}
     if "person" in read:
-        person = pd.Series([PERSON_NAMES[i] for i in read["person"]])
+        person = pd.Series([PERSONS[i] for i in read["person"]])
         kid = (prompts.person == "kid") & person.isin(["boy", "girl"])
         found["person"] = ((person == prompts.person) | kid).astype(float)
     if "age" in read:

@@ -21,7 +21,7 @@ from fer_utils.generators import tiny_models as tiny
 from fer_utils.generators.fitting import fit
 from fer_utils.generators.judge import (AttributeNetwork, attribute_loss, image_network, latent_network, to_model,
                                         train_attributes)
-from fer_utils.generators.web import AGES, CLASSES, PERSON_NAMES, Captioned, stated_labels
+from fer_utils.generators.web import CLASSES, Captioned, stated_labels
 from fer_utils.prompts import GLASSES, LIGHTS, PEOPLE, REALISM, TEMPLATES, Attributes, compose
 
 CAPTION_DROPOUT = 0.1

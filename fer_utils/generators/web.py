@@ -9,16 +9,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from fer_utils.datasets.population import WEB, sample_identities, sample_traits, take_pictures
+from fer_utils.datasets.population import PERSONS, WEB, sample_identities, sample_traits, take_pictures
 from fer_utils.emotions import EMOTIONS
 from fer_utils.faces import FaceSet, resize_images
 from fer_utils.prompts import DECADES, GLASSES, LIGHTS, PEOPLE, REALISM, TEMPLATES, Attributes, compose, stated
 
-PERSON_NAMES = ("man", "woman", "boy", "girl")
 AGES = (0, *DECADES)
 UNKNOWN = -100
 """Label of an attribute that is not known or not stated; PyTorch's cross-entropy leaves it out."""
-CLASSES = {"emotion": len(EMOTIONS), "person": len(PERSON_NAMES), "age": len(AGES), "light": len(LIGHTS),
+CLASSES = {"emotion": len(EMOTIONS), "person": len(PERSONS), "age": len(AGES), "light": len(LIGHTS),
            "glasses": len(GLASSES)}
 
 # Half of the web's people are men, half women; children are an eighth, as in the prompts.
@@ -55,7 +54,7 @@ class Captioned:
         person, decade = PEOPLE[rng.integers(len(PEOPLE))]
         known = {name: int(values[i]) for name, values in self.attributes.items()}
         if known["person"] != UNKNOWN:
-            person, decade = PERSON_NAMES[known["person"]], AGES[known["age"]]
+            person, decade = PERSONS[known["person"]], AGES[known["age"]]
         light = known["light"] if known["light"] != UNKNOWN else rng.integers(len(LIGHTS))
         glasses = known["glasses"] if known["glasses"] != UNKNOWN else rng.integers(len(GLASSES))
         return Attributes(EMOTIONS[known["emotion"]], person, decade, LIGHTS[light],
@@ -94,7 +93,7 @@ def face_set(pictures: "Captioned") -> FaceSet:
 def stated_labels(template: str, attributes: Attributes) -> dict[str, int]:
     """The attributes a prompt states, as class numbers; UNKNOWN for those it leaves open."""
     said = stated(template, attributes)
-    people = {**{name: k for k, name in enumerate(PERSON_NAMES)}, "kid": UNKNOWN}
+    people = {**{name: k for k, name in enumerate(PERSONS)}, "kid": UNKNOWN}
     ages = {f"{decade}'s": k for k, decade in enumerate(AGES)}
     child = attributes.decade == 0
     return {"emotion": EMOTIONS.index(attributes.emotion), "person": people[said["person"]],
