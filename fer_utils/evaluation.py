@@ -76,6 +76,32 @@ def wilson_interval(correct: float, n: int, confidence: float = 0.95) -> tuple[f
     return float(low), float(high)
 
 
+def printed_precision(confidence: float = 0.95) -> pd.DataFrame:
+    """How many test images stand behind each percentage that Table III prints, and how far such a share can be trusted.
+
+    Columns dataset, emotion, n (official test images), one_image (what one of them is worth, in points), and for
+    the levels Original and Aug. 4 the printed accuracy with its Wilson interval: original, original_low,
+    original_high, aug4, ... (all in %).
+    """
+    counts = read_reference("test_counts").query("split == 'test'").set_index(["dataset", "emotion"])["count"]
+    printed = read_reference("table_3").pivot(index=["dataset", "emotion"], columns="level", values="accuracy")
+    rows = []
+    for (dataset, emotion), n in _with_totals(counts).items():
+        row = {"dataset": dataset, "emotion": emotion, "n": n, "one_image": 100 / n}
+        for level in ("original", "aug4"):
+            share = printed.loc[(dataset, emotion), level]
+            low, high = wilson_interval(share / 100 * n, n, confidence)
+            row |= {level: share, f"{level}_low": 100 * low, f"{level}_high": 100 * high}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _with_totals(counts: pd.Series) -> dict[tuple[str, str], int]:
+    """(data set, emotion or 'overall') -> test images, in the order of Table III."""
+    return {(dataset, emotion): int(counts[dataset].sum() if emotion == OVERALL else counts[dataset, emotion])
+            for dataset in counts.index.unique("dataset") for emotion in (*EMOTIONS, OVERALL)}
+
+
 def class_accuracy(predictions: pd.DataFrame, profile: Profile) -> pd.DataFrame:
     """Accuracy per data set, level and emotion, and one row 'overall', in %, in the order of Table III.
 

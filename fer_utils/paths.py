@@ -86,6 +86,10 @@ class RunPaths:
     def faces(self, dataset: str, split: str) -> Path:
         return self.run / "faces" / f"{dataset}_{split}.npz"
 
+    def gate(self, checked: str) -> Path:
+        """What the gate kept out of a data set's training faces, or out of the 'pool'."""
+        return self.run / "gate" / f"{checked}.json"
+
     def balanced_set(self, dataset: str, level: str) -> Path:
         return self.run / "sets" / f"{dataset}_{level}.csv"
 

@@ -9,7 +9,7 @@ from fer_utils.errors import CompanionError, nearest
 SPLITS = ("train", "validation", "test")
 FACES = ("emotions", "faces", "datasets")
 SHOWN = ("figures", "tables")
-EVERYTHING = ("data", "prompts", "generators", "synthesis", "tiny_generators", "balancing", "network", "training",
+EVERYTHING = ("data", "gate", "prompts", "generators", "synthesis", "tiny_generators", "balancing", "network", "training",
               "evaluation", "run", "stamp")
 
 
@@ -80,7 +80,8 @@ def find_stage(wanted: str, stages) -> Stage:
 
 
 def _faces(profile) -> list[Path]:
-    return [profile.paths.faces(dataset, split) for dataset in profile.data.sets for split in SPLITS]
+    return [path for dataset in profile.data.sets
+            for path in (*(profile.paths.faces(dataset, split) for split in SPLITS), profile.paths.gate(dataset))]
 
 
 def _prompts(profile) -> list[Path]:
@@ -92,8 +93,8 @@ def _pool(profile) -> list[Path]:
 
 
 def _balanced_sets(profile) -> list[Path]:
-    return [profile.paths.balanced_set(dataset, level)
-            for dataset in profile.data.sets for level in profile.balancing.levels]
+    return [profile.paths.gate("pool"), *(profile.paths.balanced_set(dataset, level)
+            for dataset in profile.data.sets for level in profile.balancing.levels)]
 
 
 def _trained(profile, dataset: str, level: str, seed: int) -> list[Path]:
@@ -112,15 +113,18 @@ def _trainings(profile) -> list[dict]:
 
 # Table II's official counts and every other number printed in the paper lie in reference/.
 STAGES = (
-    Stage(1, "dataset", "01_dataset_analysis", ("data", "stamp"), (),
-          (*FACES, *SHOWN, "reference", "notebook"), _faces, ("figure_a1_class_counts", "figure_a1_samples")),
+    Stage(1, "dataset", "01_dataset_analysis", ("data", "gate", "stamp"), (),
+          (*FACES, *SHOWN, "reference", "evaluation", "notebook"), _faces,
+          ("table_a1_data_integrity", "table_a1_gate", "table_a1_test_sizes", "figure_a1_class_counts",
+           "figure_a1_samples", "figure_a1_mean_faces", "figure_a1_pixel_statistics", "figure_a1_twins",
+           "figure_a1_label_noise")),
     Stage(2, "prompts", "02_prompt_generation", ("data", "prompts", "generators", "balancing", "synthesis", "stamp"),
           (1,), (*FACES, *SHOWN, "prompts", "balancing", "reference", "notebook"), _prompts, ("table_1_prompts",)),
     Stage(3, "synthesis", "03_synthesis", ("generators", "synthesis", "tiny_generators", "stamp"),
           (1, 2), (*FACES, *SHOWN, "prompts", "synthesis", "generators", "notebook"), _pool,
           ("figure_3_synthetic_examples", "table_a1_generators"),
           resumes=True),
-    Stage(4, "balancing", "04_balancing", ("data", "balancing", "stamp"), (1, 3),
+    Stage(4, "balancing", "04_balancing", ("data", "gate", "balancing", "stamp"), (1, 3),
           (*FACES, *SHOWN, "balancing", "prompts", "reference", "stages", "synthesis", "notebook"), _balanced_sets,
           ("table_2_distribution", "table_2_paper_scale", "figure_2_pipeline")),
     # Training is dear. Its faces and sets count by their content, so neither the code that made them nor the

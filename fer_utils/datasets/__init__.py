@@ -2,6 +2,7 @@
 
 from fer_utils.datasets.demo_faces import draw_demo_fer2013, draw_demo_rafdb
 from fer_utils.datasets.fer2013 import fer2013_counts, read_fer2013
+from fer_utils.datasets.gate import admit, write_verdict
 from fer_utils.datasets.rafdb import rafdb_counts, read_rafdb
 from fer_utils.datasets.splits import (
     DATASETS,
@@ -34,22 +35,29 @@ def load_splits(name: str, profile: Profile) -> Splits:
 
 
 def prepare_splits(name: str, profile: Profile, *, force: bool = False) -> Splits:
-    """``load_splits``, kept in ``profile.paths.faces``: what is there already is read back unless ``force``."""
+    """``load_splits`` with only those training faces that the gate admits, kept in ``profile.paths.faces``.
+
+    What is there already is read back unless ``force``. ``gate.read_verdict`` tells which faces were kept out.
+    """
     dataset_info(name)
-    paths = [profile.paths.faces(name, split) for split in SPLITS]
-    if not force and all(path.is_file() for path in paths):
+    verdict_path = profile.paths.gate(name)
+    if not force and verdict_path.is_file() and all(profile.paths.faces(name, split).is_file() for split in SPLITS):
         return stored_splits(name, profile)
+    verdict_path.unlink(missing_ok=True)   # written last: where it lies, the faces beside it passed the gate
     splits = load_splits(name, profile)
+    admitted, verdict = admit(splits.train, [splits.validation, splits.test], profile)
+    splits = Splits(admitted, splits.validation, splits.test)
     for split, faces in splits.items():
         faces.save(profile.paths.faces(name, split))
+    write_verdict(verdict, verdict_path)
     return splits
 
 
 def stored_splits(name: str, profile: Profile) -> Splits:
-    """The splits that stage 01 kept; CompanionError tells to run it where they are not there."""
+    """The splits that stage 01 kept; CompanionError tells to run it where they, or the gate's verdict, are not there."""
     dataset_info(name)
     paths = {split: profile.paths.faces(name, split) for split in SPLITS}
-    for path in paths.values():
+    for path in (*paths.values(), profile.paths.gate(name)):
         if not path.is_file():
             raise CompanionError(f"{path} is not there. Run stage 01 (notebooks/01_dataset_analysis.ipynb) with the "
                                  f"profile '{profile.name}' first.")

@@ -23,7 +23,7 @@ def figure_4_confusion_matrices(matrices: dict[str, np.ndarray]) -> Figure:
     figure = new_figure(PAGE, 0.1 + 3.2 * rows)
     panels = figure.subplots(rows, 2, squeeze=False)
     for axes, letter, (title, counts) in zip(panels.flat, "abcdefgh", matrices.items()):
-        image = _matrix(axes, np.asarray(counts))
+        image = share_matrix(axes, np.asarray(counts), EMOTIONS, xlabel="predicted", ylabel="true (images)")
         axes.set_title(f"({letter}) {title}")
     for axes in panels.flat[len(matrices):]:
         axes.axis("off")
@@ -33,7 +33,9 @@ def figure_4_confusion_matrices(matrices: dict[str, np.ndarray]) -> Figure:
     return figure
 
 
-def _matrix(axes, counts: np.ndarray):
+def share_matrix(axes, counts: np.ndarray, columns, *, xlabel: str, ylabel: str):
+    """Draw counts [7, len(columns)] of emotions against ``columns``: the share of the row in percent in colour and
+    large text, the count in small text. Returns the image, for a colour bar."""
     totals = counts.sum(axis=1, keepdims=True)
     rates = 100 * counts / np.maximum(totals, 1)
     image = axes.imshow(rates, cmap="Blues", vmin=0, vmax=100)
@@ -44,9 +46,10 @@ def _matrix(axes, counts: np.ndarray):
         axes.text(predicted, true + 0.27, f"{counts[true, predicted]:,}", ha="center", va="center", size=4.8,
                   color=colour)
     names = [EMOTION_TITLES[name] for name in EMOTIONS]
-    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_xticks(range(len(columns)), [name.capitalize() for name in columns], rotation=45, ha="right",
+                    rotation_mode="anchor")
     axes.set_yticks(range(len(names)), [f"{name} ({total:,})" for name, total in zip(names, totals[:, 0])])
-    axes.set(xlabel="predicted", ylabel="true (images)")
+    axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return image

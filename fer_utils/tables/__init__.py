@@ -123,6 +123,27 @@ def table_a0_differences(differences: pd.DataFrame) -> pd.DataFrame:
     return differences.map(_setting)
 
 
+def table_a1_data_integrity(table: pd.DataFrame) -> pd.DataFrame:
+    """The checks of ``integrity.integrity_table`` for readers: found of how many, beside the official figure."""
+    expected = ["–" if pd.isna(value) else f"{value:,}" for value in table["expected"]]
+    where = [f"{split}, {other}" if other else split for split, other in zip(table["split"], table["of"])]
+    return pd.DataFrame({"Data set": table["dataset"], "Check": table["check"], "Split": where,
+                         "Found": [f"{found:,}" for found in table["found"]], "Of": [f"{n:,}" for n in table["n"]],
+                         "Official file": expected})
+
+
+def table_a1_test_sizes(table: pd.DataFrame) -> pd.DataFrame:
+    """``evaluation.printed_precision`` for readers: test images, what one is worth, and two printed columns."""
+    def interval(row: dict, level: str) -> str:
+        return f"{row[level]:g} [{row[f'{level}_low']:.1f}, {row[f'{level}_high']:.1f}]"
+    rows = table.to_dict("records")
+    return pd.DataFrame({"Data set": table["dataset"], "Class": table["emotion"].str.capitalize(),
+                         "Test images": [f"{row['n']:,}" for row in rows],
+                         "One image (points)": [f"{row['one_image']:.2f}" for row in rows],
+                         "Paper, Original (%)": [interval(row, "original") for row in rows],
+                         "Paper, Aug. 4 (%)": [interval(row, "aug4") for row in rows]})
+
+
 def table_a1_generators(agreement: pd.DataFrame, *, titles: Mapping[str, str]) -> pd.DataFrame:
     """How often a judge reads from an image what its prompt asked for: a row per question, a column per generator.
 

@@ -1,0 +1,48 @@
+"""A second opinion on the labels: who else looked at the same faces, and how often they say the same.
+
+FER2013: the plurality of the ten votes of FER+ (Barsoum et al. 2016, arXiv 1608.01041). Drawn faces: the emotion that
+was drawn. RAF-DB publishes no votes with its basic set.
+"""
+
+import numpy as np
+import pandas as pd
+
+from fer_utils.datasets.demo_faces import demo_plan
+from fer_utils.datasets.ferplus import plurality, read_votes_file, votes_for, votes_source
+from fer_utils.datasets.splits import dataset_info
+from fer_utils.datasets.tree import look_into
+from fer_utils.emotions import EMOTIONS
+from fer_utils.faces import FaceSet
+from fer_utils.paths import data_folder
+from fer_utils.profiles import Profile
+
+NO_OPINION = -1
+FER_PLUS, DRAWN = "plurality of ten FER+ votes", "emotion that was drawn"
+
+
+def second_opinions(name: str, split: str, faces: FaceSet, profile: Profile) -> np.ndarray | None:
+    """Labels int64 [N] by the second opinion, -1 where it names no emotion of the seven; None if there is none at all.
+
+    There is none for RAF-DB, and for FER2013 where FER+'s file is not in the data folder.
+    """
+    if dataset_info(name).is_demo:
+        plan = demo_plan(name, split, profile).set_index("id")["drawn"]
+        return np.array([EMOTIONS.index(emotion) for emotion in plan.loc[faces.ids.astype(object)]], np.int64)
+    source = votes_source(look_into(data_folder())) if name == "fer2013" else None
+    return None if source is None else plurality(votes_for(faces, read_votes_file(source)))
+
+
+def opinion_title(names: list[str]) -> str:
+    """Whose the second opinions on these data sets are, for an axis."""
+    return " or ".join(dict.fromkeys(DRAWN if dataset_info(name).is_demo else FER_PLUS for name in names))
+
+
+def agreement_matrix(faces: FaceSet, opinions: np.ndarray) -> pd.DataFrame:
+    """Of the faces under each label, how many the second opinion gives each emotion.
+
+    Rows are labels, columns the emotions and 'none' (it names none of the seven); values are counts.
+    """
+    columns = [*EMOTIONS, "none"]
+    counts = np.zeros((len(EMOTIONS), len(columns)), np.int64)
+    np.add.at(counts, (faces.labels, np.where(opinions < 0, len(EMOTIONS), opinions)), 1)
+    return pd.DataFrame(counts, index=pd.Index(EMOTIONS, name="label"), columns=columns)
