@@ -52,6 +52,11 @@ def fer2013_counts(folder: Path) -> dict[str, dict[str, int]]:
     return {split: faces.counts() for split, faces in read_fer2013(folder).items()}
 
 
+def has_fer2013(folder: Path) -> bool:
+    """Whether there is anything that would be read as FER2013, usable or not."""
+    return bool(_forms(look_into(Path(folder))))
+
+
 def fer2013_trees(contents: Contents) -> list[ClassTree]:
     """The folders of FER2013 images in the data folder, also where they are not what is read."""
     return class_trees_of(TITLE, contents)
@@ -59,13 +64,18 @@ def fer2013_trees(contents: Contents) -> list[ClassTree]:
 
 def _read(folder: Path) -> tuple[Form, dict, Found]:
     contents = look_into(folder)
-    forms = [*_csv_forms(contents), *_tree_forms(contents), *_parquet_forms(contents)]
+    forms = _forms(contents)
     if not forms:
         _refuse_competition_files(contents)
         problems = [*contents.problems, *_unknown_trees(contents)]
         raise missing_data(TITLE, contents.folder, wanted=_WANTED, problems=problems)
     others = [(form.layout, form.place) for form in forms[1:]]
     return forms[0], *read_form("fer2013", TITLE, forms[0], others=others, contents=contents)
+
+
+def _forms(contents: Contents) -> list[Form]:
+    """Every form in the order of preference."""
+    return [*_csv_forms(contents), *_tree_forms(contents), *_parquet_forms(contents)]
 
 
 def _csv_forms(contents: Contents) -> list[Form]:

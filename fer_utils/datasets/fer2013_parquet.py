@@ -62,9 +62,15 @@ def decode_parquet(found: ParquetSet) -> dict:
     folders = np.array(splits, str)
     labels, how = _labels(codes, folders, names, found)
     usage, split_note = usages_of_folders(folders)
-    stems = [f"{split}/{number:05d}" for number, split in enumerate(splits)]
+    counted = Counter()
+    stems = [f"{split}/{_next(counted, split):05d}" for split in splits]
     return arrange(np.array(images, np.uint8).reshape(-1, SIZE, SIZE, 1), labels, folders, usage,
                    rows=np.full(len(labels), -1), stems=stems, notes=[how, split_note, *conversion_notes(converted)])
+
+
+def _next(counted: Counter, key: str) -> int:
+    counted[key] += 1
+    return counted[key] - 1
 
 
 def _pyarrow(found: ParquetSet):

@@ -85,6 +85,12 @@ def find_rafdb(folder: Path) -> Found:
     return read_official_splits(folder)[2]
 
 
+def has_rafdb(folder: Path) -> bool:
+    """Whether there is anything that would be read as RAF-DB, usable or not; the label list alone counts."""
+    contents = look_into(Path(folder))
+    return bool(_lists(contents) or class_trees_of(TITLE, contents))
+
+
 def rafdb_counts(folder: Path) -> dict[str, dict[str, int]]:
     """Checked class counts of the official train and test split; the label list alone is enough, without images."""
     contents = look_into(Path(folder))
