@@ -43,6 +43,7 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
     _add(commands, "notebooks", _notebooks, "run what is not fresh and store the cleaned notebooks in notebooks/")
     _add(commands, "readme", _readme, "fill the README's tables from the tables of a profile")
     _add(commands, "train-generators", _train_generators, "train the shipped tiny generators, or the profile's own, again")
+    _add(commands, "fetch-data", _fetch_data, "fetch FER2013 from Kaggle and say how to get RAF-DB", with_profile=False)
     _add(commands, "profiles", _profiles, "list the profiles", with_profile=False)
     _check_command(arguments, commands.choices)
     return parser.parse_args(arguments)
@@ -129,3 +130,9 @@ def _train_generators(options) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     for path in train_generators(_profile(options)):
         _say(f"wrote {path}")
+
+
+def _fetch_data(options) -> None:
+    from fer_utils.datasets.fetching import fetch_data
+
+    fetch_data(_say)

@@ -43,6 +43,11 @@ def emotion_index(alias: str) -> int:
     return EMOTIONS.index(emotion_name(alias))
 
 
+def emotion_labels() -> dict[str, int]:
+    """The label of every spelling that ``emotion_name`` knows: {'anger': 0, 'angry': 0, ...}."""
+    return {alias: EMOTIONS.index(name) for alias, name in _ALIASES.items()}
+
+
 def codes_to_labels(order: tuple[str, ...]) -> list[int]:
     """For a foreign order of the classes, the label of each of its positions."""
     return [EMOTIONS.index(name) for name in order]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fer_utils.datasets import fer2013, rafdb
 from fer_utils.paths import PACKAGE
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -25,6 +26,22 @@ def project(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("FER_ROOT", str(tmp_path))
     monkeypatch.delenv("FER_DATA", raising=False)
     return tmp_path
+
+
+@pytest.fixture
+def any_counts(monkeypatch):
+    """Lets a data set of a few faces pass for the whole one."""
+    for reader in (fer2013, rafdb):
+        monkeypatch.setattr(reader, "check_counts", lambda *_, **__: None)
+
+
+@pytest.fixture
+def nothing_left(project):
+    """After the test, the cache is empty or absent and no temporary file lies anywhere."""
+    yield
+    cache = project / "runs" / "cache"
+    kept = [path.name for path in cache.iterdir() if not path.name.startswith("members-")] if cache.exists() else []
+    assert kept == [] and list(project.rglob("*.tmp")) == [] and list(project.rglob(".*.tmp")) == []
 
 
 @pytest.fixture

@@ -1,13 +1,14 @@
 """Stage 1: the faces of a data set, real or drawn, as three FaceSets (section IV of the paper, Datasets)."""
 
 from fer_utils.datasets.demo_faces import draw_demo_fer2013, draw_demo_rafdb
-from fer_utils.datasets.fer2013 import fer2013_counts, read_fer2013
+from fer_utils.datasets.fer2013 import fer2013_counts, find_fer2013, read_fer2013
 from fer_utils.datasets.gate import admit, write_verdict
-from fer_utils.datasets.rafdb import rafdb_counts, read_rafdb
+from fer_utils.datasets.rafdb import find_rafdb, rafdb_counts, read_rafdb
 from fer_utils.datasets.splits import (
     DATASETS,
     SPLITS,
     DatasetInfo,
+    Found,
     Splits,
     dataset_info,
     derived_seed,
@@ -18,8 +19,8 @@ from fer_utils.faces import FaceSet, load_faces
 from fer_utils.paths import data_folder
 from fer_utils.profiles import Profile
 
-__all__ = ["DATASETS", "SPLITS", "DatasetInfo", "Splits", "dataset_info", "load_splits", "paper_scale_counts",
-           "prepare_splits", "stored_splits"]
+__all__ = ["DATASETS", "SPLITS", "DatasetInfo", "Found", "Splits", "dataset_info", "find_dataset", "load_splits",
+           "paper_scale_counts", "prepare_splits", "stored_splits"]
 
 
 def load_splits(name: str, profile: Profile) -> Splits:
@@ -32,6 +33,17 @@ def load_splits(name: str, profile: Profile) -> Splits:
     readers = {"fer2013": _fer2013, "rafdb": _rafdb,
                "demo_fer2013": draw_demo_fer2013, "demo_rafdb": draw_demo_rafdb}
     return readers[name](profile)
+
+
+def find_dataset(name: str) -> Found:
+    """Which copy of a data set lies in ``data_folder()`` and is read; at once where it was read before.
+
+    Raises CompanionError, as ``load_splits`` does, when there is none or it can't be used.
+    """
+    info = dataset_info(name)
+    if info.is_demo:
+        return Found(info.title, "drawn by code", "fer_utils/datasets", official=False)
+    return {"fer2013": find_fer2013, "rafdb": find_rafdb}[name](data_folder())
 
 
 def prepare_splits(name: str, profile: Profile, *, force: bool = False) -> Splits:
@@ -86,7 +98,7 @@ def _at_scale(splits: Splits, profile: Profile) -> Splits:
     scales = {"train": profile.data.scale, "validation": profile.data.evaluation_scale,
               "test": profile.data.evaluation_scale}
     return Splits(**{split: _share(faces, scales[split], derived_seed(profile.data.seed, "scale", split))
-                     for split, faces in splits.items()})
+                     for split, faces in splits.items()}, found=splits.found)
 
 
 def _share(faces: FaceSet, share: float, seed: int) -> FaceSet:

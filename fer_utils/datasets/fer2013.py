@@ -1,62 +1,50 @@
-"""FER2013 from its official CSV file, plain, gzipped or still inside Kaggle's archive.
+"""FER2013 in every form people have: the CSV file, folders of images, parquet; plain or in an archive.
 
 Goodfellow et al. 2013, "Challenges in Representation Learning" (reference [19] of the paper):
 35,887 gray faces of 48x48 pixels; Training is train, PublicTest validation and PrivateTest test.
+The form is found by looking into the data folder. Of several the first is read, the CSV before the others.
 """
 
-import io
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from fer_utils.datasets.archives import reading
 from fer_utils.datasets.checks import check_counts
-from fer_utils.datasets.sources import (
-    DAMAGED,
-    HashingStream,
-    Source,
-    cached_arrays,
-    find_source,
-    missing_data,
-    open_source,
-    stamp,
-)
-from fer_utils.datasets.splits import Splits
-from fer_utils.emotions import FER2013_ORDER, codes_to_labels
+from fer_utils.datasets.class_trees import ClassTree, class_trees, class_trees_of, data_set_of
+from fer_utils.datasets.fer2013_csv import CSV_NAMES, USAGES, decode, find_files
+from fer_utils.datasets.fer2013_parquet import ParquetSet, decode_parquet, parquet_sets
+from fer_utils.datasets.fer2013_trees import OFFICIAL_CONTENT, content_digest, decode_tree
+from fer_utils.datasets.ferplus import rows_by_name, votes_source, votes_stamp
+from fer_utils.datasets.forms import Form, as_splits, decoded_arrays, read_form
+from fer_utils.datasets.sources import Source, missing_data, open_source, stamp
+from fer_utils.datasets.splits import Found, Splits
+from fer_utils.datasets.tree import Contents, look_into
 from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet
 
+TITLE = "FER2013"
 KNOWN_MD5 = {"f8428a1edbd21e88f42c73edd2a14f95": "the official fer2013.csv (301,072,766 bytes)"}
-USAGES = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
-SIZE = 48
-_NAMES = ("fer2013.csv", "icml_face_data.csv")
-_WANTED = "fer2013.csv (or fer2013.csv.gz, or Kaggle's .zip or .tar.gz as downloaded)"
-_COLUMNS = ("emotion", "pixels", "Usage")
-_ROWS_AT_ONCE = 1000
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Which file was read. ``known`` describes it where its MD5 is that of a published copy, else None."""
-
-    file: str
-    md5: str
-    known: str | None
+_WANTED = ("fer2013.csv (or fer2013.csv.gz, Kaggle's .zip or .tar.gz as downloaded, folders train/<class>/ and "
+           "test/<class>/ of images, or parquet files)")
 
 
 def read_fer2013(folder: Path) -> Splits:
-    """All faces, uint8 [N, 48, 48, 1], from the CSV found in ``folder`` or two folders below.
+    """All faces, uint8 [N, 48, 48, 1], from the first form found in ``folder``; ``found`` says which.
 
-    Ids number the rows of the file from 'fer2013-00000'. Raises CompanionError when there is no such file, when
-    a row can't be used (naming it), or when a class count differs from the official one.
+    Ids number the rows of the CSV from 'fer2013-00000'; where another form does not tell the row, they name its file.
+    Raises CompanionError when there is no FER2013, when a row or an image can't be used (naming it), or when a class
+    count differs from the official one.
     """
-    source, arrays = _load(Path(folder))
-    splits = Splits(**{split: _faces(arrays, usage) for usage, split in USAGES.items()})
+    form, arrays, found = _read(Path(folder))
+    splits = as_splits(arrays, found)
     for split, faces in splits.items():
-        check_counts(faces.counts(), "FER2013", split, where=source)
+        check_counts(faces.counts(), TITLE, split, where=form.where)
     return splits
+
+
+def find_fer2013(folder: Path) -> Found:
+    """What ``read_fer2013`` reads; at once where it was read before."""
+    return read_fer2013(folder).found
 
 
 def fer2013_counts(folder: Path) -> dict[str, dict[str, int]]:
@@ -64,110 +52,97 @@ def fer2013_counts(folder: Path) -> dict[str, dict[str, int]]:
     return {split: faces.counts() for split, faces in read_fer2013(folder).items()}
 
 
-def fer2013_provenance(folder: Path) -> Provenance:
-    """The file in ``folder`` that is read, relative to it, and whether its MD5 is known."""
-    source, arrays = _load(Path(folder))
-    name = str(source.path.relative_to(Path(folder)))
-    md5 = str(arrays["md5"])
-    return Provenance(f"{name} ({source.member})" if source.member else name, md5, KNOWN_MD5.get(md5))
+def has_fer2013(folder: Path) -> bool:
+    """Whether there is anything that would be read as FER2013, usable or not."""
+    return bool(_forms(look_into(Path(folder))))
 
 
-def _load(folder: Path) -> tuple[Source, dict]:
-    source, unreadable = find_source(folder, _NAMES)
-    if source is None and unreadable:
-        raise CompanionError(f"FER2013 was not found in {folder}, and these archives can't be opened: "
-                             f"{'; '.join(unreadable)}. Download them again.")
-    if source is None:
-        raise missing_data("FER2013", folder, wanted=_WANTED)
-    return source, cached_arrays("fer2013", stamp(source.path), lambda: decode(source))
+def fer2013_trees(contents: Contents) -> list[ClassTree]:
+    """The folders of FER2013 images in the data folder, also where they are not what is read."""
+    return class_trees_of(TITLE, contents)
 
 
-def _faces(arrays: dict, usage: str) -> FaceSet:
-    rows = np.flatnonzero(arrays["usage"] == usage)
-    return FaceSet(arrays["images"][rows], arrays["labels"][rows],
-                   np.array([f"fer2013-{row:05d}" for row in rows]),
-                   np.full(len(rows), f"FER2013/{usage}"))
+def _read(folder: Path) -> tuple[Form, dict, Found]:
+    contents = look_into(folder)
+    forms = _forms(contents)
+    if not forms:
+        _refuse_competition_files(contents)
+        problems = [*contents.problems, *_unknown_trees(contents)]
+        raise missing_data(TITLE, contents.folder, wanted=_WANTED, problems=problems)
+    others = [(form.layout, form.place) for form in forms[1:]]
+    return forms[0], *read_form("fer2013", TITLE, forms[0], others=others, contents=contents)
 
 
-def decode(source: Source) -> dict[str, np.ndarray]:
-    """The CSV as arrays: images uint8 [N, 48, 48, 1], labels int64 [N], usage str [N], md5 of the unpacked file.
-
-    Reads it once, in pieces: about three seconds and 0.3 GB where ``torchvision.datasets.FER2013`` takes 21
-    seconds and 0.8 GB for the training split alone.
-    """
-    try:
-        with open_source(source) as stream:
-            hashing = HashingStream(stream)
-            parts = [_decode_piece(piece, source) for piece in _pieces(hashing, source)
-                     if len(piece)]
-    except (*DAMAGED, pd.errors.ParserError, UnicodeDecodeError) as problem:
-        raise CompanionError(f"{source} can't be read to its end ({problem}). It is damaged or the download "
-                             "stopped early: download it again.") from problem
-    if not parts:
-        raise CompanionError(f"{source} has a header but no rows; FER2013 has 35,887. Download it again.")
-    images, labels, usage = (np.concatenate(column) for column in zip(*parts))
-    return {"images": images, "labels": labels, "usage": usage, "md5": np.array(hashing.md5.hexdigest())}
+def _forms(contents: Contents) -> list[Form]:
+    """Every form in the order of preference."""
+    return [*_csv_forms(contents), *_tree_forms(contents), *_parquet_forms(contents)]
 
 
-def _pieces(stream: HashingStream, source: Source) -> Iterator[pd.DataFrame]:
-    try:
-        reader = pd.read_csv(io.BufferedReader(stream, 1 << 20), chunksize=_ROWS_AT_ONCE, dtype=object,
-                             index_col=False)
-    except pd.errors.EmptyDataError as problem:
-        raise CompanionError(f"{source} is empty; expected the columns {', '.join(_COLUMNS)}. "
-                             "Download it again.") from problem
-    for piece in reader:
-        piece = piece.rename(columns=str.strip)  # icml_face_data.csv: ' Usage', ' pixels'
-        absent = [name for name in _COLUMNS if name not in piece]
-        if absent:
-            raise CompanionError(f"{source}: no column '{absent[0]}'; found {', '.join(map(str, piece))}. "
-                                 f"fer2013.csv has the columns {', '.join(_COLUMNS)}.")
-        yield piece[list(_COLUMNS)].fillna("")
+def _csv_forms(contents: Contents) -> list[Form]:
+    return [Form(_csv_layout(source), _csv_place(source, contents), str(source), lambda source=source: _stamp(source),
+                 lambda source=source: _decode_csv(source)) for source in find_files(contents, CSV_NAMES)]
 
 
-def _decode_piece(piece: pd.DataFrame, source: Source) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    images = _pixels(piece["pixels"].tolist(), source, piece.index[0])
-    codes, usage = piece["emotion"].str.strip(), piece["Usage"].str.strip()
-    _refuse(~codes.isin(list("0123456")), piece["emotion"], source, "label {}; expected 0 to 6")
-    _refuse(~usage.isin(list(USAGES)), piece["Usage"], source, f"Usage {{}}; expected one of {', '.join(USAGES)}")
-    labels = np.array(codes_to_labels(FER2013_ORDER), np.int64)[codes.to_numpy(int)]
-    return images, labels, usage.to_numpy(str).astype("U11")
+def _tree_forms(contents: Contents) -> list[Form]:
+    votes = votes_source(contents)
+    return [Form("folders of images by split and emotion" + (", in an archive" if found.tree.packed else ""),
+                 contents.place(found.tree, found.root), found.tree.where(found.root),
+                 lambda found=found: f"{found.tree.stamp(found.names())}{votes_stamp(votes)}",
+                 lambda found=found: decode_tree(found, *(rows_by_name(votes) if votes else _NO_ROWS)))
+            for found in fer2013_trees(contents)]
 
 
-def _pixels(rows: list[str], source: Source, first: int) -> np.ndarray:
-    """Numbers in text to uint8 [N, 48, 48, 1]; the slow search for the row at fault runs only if there is one."""
-    counts_agree = all(row.count(" ") == SIZE * SIZE - 1 for row in rows)
-    values = _numbers(" ".join(rows)) if counts_agree else None
-    if values is None or len(values) != len(rows) * SIZE * SIZE:
-        _blame_row(rows, source, first)
-        values = _numbers(" ".join(rows))  # only the spacing was unusual
-    return values.astype(np.uint8).reshape(-1, SIZE, SIZE, 1)
+def _parquet_forms(contents: Contents) -> list[Form]:
+    return [Form("parquet files", contents.place(found.tree, found.folder), found.tree.where(found.folder),
+                 lambda found=found: found.tree.stamp(found.names), lambda found=found: decode_parquet(found))
+            for found in parquet_sets(contents)]
 
 
-def _numbers(text: str) -> np.ndarray | None:
-    """Whole numbers of 0..255 separated by spaces, or None if anything else is in the text."""
-    try:
-        values = np.fromstring(text, dtype=np.int16, sep=" ")
-    except ValueError:
-        return None
-    return values if ((values >= 0) & (values <= 255)).all() else None
+_NO_ROWS = ({}, np.zeros(0, str))
 
 
-def _blame_row(rows: list[str], source: Source, first: int) -> None:
-    for number, row in enumerate(rows, start=first):
-        values, count = _numbers(row), len(row.split())
-        if count != SIZE * SIZE:
-            raise _bad_row(source, number, f"{count:,} pixel values; expected {SIZE * SIZE:,} (48x48)")
-        if values is None:
-            raise _bad_row(source, number, "a pixel that is not a whole number of 0 to 255")
+def _csv_layout(source: Source) -> str:
+    name = (source.member or source.path.name).rsplit("/", 1)[-1].lower()
+    packing = ", in an archive" if source.member else ", gzipped" if name.endswith(".gz") else ""
+    return ("the CSV of the Kaggle competition" if name.startswith("icml") else "the CSV file") + packing
 
 
-def _refuse(wrong: pd.Series, shown: pd.Series, source: Source, found: str) -> None:
-    if wrong.any():
-        number = wrong.idxmax()
-        raise _bad_row(source, number, found.format(repr(shown[number])))
+def _csv_place(source: Source, contents: Contents) -> str:
+    path = str(source.path.relative_to(contents.folder))
+    return f"{path} ({source.member})" if source.member else path
 
 
-def _bad_row(source: Source, number: int, found: str) -> CompanionError:
-    return CompanionError(f"{source}: row {number + 1:,} (line {number + 2:,}) has {found}. The file is damaged or "
-                          "the download stopped early: download it again.")
+def _stamp(source: Source) -> str:
+    with reading(source):
+        return stamp(source.path)
+
+
+def _decode_csv(source: Source) -> dict:
+    arrays = decode(source)
+    images, labels, usage = arrays["images"], arrays["labels"], arrays["usage"].tolist()
+    split = np.array([USAGES[name] for name in usage])
+    known = KNOWN_MD5.get(str(arrays["md5"]))
+    official = bool(known) or content_digest(images, labels, split) == OFFICIAL_CONTENT
+    proof = (f"Its MD5 {arrays['md5']} is that of {known}." if known else
+             "Every pixel, label and split is that of the official fer2013.csv." if official else
+             f"Its MD5 {arrays['md5']} is of no published copy, and its content is not that of the official fer2013.csv.")
+    return decoded_arrays(images, labels, ids=[f"fer2013-{row:05d}" for row in range(len(labels))], split=split,
+                          origin=[f"FER2013/{name}" for name in usage], notes=[proof], official=official)
+
+
+def _refuse_competition_files(contents: Contents) -> None:
+    """train.csv of the Kaggle competition has no Usage column, and its test.csv no labels."""
+    for source in find_files(contents, ("train.csv",)):
+        with reading(source), open_source(source) as stream:
+            columns = stream.readline(1000).decode("utf-8", "replace").replace('"', "").strip().lower().split(",")
+        if {name.strip() for name in columns} == {"emotion", "pixels"}:
+            raise CompanionError(
+                f"{source} holds the labels and pixels of FER2013's Training faces, but test.csv of the same download "
+                "has no labels, so nothing can be validated or tested with the two. The download also has "
+                f"icml_face_data.csv, which holds everything: put that into {contents.folder}.")
+
+
+def _unknown_trees(contents: Contents) -> list[str]:
+    return [f"{found.tree.where(found.root)} has folders of images by split and emotion, but they are neither 48x48 "
+            "pixels like FER2013 nor 100x100 like RAF-DB, or can't be opened"
+            for tree in contents.trees for found in class_trees(tree) if data_set_of(found) is None]

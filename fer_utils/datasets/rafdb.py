@@ -1,83 +1,203 @@
-"""RAF-DB (basic, single label) from its official folder.
+"""RAF-DB (basic, single label) in every form people have: the official folders, Kaggle's, or folders by emotion.
 
 Li, Deng and Du, CVPR 2017 (reference [20] of the paper): 12,271 training and 3,068 test faces, aligned,
 100x100 RGB. It has no validation split; a seeded, stratified share of train serves as one.
+Every form gives the same faces in the same order, under the ids 'rafdb-train_00001'.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
 
 from fer_utils.datasets.checks import check_counts
-from fer_utils.datasets.sources import cached_arrays, files_below, missing_data, stamp
-from fer_utils.datasets.splits import Splits, stratified_sample
-from fer_utils.emotions import EMOTIONS, RAFDB_ORDER, codes_to_labels
+from fer_utils.datasets.class_trees import RAFDB_NAME, ClassTree, class_trees_of, left_out
+from fer_utils.datasets.decoding import decode_images, is_image
+from fer_utils.datasets.forms import Form, decoded_arrays, read_form, split_faces
+from fer_utils.datasets.rafdb_labels import (
+    LIST,
+    OFFICIAL_LABELS,
+    check_against,
+    find_list,
+    labels_digest,
+    read_list,
+    rows_of_folders,
+)
+from fer_utils.datasets.sources import missing_data
+from fer_utils.datasets.splits import Found, Splits, stratified_sample
+from fer_utils.datasets.tree import Contents, Tree, join, look_into
+from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet
 
+TITLE = "RAF-DB"
 SIZE = 100
-_LIST = "list_patition_label.txt"  # spelt so by its authors
-_WANTED = f"RAF-DB's folders EmoLabel/ (with {_LIST}) and Image/aligned/, for instance as rafdb/EmoLabel,"
+_WANTED = (f"RAF-DB's folders EmoLabel/ (with {LIST}) and Image/aligned/, for instance as rafdb/EmoLabel, or Kaggle's "
+           "DATASET/, plain or in an archive,")
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One form with images. ``rows`` reads its labels: file, split, label and the image's name in ``tree``.
+
+    They are read of the copy that is used only, so that a damaged further copy stops nobody.
+    """
+
+    layout: str
+    tree: Tree
+    root: str
+    aligned: bool
+    rows: Callable[[], pd.DataFrame]
+    notes: Callable[[], list[str]]
 
 
 def read_rafdb(folder: Path, *, validation_share: float, seed: int) -> Splits:
     """All faces, uint8 [N, 100, 100, 3]; validation is that share of each training class, drawn with ``seed``.
 
-    Raises CompanionError when the label list or an image is missing or unusable (naming it), or when a class
-    count differs from the official one.
+    Raises CompanionError when labels or an image are missing, unusable or in conflict (naming the line or the image),
+    or when a class count differs from the official one.
     """
     if not 0 < validation_share < 1:
         raise CompanionError(f"data.rafdb_validation_share is {validation_share}; it must lie between 0 and 1, "
                              "because RAF-DB has no validation split of its own.")
-    path = find_label_list(Path(folder))
-    rows = _checked_list(path)
-    images = _load_images(path, rows)
-    faces = FaceSet(images, rows["label"].to_numpy(np.int64), ("rafdb-" + rows["file"].str[:-4]).to_numpy(str),
-                    ("RAF-DB/" + rows["split"]).to_numpy(str))
-    train, test = (faces.select((rows["split"] == split).to_numpy()) for split in ("train", "test"))
+    train, test, found = read_official_splits(folder)
     held_out = np.zeros(len(train), bool)
     held_out[stratified_sample(train.labels, validation_share, seed=seed)] = True
-    return Splits(train.select(~held_out), train.select(held_out), test)
+    return Splits(train.select(~held_out), train.select(held_out), test, found)
+
+
+def read_official_splits(folder: Path) -> tuple[FaceSet, FaceSet, Found]:
+    """RAF-DB's own train and test faces, before any is held out for validation; and what was found."""
+    contents = look_into(Path(folder))
+    first, *others = _copies(contents)
+    rows = first.rows()
+    form = _form(first, rows, contents)
+    _check_counts(rows, form.where)
+    arrays, found = read_form("rafdb", TITLE, form, contents=contents,
+                              others=[(copy.layout, contents.place(copy.tree, copy.root)) for copy in others])
+    return split_faces(arrays, "train"), split_faces(arrays, "test"), found
+
+
+def find_rafdb(folder: Path) -> Found:
+    """What ``read_rafdb`` reads; at once where it was read before."""
+    return read_official_splits(folder)[2]
+
+
+def has_rafdb(folder: Path) -> bool:
+    """Whether there is anything that would be read as RAF-DB, usable or not; the label list alone counts."""
+    contents = look_into(Path(folder))
+    return bool(_lists(contents) or class_trees_of(TITLE, contents))
 
 
 def rafdb_counts(folder: Path) -> dict[str, dict[str, int]]:
-    """Checked class counts of the official train and test split; needs the label list alone, no images."""
-    rows = _checked_list(find_label_list(Path(folder)))
+    """Checked class counts of the official train and test split; the label list alone is enough, without images."""
+    contents = look_into(Path(folder))
+    lists = _lists(contents)
+    if lists:
+        rows, where = read_list(*lists[0]), lists[0][0].where(lists[0][1])
+    else:
+        copy = _copies(contents)[0]
+        rows, where = copy.rows(), copy.tree.where(copy.root)
+    _check_counts(rows, where)
     return {split: _counts(rows, split) for split in ("train", "test")}
 
 
-def find_label_list(folder: Path) -> Path:
-    """``list_patition_label.txt`` in ``folder`` or up to three folders below it."""
-    found = [path for path in files_below(folder, depth=3) if path.name == _LIST]
-    if not found:
-        raise missing_data("RAF-DB", folder, wanted=_WANTED)
-    return found[0]
+def _lists(contents: Contents) -> list[tuple[Tree, str]]:
+    return [(tree, name) for tree in contents.trees for name in [find_list(tree)] if name]
 
 
-def read_label_list(path: Path) -> pd.DataFrame:
-    """One row per image: file ('train_00001.jpg'), split ('train' or 'test'), label (position in ``EMOTIONS``).
-
-    Raises CompanionError naming the line that is not like 'train_00001.jpg 5', with a code of 1 to 7.
-    """
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    rows = pd.Series(lines, dtype=str).str.extract(r"^\s*((train|test)_\d+\.jpg)\s+([1-7])\s*$")
-    wrong = rows[0].isna() & (pd.Series(lines, dtype=str).str.strip() != "")
-    if wrong.any():
-        number = int(wrong.idxmax())
-        raise CompanionError(f"{path}: line {number + 1:,} is {lines[number]!r}; expected a file name and a code of "
-                             "1 to 7, like 'train_00001.jpg 5'. Copy the file from the official archive again.")
-    rows = rows.dropna().reset_index(drop=True).set_axis(["file", "split", "code"], axis=1)
-    labels = np.array(codes_to_labels(RAFDB_ORDER), np.int64)
-    return rows[["file", "split"]].assign(label=labels[rows["code"].astype(int).to_numpy() - 1])
+def _copies(contents: Contents) -> list[Copy]:
+    """Every form with images, the official folders first and unaligned pictures last."""
+    lists = _lists(contents)
+    official = [_official(*found, contents, kind) for found in lists for kind in ("aligned", "original")]
+    copies = [copy for copy in official if copy] + [_folders(found, lists) for found in class_trees_of(TITLE, contents)]
+    if not copies and lists:
+        raise _without_images(*lists[0])
+    if not copies:
+        raise missing_data(TITLE, contents.folder, wanted=_WANTED, problems=contents.problems)
+    return sorted(copies, key=lambda copy: not copy.aligned)
 
 
-def _checked_list(path: Path) -> pd.DataFrame:
-    rows = read_label_list(path)
-    for split in ("train", "test"):
-        check_counts(_counts(rows, split), "RAF-DB", split, where=path)
+def _official(tree: Tree, name: str, contents: Contents, kind: str) -> Copy | None:
+    """The images that the label list names, in Image/<kind>/ beside it or in a folder <kind> elsewhere; or None."""
+    images, folder = _image_folder(tree, name, contents, kind)
+    if images is None:
+        return None
+    layout = f"the official folders with {kind} images" + (", in an archive" if images.packed else "")
+    return Copy(layout, images, folder, kind == "aligned", lambda: _listed_rows(tree, name, images, folder, kind),
+                lambda: [*([] if kind == "aligned" else [_UNALIGNED]), *left_out(images.junk_below(folder))])
+
+
+_UNALIGNED = (f"Image/original was read, so the faces are not aligned: whole pictures were shrunk to {SIZE}x{SIZE} pixels "
+              "(antialiased). Use Image/aligned where you can.")
+
+
+def _listed_rows(tree: Tree, name: str, images: Tree, folder: str, kind: str) -> pd.DataFrame:
+    images.refuse_problems(folder)
+    rows = read_list(tree, name)
+    ending = "_aligned.jpg" if kind == "aligned" else ".jpg"
+    expected = [file.removesuffix(".jpg") + ending for file in rows["file"]]
+    there = {file.lower(): file for file in images.folders[folder]}
+    _refuse_differences(images, folder, expected, there, tree.where(name))
+    return rows.assign(name=[join(folder, there[file]) for file in expected])
+
+
+def _image_folder(tree: Tree, name: str, contents: Contents, kind: str) -> tuple[Tree | None, str]:
+    base = name.rsplit("/", 2)[0] if name.count("/") > 1 else ""
+    beside = join(base, f"Image/{kind}").lower()
+    for candidate in [tree, *contents.trees]:
+        for folder in sorted(candidate.folders, key=lambda folder: folder.lower() != beside):
+            if folder.rsplit("/", 1)[-1].lower() == kind and any(map(RAFDB_NAME.fullmatch, candidate.folders[folder])):
+                return candidate, folder
+    return None, ""
+
+
+def _refuse_differences(images: Tree, folder: str, expected: list[str], there: dict[str, str], listed: str) -> None:
+    absent = [name for name in expected if name not in there]
+    if absent:
+        raise CompanionError(f"RAF-DB: {len(absent):,} of {len(expected):,} images are missing, the first is "
+                             f"{images.where(join(folder, absent[0]))}, which {listed} lists. Copy them from the official "
+                             "archive.")
+    extra = sorted(set(filter(is_image, there)) - set(expected))
+    if extra:
+        raise CompanionError(f"{images.where(join(folder, there[extra[0]]))} is an image without a label: {listed} does not "
+                             f"list it ({len(extra):,} such images). Remove what was added to the official folder.")
+
+
+def _folders(found: ClassTree, lists: list[tuple[Tree, str]]) -> Copy:
+    layout = "folders of images by split and class" + (", in an archive" if found.tree.packed else "")
+    return Copy(layout, found.tree, found.root, True, lambda: _folder_rows(found, lists), found.notes)
+
+
+def _folder_rows(found: ClassTree, lists: list[tuple[Tree, str]]) -> pd.DataFrame:
+    """The images' labels by their folders, which must agree with a label list where there is one."""
+    rows = rows_of_folders(found)
+    for tree, name in lists:
+        check_against(rows, read_list(tree, name), where=found.tree.where(found.root), listed=tree.where(name))
     return rows
+
+
+def _form(copy: Copy, rows: pd.DataFrame, contents: Contents) -> Form:
+    names = rows["name"].tolist()
+    return Form(copy.layout, contents.place(copy.tree, copy.root), copy.tree.where(copy.root),
+                lambda: f"{copy.tree.stamp(names)}{labels_digest(rows)[:8]}", lambda: _decode(copy, rows, names))
+
+
+def _decode(copy: Copy, rows: pd.DataFrame, names: list[str]) -> dict:
+    images, notes = decode_images(copy.tree, names, size=SIZE, channels=3, shrink=not copy.aligned)
+    same = labels_digest(rows) == OFFICIAL_LABELS
+    proof = ("Every image has its label and split of the official list." if same else
+             "Names, labels or splits are not exactly those of the official list, though the class counts agree.")
+    return decoded_arrays(images, rows["label"], ids=("rafdb-" + rows["file"].str[:-4]).to_numpy(str),
+                          split=rows["split"], origin=("RAF-DB/" + rows["split"]).to_numpy(str),
+                          notes=[proof, *copy.notes(), *notes], official=same and copy.aligned)
+
+
+def _check_counts(rows: pd.DataFrame, where: str) -> None:
+    for split in ("train", "test"):
+        check_counts(_counts(rows, split), TITLE, split, where=where)
 
 
 def _counts(rows: pd.DataFrame, split: str) -> dict[str, int]:
@@ -85,33 +205,12 @@ def _counts(rows: pd.DataFrame, split: str) -> dict[str, int]:
     return dict(zip(EMOTIONS, np.bincount(labels, minlength=len(EMOTIONS)).tolist()))
 
 
-def _load_images(label_list: Path, rows: pd.DataFrame) -> np.ndarray:
-    folder = label_list.parent.parent / "Image" / "aligned"
-    paths = [folder / name.replace(".jpg", "_aligned.jpg") for name in rows["file"]]
-    absent = [path for path in paths if not path.is_file()]
-    if absent:
-        raise CompanionError(
-            f"RAF-DB: {len(absent):,} of {len(paths):,} images are missing, the first is {absent[0]}. The label list "
-            f"is there ({label_list}), its authors release the images on request: put "
-            "Image/aligned/ beside EmoLabel/. Table II needs the label list alone.")
-    return cached_arrays("rafdb", stamp(label_list, *paths), lambda: {"images": _decode(paths)})["images"]
-
-
-def _decode(paths: list[Path]) -> np.ndarray:
-    images = np.empty((len(paths), SIZE, SIZE, 3), np.uint8)
-    for image, path in zip(images, paths):
-        image[:] = _decode_one(path)
-    return images
-
-
-def _decode_one(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as opened:
-            pixels = np.asarray(opened.convert("RGB"))
-    except (OSError, UnidentifiedImageError) as problem:
-        raise CompanionError(f"{path} can't be read as an image ({problem}). Copy it from the official archive "
-                             "again.") from problem
-    if pixels.shape != (SIZE, SIZE, 3):
-        raise CompanionError(f"{path} is {pixels.shape[1]}x{pixels.shape[0]} pixels; aligned RAF-DB faces are "
-                             f"{SIZE}x{SIZE}. Use Image/aligned, not Image/original.")
-    return pixels
+def _without_images(tree: Tree, name: str) -> CompanionError:
+    rows = read_list(tree, name)
+    _check_counts(rows, tree.where(name))
+    base = name.rsplit("/", 2)[0] if name.count("/") > 1 else ""
+    first = join(base, f"Image/aligned/{rows['file'].iloc[0].removesuffix('.jpg')}_aligned.jpg")
+    return CompanionError(
+        f"RAF-DB: {len(rows):,} of {len(rows):,} images are missing, the first is {tree.where(first)}. The label list is "
+        f"there ({tree.where(name)}), its authors release the images on request: put Image/aligned/ beside EmoLabel/. "
+        "Table II needs the label list alone.")

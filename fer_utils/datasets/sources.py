@@ -1,26 +1,24 @@
-"""Finding the files of a data set, opening them whatever they are packed in, and keeping what was decoded."""
+"""A data file as a stream, whatever it is packed in; and the cache of what was decoded."""
 
+import errno
 import gzip
 import hashlib
 import io
 import os
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from fer_utils.datasets.archives import DAMAGED, LARGEST_FILE, open_member, size_text
 from fer_utils.errors import CompanionError
 from fer_utils.paths import atomic_write, cache_folder
 
-DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, tarfile.TarError)
-"""What the standard library raises for a truncated or damaged archive."""
-_TARS = (".tar.gz", ".tgz", ".tar")
-_LAYOUT = 1  # part of the cache's key: raise it when decoded arrays change
+_LONGEST_LINE = 1 << 20
+_LAYOUT = 2  # part of the cache's key: raise it when decoded arrays change
 
 
 @dataclass(frozen=True)
@@ -34,76 +32,50 @@ class Source:
         return f"{self.path} ({self.member})" if self.member else str(self.path)
 
 
-def files_below(folder: Path, *, depth: int = 2) -> list[Path]:
-    """Files in ``folder`` and up to ``depth`` folders under it, shallow ones first, each level by name."""
-    levels = (sorted(folder.glob("*/" * level + "*")) for level in range(depth + 1))
-    return [path for level in levels for path in level if path.is_file()]
-
-
-def find_source(folder: Path, names: tuple[str, ...]) -> tuple[Source | None, list[str]]:
-    """The first of ``names`` plain, then gzipped, then in a zip or tar file; and the archives that can't be read."""
-    files = files_below(folder)
-    for wanted in [name + ending for ending in ("", ".gz") for name in names]:
-        for path in files:
-            if path.name.lower() == wanted:
-                return Source(path), []
-    return _find_in_archives(files, names)
-
-
-def _find_in_archives(files: list[Path], names: tuple[str, ...]) -> tuple[Source | None, list[str]]:
-    unreadable = []
-    for path in files:
-        try:
-            member = next((m for m in _members(path) if Path(m).name.lower() in names), None)
-        except (*DAMAGED, OSError) as problem:
-            unreadable.append(f"{path} ({problem})")
-            continue
-        if member:
-            return Source(path, member), unreadable
-    return None, unreadable
-
-
-def _members(path: Path) -> Iterator[str]:
-    """Names in an archive, read no further than asked for; nothing for other files."""
-    if path.suffix.lower() == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            yield from archive.namelist()
-    elif path.name.lower().endswith(_TARS):
-        with tarfile.open(path) as archive:
-            yield from (member.name for member in archive)
-
-
 @contextmanager
 def open_source(source: Source):
     """The bytes of a source, unpacked, as a binary stream."""
     path = source.path
-    if source.member is None:
-        with (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as stream:
-            yield stream
-    elif path.suffix.lower() == ".zip":
-        with zipfile.ZipFile(path) as archive, archive.open(source.member) as stream:
+    if source.member is not None:
+        with open_member(path, source.member) as stream:
             yield stream
     else:
-        with tarfile.open(path) as archive:
-            member = next(m for m in archive if m.name == source.member)  # getmember() would unpack all of it first
-            with archive.extractfile(member) as stream:
-                yield stream
+        with (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as stream:
+            yield stream
 
 
 class HashingStream(io.RawIOBase):
-    """Passes a stream on and takes the MD5 of what went by, so that a large file is read once."""
+    """Passes a text file on and takes the MD5 of what went by, so that a large file is read once.
+
+    ``problem`` is set, and the stream ends, where the file can't be such a text: larger than ``LARGEST_FILE``
+    however small it was packed, a line of over a megabyte, or another encoding.
+    """
 
     def __init__(self, stream):
         self.stream, self.md5 = stream, hashlib.md5(usedforsecurity=False)
+        self.problem, self._read, self._line = None, 0, 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer) -> int:
-        data = self.stream.read(len(buffer))
+        data = b"" if self.problem else self.stream.read(len(buffer))
+        self._inspect(data)
+        if self.problem:
+            return 0
         self.md5.update(data)
         buffer[:len(data)] = data
         return len(data)
+
+    def _inspect(self, data: bytes) -> None:
+        self._read += len(data)
+        self._line = self._line + len(data) if b"\n" not in data else len(data) - data.rindex(b"\n")
+        if self._read > LARGEST_FILE:
+            self.problem = f"it unpacks to more than {size_text(LARGEST_FILE)}"
+        elif b"\0" in data:
+            self.problem = "it is not UTF-8 text (it holds zero bytes: a binary file, or a text saved as UTF-16)"
+        elif self._line > _LONGEST_LINE:
+            self.problem = f"it has a line of more than {size_text(_LONGEST_LINE)}"
 
 
 def stamp(*paths: Path) -> str:
@@ -111,28 +83,46 @@ def stamp(*paths: Path) -> str:
     digest = hashlib.sha256()
     for path in paths:
         found = os.stat(path)
-        digest.update(f"{path.name} {found.st_size} {found.st_mtime_ns}\n".encode())
+        digest.update(os.fsencode(f"{path.name} {found.st_size} {found.st_mtime_ns}\n"))
     return digest.hexdigest()[:16]
 
 
 def cached_arrays(name: str, key: str, make: Callable[[], dict]) -> dict[str, np.ndarray]:
-    """The arrays ``make`` returns, from the cache when they are there under this key (a stamp of the source)."""
+    """The arrays ``make`` returns, from the cache when they are there under this key (a stamp of the source).
+
+    Raises CompanionError, leaving nothing behind, where they can't be kept.
+    """
     path = cache_folder() / f"{name}-{key}-{_LAYOUT}.npz"
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
-    except (OSError, ValueError, KeyError, *DAMAGED):
+    except (OSError, KeyError, *DAMAGED):
         arrays = make()  # absent or damaged: both are mended by decoding the source again
-    with atomic_write(path) as file:
-        np.savez(file, **arrays)
+    try:
+        with atomic_write(path) as file:
+            np.savez(file, **arrays)
+    except OSError as problem:
+        raise _cannot_keep(path, arrays, problem) from problem
     return arrays
 
 
-def missing_data(title: str, folder: Path, *, wanted: str) -> CompanionError:
-    """The error for data that is not there: where we looked, what belongs there, and FER_DATA."""
-    state = "does not exist" if not folder.is_dir() else "was searched with the folders in it"
+def missing_data(title: str, folder: Path, *, wanted: str, problems: Iterable[str] = ()) -> CompanionError:
+    """The error for data that is not there: where we looked, what belongs there, FER_DATA, and what can't be read."""
+    state = "does not exist" if not folder.is_dir() else "was searched with the folders and archives in it"
     setting = os.environ.get("FER_DATA")
+    blocked = "".join(f" This was left out: {problem}." for problem in problems)
     return CompanionError(
-        f"{title} was not found: {folder} {state} (FER_DATA is {f'set to {setting}' if setting else 'not set'}). "
-        f"Put {wanted} there, or set FER_DATA to the folder that holds it. "
+        f"{title} was not found: {folder} {state} (FER_DATA is {f'set to {setting}' if setting else 'not set'})."
+        f"{blocked} Put {wanted} there, or set FER_DATA to the folder that holds it. "
         "The demo profile needs no data: --profile demo.")
+
+
+def _cannot_keep(path: Path, arrays: dict, problem: OSError) -> CompanionError:
+    needed = size_text(sum(np.asarray(array).nbytes for array in arrays.values()))
+    if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+        folder = next(parent for parent in path.parents if parent.exists())
+        return CompanionError(f"{path} can't be written: the disk is full. The decoded images need {needed}, "
+                              f"{size_text(shutil.disk_usage(folder).free)} are free; no part of the file was left. "
+                              "Make room there, or set FER_ROOT to a folder on a larger disk.")
+    return CompanionError(f"{path} can't be written ({problem.strerror or problem}); the decoded images need {needed} "
+                          "there. Make the folder writable, or set FER_ROOT to a folder that is.")

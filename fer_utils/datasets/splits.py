@@ -38,12 +38,37 @@ DATASETS = {info.name: info for info in (
 
 
 @dataclass(frozen=True)
+class Found:
+    """Which copy of a data set was read.
+
+    layout:   what it looks like ('the official CSV', 'folders of images by split and emotion').
+    place:    where, relative to the data folder; a member of an archive in brackets.
+    official: whether its labels and split are proven to be the published ones (and FER2013's pixels too).
+    notes:    sentences: how the split was told, what was converted or left out, further copies that were not used.
+    """
+
+    title: str
+    layout: str
+    place: str
+    official: bool
+    notes: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """The lines to print."""
+        return [f"{self.title}: {self.layout}, {self.place}", *(f"  {note}" for note in self.notes)]
+
+
+@dataclass(frozen=True)
 class Splits:
-    """Training, validation and test faces of one data set, all of one size and number of channels."""
+    """Training, validation and test faces of one data set, all of one size and number of channels.
+
+    ``found`` says where real faces were read; it is not kept with stored splits.
+    """
 
     train: FaceSet
     validation: FaceSet
     test: FaceSet
+    found: Found | None = None
 
     def items(self) -> list[tuple[str, FaceSet]]:
         """The splits with their names, in the order of ``SPLITS``."""
