@@ -62,6 +62,20 @@ def paper_test_sets() -> list[TestSet]:
     return with_one_row_lost(whole)
 
 
+def table_4_others(dataset: str) -> pd.DataFrame:
+    """Other authors' methods in Table IV, the best one first: the columns of ``table_4`` in ``reference/``."""
+    table = read_reference("table_4")
+    others = table[(table["dataset"] == dataset) & ~table["method"].str.startswith("ResEmoteNet")]
+    return others.sort_values("accuracy", ascending=False)
+
+
+def quoted(*kinds: str) -> list[tuple[str, str]]:
+    """(quotation, place in the paper) of the claims of these kinds, each quotation once."""
+    claims = read_reference("claims")
+    chosen = claims[claims["kind"].isin(kinds)].drop_duplicates("quote")
+    return list(zip(chosen["quote"], chosen["place"].str.partition(", ")[2], strict=True))
+
+
 def read_table(path: Path) -> tuple[list[Column], list[TestSet]]:
     """Columns and test sets from a CSV file of your own, one row per printed cell.
 

@@ -65,9 +65,13 @@ def _rules(names: pd.Series) -> str:
     return ", ".join(alone or names)
 
 
-def conclusions(summary: pd.DataFrame) -> dict[str, list[str]]:
-    """Sentences under 'proven' (what arithmetic alone says of printed numbers) and 'likely' (the rest)."""
-    proven = [sentence for make in (_implied, _overall_shares, _class_sizes, _others) for sentence in make(summary)]
+def conclusions(checks: pd.DataFrame, summary: pd.DataFrame) -> dict[str, list[str]]:
+    """Sentences under 'proven' (what arithmetic alone says of printed numbers) and 'likely' (the rest).
+
+    checks: of ``audit_columns`` or ``audit_paper``; summary: what ``summarise`` made of them.
+    """
+    proven = [*_implied(summary), *_one_mean(checks), *_overall_shares(summary), *_class_sizes(summary),
+              *_others(summary)]
     likely = [f"{_name(row)}, printed {row.printed}: {row.verdict}. {_capital(row.follows)}. "
               f"Assumed: {row.assumption}."
               f"{f' Would explain it: {row.explanation}.' if row.explanation else ''}"
@@ -91,6 +95,19 @@ def _allowed(explanation: str) -> str:
     if not readings or FREE not in explanation:
         return f"No mean, rounding or test set tried here gives it{free}."
     return f"Allowed by: {'; '.join(readings)}."
+
+
+def _one_mean(checks: pd.DataFrame) -> list[str]:
+    """Of data sets with several columns: which mean could have made all their overalls, under any reading."""
+    rows = checks[(checks["check"] == IMPLIED) & (checks["mean"] != FREE)]
+    fits = (rows["verdict"] == FITS).groupby([rows["dataset"], rows["column"], rows["mean"]], sort=False).any()
+    sentences = []
+    for dataset, table in fits.unstack("mean").groupby("dataset", sort=False):
+        means = [mean for mean in rows["mean"].unique() if table[mean].all()]
+        if len(table) > 1:
+            sentences.append(f"{dataset}: {' or '.join(means) if means else 'none'} of {', '.join(table.columns)} fits "
+                             f"all {len(table)} columns under some rounding and test set.")
+    return sentences
 
 
 def _overall_shares(summary: pd.DataFrame) -> list[str]:
@@ -127,9 +144,9 @@ def _others(summary: pd.DataFrame) -> list[str]:
     return sentences
 
 
-def as_text(summary: pd.DataFrame) -> str:
+def as_text(checks: pd.DataFrame, summary: pd.DataFrame) -> str:
     """The report that the command line prints."""
-    found = conclusions(summary)
+    found = conclusions(checks, summary)
     headline = summary[summary["check"] == IMPLIED]
     shown = headline[["dataset", "column", "printed", "follows", "verdict"]].rename(columns={"follows": "implied"})
     table = shown.to_string(index=False) if len(shown) else "no overall row to compare with"
@@ -145,8 +162,9 @@ def as_text(summary: pd.DataFrame) -> str:
 
 def as_json(checks: pd.DataFrame, summary: pd.DataFrame) -> str:
     """Methods, conclusions, the summary and every single check, each with its assumption."""
-    return json.dumps({"methods": METHODS, "conclusions": conclusions(summary), "summary": _records(summary),
-                       "checks": _records(checks)}, indent=1, ensure_ascii=False)
+    report = {"methods": METHODS, "conclusions": conclusions(checks, summary), "summary": _records(summary),
+              "checks": _records(checks)}
+    return json.dumps(report, indent=1, ensure_ascii=False)
 
 
 def _records(frame: pd.DataFrame) -> list[dict]:

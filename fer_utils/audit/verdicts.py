@@ -102,7 +102,8 @@ def _size_rows(columns: list[Column], test_sets: list[TestSet]) -> list[dict]:
             smallest, larger = (smallest_size(figures, rounding, at_least=least) for least in (1, size))
             rows.append(_row(CLASS_SIZE, own[0], name, rounding, test_set=official.name, column_name="all columns",
                              printed=", ".join(figure.text for figure in figures), low=smallest, high=larger,
-                             follows=f"{smallest:,} images at least; from {size:,} on, {larger:,}", fits=larger == size,
+                             follows=f"{smallest:,} images at least, {larger:,} if no fewer than {size:,}",
+                             fits=larger == size,
                              assumption=f"every figure of the row comes from the same {size:,} images of "
                                         f"{official.name}"))
     return rows
