@@ -71,8 +71,9 @@ def test_public_test_gives_the_same_verdicts_as_private_test(checks):
 
 
 def test_a_macro_mean_fits_fer2013_aug_1_but_neither_raf_db_original_nor_aug_1(checks):
-    fits = readings(checks, IMPLIED, mean="macro").groupby(["dataset", "column"])["verdict"].agg(lambda v: FITS in set(v))
-    assert fits["FER2013", "aug1"] and not fits["RAF-DB", "original"] and not fits["RAF-DB", "aug1"]
+    rows = readings(checks, IMPLIED, mean="macro")
+    fits = set(rows.loc[rows["verdict"] == FITS, ["dataset", "column"]].itertuples(index=False, name=None))
+    assert ("FER2013", "aug1") in fits and not fits & {("RAF-DB", "original"), ("RAF-DB", "aug1")}
 
 
 def test_a_mean_over_batches_of_16_widens_the_interval_and_allows_only_raf_db_aug_4_besides(checks):

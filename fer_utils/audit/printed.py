@@ -112,7 +112,7 @@ def _test_set(rows: pd.DataFrame, dataset: str, path: Path) -> TestSet:
                                  "counts. Give columns measured on different images different names in 'dataset'.")
     if not counts[first]:
         raise CompanionError(f"{path}: '{dataset}' has an overall row only; the audit needs the rows of the classes.")
-    return TestSet(dataset, "as given", (counts[first],))
+    return TestSet(dataset, "the given counts", (counts[first],))
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
