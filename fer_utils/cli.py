@@ -42,6 +42,12 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
     _add(commands, "differences", _differences, "what differs from the paper in a profile")
     _add(commands, "notebooks", _notebooks, "run what is not fresh and store the cleaned notebooks in notebooks/")
     _add(commands, "readme", _readme, "fill the README's tables from the tables of a profile")
+    audit = _add(commands, "audit", _audit, "what the paper's printed numbers, or those of another table, imply",
+                 with_profile=False)
+    audit.add_argument("--json", action="store_true", help="every check with its assumption, as JSON")
+    audit.add_argument("--table", metavar="FILE", help="a CSV file of your own: one row per printed cell with the "
+                       "columns class ('overall' for the whole test set), count (test images of the class), accuracy "
+                       "(percent as printed), and if wanted dataset, column, place")
     _add(commands, "train-generators", _train_generators, "train the shipped tiny generators, or the profile's own, again")
     _add(commands, "fetch-data", _fetch_data, "fetch FER2013 from Kaggle and say how to get RAF-DB", with_profile=False)
     _add(commands, "profiles", _profiles, "list the profiles", with_profile=False)
@@ -120,6 +126,14 @@ def _readme(options) -> None:
     from fer_utils.readme import fill_readme
 
     _say(f"filled {fill_readme(_profile(options))}")
+
+
+def _audit(options) -> None:
+    from fer_utils.audit import as_json, as_text, audit_file, audit_paper, summarise
+
+    checks = audit_file(options.table) if options.table else audit_paper()
+    summary = summarise(checks)
+    _say(as_json(checks, summary) if options.json else as_text(checks, summary))
 
 
 def _train_generators(options) -> None:

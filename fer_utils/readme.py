@@ -23,6 +23,7 @@ QUESTIONS = {
     "04_balancing": ("Which image enters which training set?", "balanced sets, Table II, Figure 2"),
     "05_training": ("How does ResEmoteNet learn from one of them?", "network, predictions, Figure 1"),
     "06_evaluation": ("What did balancing win?", "Tables III and IV, Figure 4"),
+    "07_paper_audit": ("Can the printed numbers belong together?", "verdicts, implied accuracies"),
 }
 
 

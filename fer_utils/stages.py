@@ -1,4 +1,4 @@
-"""The six stages of the paper: which notebook runs each, what it depends on and what it must leave behind."""
+"""The stages: six of the paper and the audit; the notebook of each, what it depends on, what it must leave behind."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,4 +135,8 @@ STAGES = (
           (*FACES, *SHOWN, "balancing", "evaluation", "training", "resemotenet", "reference", "profiles", "notebook"), _nothing,
           ("table_3_class_accuracy", "table_4_comparison", "table_a0_differences", "figure_1_resemotenet",
            "figure_4_confusion_matrices", "figure_a0_learning_curves", "figure_a0_class_accuracy")),
+    # The audit reads printed numbers alone: always the paper's, whatever the profile; of it only the stamp counts.
+    Stage(7, "audit", "07_paper_audit", ("stamp",), (),
+          (*FACES, *SHOWN, "audit", "balancing", "profiles", "reference", "widgets", "notebook"), _nothing,
+          ("table_a3_audit", "figure_a3_implied_accuracy")),
 )

@@ -143,6 +143,12 @@ def test_figure_2_draws_the_stages_it_is_given_and_an_arrow_past_the_next_one():
     assert {"1 Dataset", "3 Synthesis", "Table 1", "Fig. 3", "faces in three splits"} <= set(more.splitlines())
 
 
+def test_figure_2_leaves_out_a_stage_that_reads_from_none_and_is_read_by_none():
+    audit = SimpleNamespace(number=4, name="audit", notebook="04", inputs=(), shown=("table_a3_audit",))
+    texts = all_texts(figures.figure_2_pipeline([*some_stages(), audit]))
+    assert "3 Synthesis" in texts and "4 Audit" not in texts
+
+
 def test_figure_3_prints_the_prompt_under_each_face():
     pool = some_faces()
     texts = all_texts(figures.figure_3_synthetic_examples(pool, manifest_of(pool), per_generator=1))

@@ -5,7 +5,7 @@ import pytest
 from fer_utils.datasets.checks import check_counts, official_counts
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
-from fer_utils.reference import read_reference
+from fer_utils.reference import read_as_printed, read_reference
 
 LEVELS = ("original", "aug1", "aug2", "aug3", "aug4")
 TABLE_3_OVERALL = {"FER2013": (79.79, 84.81, 91.48, 94.69, 96.47), "RAF-DB": (94.76, 96.17, 98.58, 98.91, 99.23)}
@@ -66,6 +66,28 @@ def test_table_4_ends_with_the_papers_own_rows_and_agrees_with_table_3():
 def test_every_printed_cell_has_a_place_in_the_paper(name, printed):
     place = read_reference(name)["place"]
     assert place.str.contains("2411.10863").all() and place.nunique() == printed
+
+
+def test_the_test_sets_are_the_official_counts_alone_and_added_up():
+    sets = read_reference("test_sets").set_index(["test_set", "emotion"])["count"]
+    for name, dataset, split in (("PrivateTest", "FER2013", "test"), ("PublicTest", "FER2013", "validation"),
+                                 ("test", "RAF-DB", "test")):
+        assert sets[name].to_dict() == official_counts(dataset, split)
+    assert (sets["PublicTest and PrivateTest"] == sets["PublicTest"] + sets["PrivateTest"]).all()
+
+
+def test_every_claim_quotes_the_paper_and_says_where_and_every_fact_has_a_source():
+    claims = read_reference("claims")
+    assert claims["place"].str.contains("2411.10863, (?:abstract|section)").all() and claims["quote"].ne("").all()
+    assert claims["kind"].value_counts().to_dict() == {"gain": 6, "accuracy": 10, "count": 10, "training time": 2,
+                                                       "inference time": 2}
+    for name in ("test_sets", "costs", "code_facts", "label_agreement"):
+        assert read_reference(name)["source"].ne("").all(), name
+
+
+def test_read_as_printed_every_cell_is_text():
+    table = read_as_printed("table_3")
+    assert table["accuracy"].map(type).eq(str).all() and "79.79" in set(table["accuracy"])
 
 
 def test_an_unknown_reference_table_names_the_nearest():

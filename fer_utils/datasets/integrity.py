@@ -7,7 +7,7 @@ official files to count in.
 import numpy as np
 import pandas as pd
 
-from fer_utils.datasets.label_noise import second_opinions
+from fer_utils.datasets.label_noise import second_opinions, surely_wrong
 from fer_utils.datasets.splits import SPLITS, Splits, dataset_info
 from fer_utils.datasets.twins import NEAR, constant, near_pairs, picture_numbers, portraits
 from fer_utils.emotions import EMOTIONS
@@ -20,7 +20,7 @@ FACES, CONSTANT, DISTINCT = "faces", "constant images", "distinct pictures"
 REPEATED, CONFLICTING = "rows that repeat an earlier one", "pictures under more than one label"
 IDENTICAL, OTHER_LABEL = "identical to a face in", "identical to a face in, under another label"
 NEAR_TWINS, MIRRORED = "correlates with a face in", "correlates with a mirrored face in"
-DISAGREE = "label is not the second opinion's"
+DISAGREE, SURELY_WRONG = "label is not the second opinion's", "six of ten votes agree on another label"
 _BETWEEN = (("validation", "train"), ("test", "train"), ("test", "validation"))
 
 
@@ -81,6 +81,9 @@ def _disagreement(name: str, splits: Splits, profile: Profile) -> list[tuple]:
         if opinions is not None:
             judged = opinions >= 0
             rows.append((DISAGREE, split, "", int((opinions != faces.labels)[judged].sum()), int(judged.sum())))
+        wrong = surely_wrong(name, faces)
+        if wrong is not None:
+            rows.append((SURELY_WRONG, split, "", int(wrong.sum()), len(faces)))
     return rows
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fer_utils.datasets.demo_faces import demo_plan
-from fer_utils.datasets.ferplus import plurality, read_votes_file, votes_for, votes_source
+from fer_utils.datasets.ferplus import plurality, read_votes_file, surely_mislabelled, votes_for, votes_source
 from fer_utils.datasets.splits import dataset_info
 from fer_utils.datasets.tree import look_into
 from fer_utils.emotions import EMOTIONS
@@ -28,8 +28,22 @@ def second_opinions(name: str, split: str, faces: FaceSet, profile: Profile) -> 
     if dataset_info(name).is_demo:
         plan = demo_plan(name, split, profile).set_index("id")["drawn"]
         return np.array([EMOTIONS.index(emotion) for emotion in plan.loc[faces.ids.astype(object)]], np.int64)
+    votes = _votes(name, faces)
+    return None if votes is None else plurality(votes)
+
+
+def surely_wrong(name: str, faces: FaceSet) -> np.ndarray | None:
+    """Whether at least six of a face's ten FER+ votes agree on something else than its label; None where there are none.
+
+    A lower bound of FER2013's label noise.
+    """
+    votes = _votes(name, faces)
+    return None if votes is None else surely_mislabelled(faces.labels, votes)
+
+
+def _votes(name: str, faces: FaceSet) -> pd.DataFrame | None:
     source = votes_source(look_into(data_folder())) if name == "fer2013" else None
-    return None if source is None else plurality(votes_for(faces, read_votes_file(source)))
+    return None if source is None else votes_for(faces, read_votes_file(source))
 
 
 def opinion_title(names: list[str]) -> str:

@@ -33,10 +33,12 @@ def figure_2_pipeline(stages: Sequence, *, examples: dict[str, object] | None = 
 
     Args:
         stages: ``stages.STAGES``; each has number, name, notebook, inputs (numbers of the stages it reads
-            from) and shown (names of the tables and figures it writes).
+            from) and shown (names of the tables and figures it writes). One that neither reads from another nor
+            is read by one (the audit) is left out.
         examples: by a stage's name, what to draw in its box: up to four faces uint8 [N, H, W, 1 or 3], a
             text, or a pair (real, all) of images per emotion.
     """
+    stages = _on_the_road(stages)
     examples = {"training": "", "evaluation": ""} | (examples or {})
     width = (PAGE - 0.06 - GAP * (len(stages) - 1)) / len(stages)
     lefts = {stage.number: 0.03 + place * (width + GAP) for place, stage in enumerate(stages)}
@@ -57,6 +59,12 @@ def figure_2_pipeline(stages: Sequence, *, examples: dict[str, object] | None = 
     for level, (source, targets) in enumerate(reversed(buses)):
         _bus(board, source, [lefts[number] for number in targets], lefts[source.number] + width, bottom, level)
     return figure
+
+
+def _on_the_road(stages: Sequence) -> list:
+    """The stages that hand something on or take something over."""
+    read = {number for stage in stages for number in stage.inputs}
+    return [stage for stage in stages if stage.inputs or stage.number in read]
 
 
 def _buses(stages: Sequence) -> list[tuple]:

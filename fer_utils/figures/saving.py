@@ -33,8 +33,13 @@ def save(figure: Figure, name: str, profile: Profile, *, caption: str = "") -> l
 
 def show(figure: Figure, profile: Profile) -> Image:
     """The stamped figure for a notebook: a static PNG at screen resolution, whatever backend is set."""
+    return Image(data=render(figure, profile), format="png")
+
+
+def render(figure: Figure, profile: Profile) -> bytes:
+    """The PNG that ``show`` shows, for a widget."""
     with _stamped(figure, profile.stamp):
-        return Image(data=_render(figure, "png", SCREEN_DPI, {"Software": None}), format="png")
+        return _render(figure, "png", SCREEN_DPI, {"Software": None})
 
 
 @styled

@@ -14,6 +14,9 @@ from fer_utils.emotions import EMOTIONS
 PAGE = 7.16
 """Inches: the text width of the paper's two-column layout (IEEE)."""
 
+COLUMN = 3.5
+"""Inches: the width of one of its columns."""
+
 EMOTION_COLOURS = {"anger": "#cd3c14", "disgust": "#5cba8c", "fear": "#af5caf", "happy": "#ffd84d",
                    "neutral": "#222222", "sad": "#0a4ba0", "surprise": "#7cc8f0"}
 """One colour per emotion in every figure; their brightness in gray print is at least a tenth apart as well."""

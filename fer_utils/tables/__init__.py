@@ -5,6 +5,7 @@ made from it for readers, in Markdown and LaTeX. The functions here make the sec
 take data and read no file. Names follow the paper (``table_1_prompts``, ...).
 """
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -158,6 +159,25 @@ def table_a1_generators(agreement: pd.DataFrame, *, titles: Mapping[str, str]) -
     return pd.DataFrame([{"Asked for": attribute, "": value,
                           **{title: cells.get((attribute, value, name), "") for name, title in titles.items()}}
                          for attribute, value in questions])
+
+
+def table_a3_audit(summary: pd.DataFrame) -> pd.DataFrame:
+    """The audit for readers: check, where, printed, what follows, verdict, assumption and what else would give it.
+
+    Of ``audit.summarise`` the rows that say something: no class row or text figure that fits is listed.
+    """
+    quiet = summary["check"].isin(["attainable class row", "class size", "attainable overall", "accuracy", "count",
+                                   "Table IV"])
+    rows = summary[~quiet | (summary["verdict"] != "fits")].to_dict("records")
+    return pd.DataFrame([{
+        "Check": row["check"], "Where": " ".join(filter(None, (row["dataset"], row["column"], row["row"]))),
+        "Printed": _wrapped(row["printed"]), "What follows": _wrapped(row["follows"]), "Verdict": row["verdict"],
+        "Assumption": _wrapped(row["assumption"]), "Allowed or explained by": _wrapped(row["explanation"])}
+        for row in rows])
+
+
+def _wrapped(text: str) -> str:
+    return "\n".join(textwrap.wrap(text, 44))
 
 
 def _accuracy_cell(row: dict, seeds: list[str]) -> str:
