@@ -8,7 +8,11 @@ import sys
 
 from fer_utils.errors import CompanionError, nearest
 
-USER_ERROR, INTERRUPTED = 2, 130
+FOUND_AMISS, USER_ERROR, INTERRUPTED = 1, 2, 130
+
+
+class Findings(Exception):
+    """A check ran to its end and what it checked is not as it should be."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -19,11 +23,15 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns its exit code: 0, 2 for an error the user can mend, 130 after Ctrl-C."""
+    """Run one command; returns its exit code: 0, 1 if a check finds something amiss, 2 for an error the
+    user can mend, 130 after Ctrl-C."""
     try:
         options = _read_arguments(sys.argv[1:] if arguments is None else arguments)
         options.command(options)
         return 0
+    except Findings as findings:
+        print(findings, file=sys.stderr)
+        return FOUND_AMISS
     except CompanionError as problem:
         print(problem, file=sys.stderr)
         return USER_ERROR
@@ -49,6 +57,11 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
                        "columns class ('overall' for the whole test set), count (test images of the class), accuracy "
                        "(percent as printed), and if wanted dataset, column, place")
     _add(commands, "train-generators", _train_generators, "train the shipped tiny generators, or the profile's own, again")
+    check = _add(commands, "check-data", _check_data, "whether the data folder holds the official data, and what repeats "
+                 "in it", with_profile=False)
+    check.add_argument("--json", action="store_true", help="everything found, as JSON")
+    bench = _add(commands, "bench", _bench, "measure speed and memory against the plain way", with_profile=False)
+    bench.add_argument("what", choices=["data"], help="reading and comparing FER2013")
     _add(commands, "fetch-data", _fetch_data, "fetch FER2013 from Kaggle and say how to get RAF-DB", with_profile=False)
     _add(commands, "profiles", _profiles, "list the profiles", with_profile=False)
     _check_command(arguments, commands.choices)
@@ -144,6 +157,29 @@ def _train_generators(options) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     for path in train_generators(_profile(options)):
         _say(f"wrote {path}")
+
+
+def _check_data(options) -> None:
+    import json
+
+    from fer_utils.datasets.inspection import REAL_SETS, inspect_dataset, inspection_lines
+    from fer_utils.profiles import load_profile
+
+    found = [inspect_dataset(name, load_profile("paper")) for name in REAL_SETS]
+    if options.json:
+        _say(json.dumps([inspection.as_dict() for inspection in found], indent=1))
+    else:
+        _say("\n\n".join("\n".join(inspection_lines(inspection)) for inspection in found))
+    amiss = [inspection.title for inspection in found if not inspection.official]
+    if amiss:
+        raise Findings(f"Not the official data: {', '.join(amiss)}.")
+
+
+def _bench(options) -> None:
+    from fer_utils.bench import bench_data
+
+    for line in bench_data():
+        _say(line)
 
 
 def _fetch_data(options) -> None:

@@ -46,17 +46,18 @@ def find_dataset(name: str) -> Found:
     return {"fer2013": find_fer2013, "rafdb": find_rafdb}[name](data_folder())
 
 
-def prepare_splits(name: str, profile: Profile, *, force: bool = False) -> Splits:
+def prepare_splits(name: str, profile: Profile, *, whole: Splits | None = None, force: bool = False) -> Splits:
     """``load_splits`` with only those training faces that the gate admits, kept in ``profile.paths.faces``.
 
-    What is there already is read back unless ``force``. ``gate.read_verdict`` tells which faces were kept out.
+    What is there already is read back unless ``force``. ``whole`` is what ``load_splits`` gave, where it is at hand.
+    ``gate.read_verdict`` tells which faces were kept out.
     """
     dataset_info(name)
     verdict_path = profile.paths.gate(name)
     if not force and verdict_path.is_file() and all(profile.paths.faces(name, split).is_file() for split in SPLITS):
         return stored_splits(name, profile)
     verdict_path.unlink(missing_ok=True)   # written last: where it lies, the faces beside it passed the gate
-    splits = load_splits(name, profile)
+    splits = whole or load_splits(name, profile)
     admitted, verdict = admit(splits.train, [splits.validation, splits.test], profile)
     splits = Splits(admitted, splits.validation, splits.test)
     for split, faces in splits.items():

@@ -10,7 +10,6 @@ import pandas as pd
 from fer_utils.datasets.label_noise import second_opinions, surely_wrong
 from fer_utils.datasets.splits import SPLITS, Splits, dataset_info
 from fer_utils.datasets.twins import NEAR, constant, near_pairs, picture_numbers, portraits
-from fer_utils.emotions import EMOTIONS
 from fer_utils.faces import concatenate
 from fer_utils.profiles import Profile
 from fer_utils.reference import read_reference
@@ -103,12 +102,6 @@ def _beside_official(table: pd.DataFrame, name: str, splits: Splits) -> pd.DataF
     keys = ["check", "split", "of"]
     expected = table[keys].merge(official[[*keys, "count"]], on=keys, how="left")["count"]
     return table.assign(expected=expected.astype("Int64").to_numpy())
-
-
-def class_counts(splits: Splits) -> pd.DataFrame:
-    """Faces of each emotion in each split: rows are emotions, columns splits and 'total'."""
-    table = pd.DataFrame({split: faces.counts() for split, faces in splits.items()}, index=pd.Index(EMOTIONS, name="emotion"))
-    return table.assign(total=table.sum(axis=1))
 
 
 def near_twins_note() -> str:

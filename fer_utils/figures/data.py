@@ -66,7 +66,7 @@ def _boxes(axes, faces: FaceSet, number: np.ndarray) -> None:
 def twin_pairs(pairs: list[tuple[np.ndarray, np.ndarray, str]], *, columns: int = 6) -> Figure:
     """Pairs of faces side by side, each (left uint8 [H, W, C], right, lines of text under both)."""
     rows = max(1, -(-len(pairs) // columns))
-    figure = new_figure(PAGE, 0.05 + 1.12 * rows)
+    figure = new_figure(PAGE, 0.05 + 0.92 * rows)
     panels = figure.subplots(rows, columns, squeeze=False)
     for axes in panels.flat:
         axes.axis("off")

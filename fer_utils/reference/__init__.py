@@ -21,6 +21,8 @@ def read_reference(name: str) -> pd.DataFrame:
     - ``table_3``: dataset, level, emotion (or 'overall'), accuracy (%), place
     - ``table_4``: row, method, citation, dataset, accuracy (%), place; empty cells have no row
     - ``test_counts``: dataset, split ('validation', 'test'), official_name, emotion, count, source
+    - ``data_integrity``: dataset, check, split, of, count, source: repeated and doubtful faces of the official files,
+      as ``datasets.integrity`` counts them
     - ``test_sets``: dataset, test_set, emotion, count, source: what Table III may have been measured on
     - ``claims``: kind, dataset, row (an emotion, 'overall' or a split), first, last (levels), printed, unit, quote,
       place: gains, accuracies, counts and times that the text states

@@ -125,12 +125,19 @@ def table_a0_differences(differences: pd.DataFrame) -> pd.DataFrame:
 
 
 def table_a1_data_integrity(table: pd.DataFrame) -> pd.DataFrame:
-    """The checks of ``integrity.integrity_table`` for readers: found of how many, beside the official figure."""
-    expected = ["–" if pd.isna(value) else f"{value:,}" for value in table["expected"]]
-    where = [f"{split}, {other}" if other else split for split, other in zip(table["split"], table["of"])]
-    return pd.DataFrame({"Data set": table["dataset"], "Check": table["check"], "Split": where,
-                         "Found": [f"{found:,}" for found in table["found"]], "Of": [f"{n:,}" for n in table["n"]],
-                         "Official file": expected})
+    """``integrity.integrity_table`` for readers: a row per check, a column per data set with 'found of n', and what the
+    official file holds where that is known."""
+    cells = {(row["check"], row["of"], row["split"], row["dataset"]): _integrity_cell(row)
+             for row in table.to_dict("records")}
+    checks = dict.fromkeys((check, of, split) for check, of, split, _ in cells)
+    return pd.DataFrame([{"Check": check.replace("a face in", f"a face in {of}"), "Split": split,
+                          **{title: cells.get((check, of, split, title), "") for title in table["dataset"].unique()}}
+                         for check, of, split in checks])
+
+
+def _integrity_cell(row: dict) -> str:
+    official = "" if pd.isna(row["expected"]) else f" (official file: {row['expected']:,})"
+    return f"{row['found']:,} of {row['n']:,}{official}"
 
 
 def table_a1_test_sizes(table: pd.DataFrame) -> pd.DataFrame:
