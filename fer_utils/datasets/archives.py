@@ -82,7 +82,8 @@ def reading(where):
         raise CompanionError(f"{where} can't be opened: no permission to read it. Change its permissions (chmod u+r) "
                              "or its owner.") from problem
     except (*DAMAGED, OSError) as problem:
-        raise CompanionError(f"{where} can't be read to its end ({problem}). It is damaged or the download stopped "
+        reason = str(problem).split("\n")[0].rstrip(":") or type(problem).__name__  # tarfile tells all it tried
+        raise CompanionError(f"{where} can't be read to its end ({reason}). It is damaged or the download stopped "
                              "early: download it again.") from problem
 
 
