@@ -101,7 +101,7 @@ def test_a_damaged_further_copy_stops_nobody(project, any_counts):
     images = rafdb_images()
     write(project / "a", "official", "folder", images)
     write_files(project / "b", {**rafdb_kaggle(images), "train_labels.csv": b"broken"})
-    assert read(project).found.notes[-1].startswith("Also there, not used: folders of images by split and class, b/DATASET")
+    assert read(project).found.notes[-1] == "Also there, not used: folders of images by split and class, b/DATASET."
 
 
 def test_counts_need_the_label_list_alone_or_folders_with_names(project, any_counts):
@@ -125,7 +125,7 @@ LIST, TABLE = "EmoLabel/list_patition_label.txt", "train_labels.csv"
      r"1 of 28 images are missing, the first is .*train_00003_aligned\.jpg, which .*list_patition_label\.txt lists"),
     ({**OFFICIAL, "Image/aligned/train_99999_aligned.jpg": b""},
      r"train_99999_aligned\.jpg is an image without a label: .*does not list it"),
-    ({**OFFICIAL, LIST: OFFICIAL[LIST] + b"train_00001.jpg 2\n"}, r"line 29 names train_00001\.jpg again, line 1 did before"),
+    ({**OFFICIAL, LIST: OFFICIAL[LIST] + b"train_00001.jpg 2\n"}, r"line 29 names train_00001\.jpg again, line 1 did"),
     ({**OFFICIAL, LIST: b""}, r"list_patition_label\.txt is empty"),
     ({**OFFICIAL, LIST: OFFICIAL[LIST].decode().encode("utf-16")}, r"list_patition_label\.txt is not (UTF-8|a) text"),
     ({**OFFICIAL, LIST: b"train_00001.jpg \xe9\n"}, r"list_patition_label\.txt is not UTF-8 text"),
@@ -134,16 +134,17 @@ LIST, TABLE = "EmoLabel/list_patition_label.txt", "train_labels.csv"
     ({**OFFICIAL, LIST: b"00001.jpg 3\n"}, r"line 1 is '00001\.jpg 3'; expected"),
     ({**KAGGLE, TABLE: KAGGLE[TABLE].replace(b"00003_aligned.jpg,4", b"00003_aligned.jpg,5")},
      r"train_00003\.jpg lies in the folder of happy.*labels it sad"),
-    ({**KAGGLE, TABLE: KAGGLE[TABLE] + b"train_00015_aligned.jpg,1\n"}, r"lists train_00015\.jpg, but there is no such image"),
-    ({**KAGGLE, "DATASET/train/1/train_00015_aligned.jpg": IMAGES[0][2]}, r"has the image train_00015\.jpg, but .*no label"),
-    ({**KAGGLE, TABLE: KAGGLE[TABLE] + b"train_00001_aligned.jpg,2\n"}, r"line 16 names train_00001\.jpg again, line 2"),
+    ({**KAGGLE, TABLE: KAGGLE[TABLE] + b"train_00015_aligned.jpg,1\n"}, r"lists train_00015\.jpg, but there is no"),
+    ({**KAGGLE, "DATASET/train/1/train_00015_aligned.jpg": IMAGES[0][2]}, r"image train_00015\.jpg, but .*no label"),
+    ({**KAGGLE, TABLE: KAGGLE[TABLE] + b"train_00001_aligned.jpg,2\n"}, r"line 16 names train_00001\.jpg again"),
     ({**KAGGLE, TABLE: b"file,class\n"}, r"train_labels\.csv begins with file,class; expected the columns image,label"),
-    ({**KAGGLE, TABLE: b"image,label\ntrain_00001_aligned.jpg,9\n"}, r"line 2 is .*expected an image and a code of 1 to 7"),
+    ({**KAGGLE, TABLE: b"image,label\ntrain_00001_aligned.jpg,9\n"}, r"line 2 is .*expected an image and a code"),
     ({**KAGGLE, "DATASET/train/1/test_0001_aligned.jpg": IMAGES[0][2]}, r"is not named like RAF-DB's train images"),
     ({**KAGGLE, "DATASET/train/1/train_00001_aligned.jpg": IMAGES[0][2]},
      r"train_00001_aligned\.jpg is there twice, also as DATASET/train/1/train_00001_aligned\.jpg"),
-    ({**KAGGLE, "DATASET/train/8/train_00001_aligned.jpg": IMAGES[0][2]}, r"DATASET/train/8 is no class of this data set"),
-    ({**KAGGLE, LIST: OFFICIAL[LIST].replace(b"train_00003.jpg 4", b"train_00003.jpg 5")}, r"train_00003\.jpg lies in the fol"),
+    ({**KAGGLE, "DATASET/train/8/train_00001_aligned.jpg": IMAGES[0][2]}, r"DATASET/train/8 is no class of"),
+    ({**KAGGLE, LIST: OFFICIAL[LIST].replace(b"train_00003.jpg 4", b"train_00003.jpg 5")},
+     r"train_00003\.jpg lies in the folder of happy.*labels it sad"),
 ])
 def test_labels_and_images_that_disagree_are_named(files, message, project, any_counts, nothing_left):
     write_files(project, files)
@@ -221,7 +222,8 @@ def test_all_15339_images_under_the_real_label_list_are_the_same_faces_in_each_l
         first = first or (train, test)
         assert_same_faces(train, first[0])
         assert_same_faces(test, first[1])
-        assert (train.counts(), test.counts()) == (official_counts("RAF-DB", "train"), official_counts("RAF-DB", "test"))
+        assert train.counts() == official_counts("RAF-DB", "train")
+        assert test.counts() == official_counts("RAF-DB", "test")
     started = time.process_time()
     rafdb.read_official_splits(tmp_path / name)
     assert time.process_time() - started < 2  # half a gigabyte from the cache

@@ -125,7 +125,7 @@ def _decode_csv(source: Source) -> dict:
     official = bool(known) or content_digest(images, labels, split) == OFFICIAL_CONTENT
     proof = (f"Its MD5 {arrays['md5']} is that of {known}." if known else
              "Every pixel, label and split is that of the official fer2013.csv." if official else
-             f"Its MD5 {arrays['md5']} is of no published copy, and its content is not that of the official fer2013.csv.")
+             f"Its MD5 {arrays['md5']} is of no published copy, and its content is not the official one.")
     return decoded_arrays(images, labels, ids=[f"fer2013-{row:05d}" for row in range(len(labels))], split=split,
                           origin=[f"FER2013/{name}" for name in usage], notes=[proof], official=official)
 

@@ -58,11 +58,13 @@ def comparison_notes(table: pd.DataFrame) -> list[str]:
     for split, group in table.groupby("split", sort=False):
         counts = group["usage"].replace("", "no row").value_counts()
         parts = ", ".join(f"{count:,} of {usage}" for usage, count in counts.items())
-        notes.append(f"The {split} folder holds {parts}; {(~group['same_label']).sum():,} with another label or no row.")
+        other = (~group["same_label"]).sum()
+        notes.append(f"The {split} folder holds {parts}; {other:,} with another label or no row.")
     return notes
 
 
-def match_images(images: np.ndarray, labels: np.ndarray, splits: np.ndarray, faces: FaceSet) -> tuple[np.ndarray, np.ndarray]:
+def match_images(images: np.ndarray, labels: np.ndarray, splits: np.ndarray,
+                 faces: FaceSet) -> tuple[np.ndarray, np.ndarray]:
     """Position in ``faces`` of each image (int64 [N], -1 for none) and the correlation with it (float [N]).
 
     images: uint8 [N, 48, 48, 1]; labels, splits: what the copy says of them, to choose between identical rows.
@@ -130,7 +132,8 @@ def _flat(images: np.ndarray) -> np.ndarray:
 
 def _blocks(images: np.ndarray) -> np.ndarray:
     side = SIZE // _BLOCK
-    return images.reshape(len(images), side, _BLOCK, side, _BLOCK).mean(axis=(2, 4), dtype=np.float32).reshape(len(images), -1)
+    blocks = images.reshape(len(images), side, _BLOCK, side, _BLOCK).mean(axis=(2, 4), dtype=np.float32)
+    return blocks.reshape(len(images), -1)
 
 
 def _normalised(values: np.ndarray) -> np.ndarray:
