@@ -13,7 +13,7 @@ from fer_utils.datasets.archives import reading
 from fer_utils.datasets.checks import check_counts
 from fer_utils.datasets.class_trees import ClassTree, class_trees, class_trees_of, data_set_of
 from fer_utils.datasets.fer2013_csv import CSV_NAMES, USAGES, decode, find_files
-from fer_utils.datasets.fer2013_parquet import ParquetSet, decode_parquet, parquet_sets
+from fer_utils.datasets.fer2013_parquet import decode_parquet, parquet_sets
 from fer_utils.datasets.fer2013_trees import OFFICIAL_CONTENT, content_digest, decode_tree
 from fer_utils.datasets.ferplus import rows_by_name, votes_source, votes_stamp
 from fer_utils.datasets.forms import Form, as_splits, decoded_arrays, read_form

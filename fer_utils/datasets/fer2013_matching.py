@@ -14,15 +14,15 @@ from fer_utils.datasets.class_trees import ClassTree
 from fer_utils.datasets.decoding import decode_images
 from fer_utils.datasets.fer2013 import fer2013_trees, read_fer2013
 from fer_utils.datasets.fer2013_csv import CSV_NAMES, SIZE, USAGES, find_files
-from fer_utils.datasets.sources import cached_arrays
+from fer_utils.datasets.sources import cached_arrays, stamp
 from fer_utils.datasets.tree import look_into
 from fer_utils.emotions import emotion_labels
 from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet, concatenate
 
 SAME_PICTURE = 0.96
-"""Normalised correlation of 48x48 pixels from which an image counts as one of the CSV, compressed again. Of the real set
-saved as JPEG of quality 75, all but two of 35,887 images are found so, and 12 go to a near twin in another split."""
+"""Normalised correlation of 48x48 pixels from which an image counts as one of the CSV, compressed again. Of the real
+set saved as JPEG of quality 75, all but two of 35,887 images are found so; 12 go to a near twin in another split."""
 _BLOCK, _CANDIDATES, _AT_ONCE = 4, 8, 512
 
 
@@ -45,7 +45,7 @@ def compare_tree_with_csv(folder: Path) -> pd.DataFrame:
     faces = concatenate(*(part for _, part in read_fer2013(Path(folder)).items()))
     table = pd.DataFrame({"name": [name for _, _, name in listed], "split": [split for split, _, _ in listed],
                           "label": [labels[alias.lower()] for _, alias, _ in listed]})
-    return _described(table, _matched(tree, table, faces), faces)
+    return _described(table, _matched(tree, table, faces, stamp(tables[0].path)), faces)
 
 
 def comparison_notes(table: pd.DataFrame) -> list[str]:
@@ -90,12 +90,13 @@ def _among_twins(rows, labels, splits, faces: FaceSet, by_pixels: dict[bytes, li
     return chosen
 
 
-def _matched(tree: ClassTree, table: pd.DataFrame, faces: FaceSet) -> dict[str, np.ndarray]:
+def _matched(tree: ClassTree, table: pd.DataFrame, faces: FaceSet, csv_stamp: str) -> dict[str, np.ndarray]:
+    """The rows and correlations of ``match_images``, kept until the tree or the CSV changes."""
     def match():
         images, _ = decode_images(tree.tree, table["name"].tolist(), size=SIZE, channels=1)
         rows, correlation = match_images(images, table["label"].to_numpy(), table["split"].to_numpy(), faces)
         return {"rows": rows, "correlation": correlation}
-    return cached_arrays("fer2013-matches", tree.tree.stamp(tree.names()), match)
+    return cached_arrays("fer2013-matches", f"{tree.tree.stamp(tree.names())}{csv_stamp}", match)
 
 
 def _described(table: pd.DataFrame, matched: dict[str, np.ndarray], faces: FaceSet) -> pd.DataFrame:

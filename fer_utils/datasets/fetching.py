@@ -77,8 +77,8 @@ def _present(folder: Path) -> list[str]:
     try:
         return [*find_fer2013(folder).lines(), "  It is left as it is."]
     except CompanionError as problem:
-        raise CompanionError(f"FER2013 is there, but can't be used: {problem} Nothing was changed: move it out of "
-                             f"{folder} and run fetch-data again.") from problem
+        raise CompanionError(f"FER2013 is there, but can't be used: {problem} Nothing was changed. If its files are at "
+                             f"fault, move them out of {folder} and run fetch-data again.") from problem
 
 
 def _kagglehub():
