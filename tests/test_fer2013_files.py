@@ -213,7 +213,7 @@ def test_an_unusable_parquet_file_is_named(name, data, message, project, nothing
     ({"pack": lambda pixels: "1 2 3"}, r"row 1 holds no image; expected the bytes of an image file or 2,304 numbers"),
     ({"per_class": dict.fromkeys(FER2013_ORDER, 3)}, r"nothing tells what the label codes mean.*fer2013\.csv"),
 ])
-def test_a_parquet_file_that_makes_no_sense_says_what_was_expected(options, message, project, nothing_left, small_counts):
+def test_a_parquet_file_without_sense_says_what_was_expected(options, message, project, nothing_left, small_counts):
     write_files(project, {"train.parquet": parquet(SHUFFLED, **options)})
     with pytest.raises(CompanionError, match=message):
         fer2013.read_fer2013(project)
@@ -223,5 +223,5 @@ def test_without_pyarrow_the_error_names_what_to_install(project, nothing_left, 
     write_files(project, {"train.parquet": b"PAR1"})
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    with pytest.raises(CompanionError, match=r"train\.parquet is there.*needs pyarrow.*pip install 'fer_utils\[data\]'"):
+    with pytest.raises(CompanionError, match=r"train\.parquet is there.*needs pyarrow.*install 'fer_utils\[data\]'"):
         fer2013.read_fer2013(project)

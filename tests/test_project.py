@@ -53,7 +53,7 @@ def test_the_lock_pins_exact_versions_and_no_addresses():
 
 def test_the_lock_satisfies_every_range_of_the_project():
     pins = locked()
-    for name, requirement in declared("test").items():
+    for name, requirement in declared("test", "data").items():
         assert name in pins, f"requirements.lock lacks {name}"
         version = str(pins[name].specifier).removeprefix("==")
         assert requirement.specifier.contains(version), f"{pins[name]} is outside {requirement}"
@@ -63,7 +63,8 @@ def test_conda_users_get_the_same_ranges_and_a_reason_for_each():
     text = (ROOT / "environment.yml").read_text()
     listed = [item for item in yaml.safe_load(text)["dependencies"] if item != "pip"]
     found = {item.name: item.specifier for item in map(Requirement, listed)}
-    expected = {CONDA_NAMES.get(name, name): requirement.specifier for name, requirement in declared("test").items()}
+    expected = {CONDA_NAMES.get(name, name): requirement.specifier
+                for name, requirement in declared("test", "data").items()}
     expected["python"] = Requirement(f"python{project()['requires-python']}").specifier
     assert found == expected
     entries = [line for line in text.splitlines() if line.startswith("  - ") and "conda-forge" not in line]
@@ -71,7 +72,7 @@ def test_conda_users_get_the_same_ranges_and_a_reason_for_each():
 
 
 def test_every_library_the_package_imports_is_declared():
-    known = {*declared(), *map(canonicalize_name, sys.stdlib_module_names), "fer-utils"}
+    known = {*declared("data"), *map(canonicalize_name, sys.stdlib_module_names), "fer-utils"}
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [node.module] if isinstance(node, ast.ImportFrom) and not node.level else \

@@ -47,8 +47,8 @@ def list_members(path: Path) -> tuple[list[str], list[str]]:
             (links if is_link else files).append(clean_name(name))
     twice = _first_repeated(files)
     if twice:
-        raise CompanionError(f"{path}: the member '{twice}' is in the archive twice, so it is unclear which one counts. "
-                             "Download the archive again.")
+        raise CompanionError(f"{path}: the member '{twice}' is in the archive twice, so it is unclear which one "
+                             "counts. Download the archive again.")
     return files, links
 
 
@@ -82,7 +82,8 @@ def reading(where):
         raise CompanionError(f"{where} can't be opened: no permission to read it. Change its permissions (chmod u+r) "
                              "or its owner.") from problem
     except (*DAMAGED, OSError) as problem:
-        raise CompanionError(f"{where} can't be read to its end ({problem}). It is damaged or the download stopped "
+        reason = str(problem).split("\n")[0].rstrip(":") or type(problem).__name__  # tarfile tells all it tried
+        raise CompanionError(f"{where} can't be read to its end ({reason}). It is damaged or the download stopped "
                              "early: download it again.") from problem
 
 
@@ -137,12 +138,12 @@ def _opened(path: Path, wanted: set[str]) -> Iterator[tuple[str, object]]:
 def _refuse_unsafe(path: Path, name: str, size: int, total: int, count: int) -> None:
     clean = clean_name(name)
     if clean.startswith("/") or re.match(r"[A-Za-z]:", clean) or ".." in clean.split("/"):
-        raise CompanionError(f"{path}: the member '{name}' leads out of the archive, which only a hostile archive needs. "
-                             "Nothing was unpacked: delete the file and download the original.")
+        raise CompanionError(f"{path}: the member '{name}' leads out of the archive, which only a hostile archive "
+                             "needs. Nothing was unpacked: delete the file and download the original.")
     if size > LARGEST_FILE or total > LARGEST_ARCHIVE:
         raise CompanionError(f"{path}: the member '{name}' declares {size_text(size)} ({size_text(total)} so far); the "
-                             f"limits are {size_text(LARGEST_FILE)} a file and {size_text(LARGEST_ARCHIVE)} an archive. "
-                             "Nothing was unpacked: if this is an archive of another data set, move it elsewhere.")
+                             f"limits are {size_text(LARGEST_FILE)} a file and {size_text(LARGEST_ARCHIVE)} an "
+                             "archive. Nothing was unpacked: move it elsewhere if it is another data set's.")
     if count >= MOST_MEMBERS:
         raise CompanionError(f"{path} has more than {MOST_MEMBERS:,} members; no archive of this data set has. Move it "
                              "out of the data folder.")

@@ -69,7 +69,8 @@ class ClassTree:
         return folder not in known and any(is_below(folder, top) for top in tops)
 
 
-def left_out(names: list[str], *, what: str = "hidden or system files (.DS_Store, Thumbs.db and the like)") -> list[str]:
+def left_out(names: list[str], *,
+             what: str = "hidden or system files (.DS_Store, Thumbs.db and the like)") -> list[str]:
     """The sentence that says what was not read, with its number; nothing for nothing."""
     return [f"Left out {len(names):,} {what}, the first is {min(names)}."] if names else []
 

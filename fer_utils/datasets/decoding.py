@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import contextmanager
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from fer_utils.datasets.tree import Tree
 from fer_utils.errors import CompanionError
@@ -55,7 +55,8 @@ def decode_image(data: bytes, where: str, *, size: int, channels: int, converted
             if found == (size, size) or (shrink and found[0] * found[1] <= MOST_PIXELS):
                 return _pixels(image, data, size, channels, converted)
     except Exception as problem:  # a hostile file can raise nearly anything inside Pillow
-        raise CompanionError(f"{where} can't be read as an image ({problem}). It is damaged or was cut short: copy "
+        reason = "no JPEG, PNG, BMP or WebP" if isinstance(problem, UnidentifiedImageError) else problem
+        raise CompanionError(f"{where} can't be read as an image ({reason}). It is damaged or was cut short: copy "
                              "it from the original archive again.") from problem
     wanted = f"at most {MOST_PIXELS:,} pixels in all" if shrink else f"{size}x{size}"
     raise CompanionError(f"{where} is {found[0]}x{found[1]} pixels; expected {wanted}. It is not of this data set, or "

@@ -13,7 +13,7 @@ from fer_utils.datasets.archives import reading
 from fer_utils.datasets.checks import check_counts
 from fer_utils.datasets.class_trees import ClassTree, class_trees, class_trees_of, data_set_of
 from fer_utils.datasets.fer2013_csv import CSV_NAMES, USAGES, decode, find_files
-from fer_utils.datasets.fer2013_parquet import ParquetSet, decode_parquet, parquet_sets
+from fer_utils.datasets.fer2013_parquet import decode_parquet, parquet_sets
 from fer_utils.datasets.fer2013_trees import OFFICIAL_CONTENT, content_digest, decode_tree
 from fer_utils.datasets.ferplus import rows_by_name, votes_source, votes_stamp
 from fer_utils.datasets.forms import Form, as_splits, decoded_arrays, read_form
@@ -125,7 +125,7 @@ def _decode_csv(source: Source) -> dict:
     official = bool(known) or content_digest(images, labels, split) == OFFICIAL_CONTENT
     proof = (f"Its MD5 {arrays['md5']} is that of {known}." if known else
              "Every pixel, label and split is that of the official fer2013.csv." if official else
-             f"Its MD5 {arrays['md5']} is of no published copy, and its content is not that of the official fer2013.csv.")
+             f"Its MD5 {arrays['md5']} is of no published copy, and its content is not the official one.")
     return decoded_arrays(images, labels, ids=[f"fer2013-{row:05d}" for row in range(len(labels))], split=split,
                           origin=[f"FER2013/{name}" for name in usage], notes=[proof], official=official)
 

@@ -95,8 +95,11 @@ def _unreadable(source: Source, stream: HashingStream, problem: Exception | None
     if isinstance(problem, UnicodeDecodeError):
         return CompanionError(f"{source} is not UTF-8 text ({problem}): it was saved in another encoding, or is "
                               "damaged. Save it as UTF-8, or download it again.")
-    return CompanionError(f"{source} can't be read to its end ({problem}). It is damaged or the download stopped "
-                          "early: download it again.")
+    if isinstance(problem, pd.errors.ParserWarning):
+        return CompanionError(f"{source} has rows of more fields than its header names; fer2013.csv has the columns "
+                              f"{', '.join(_COLUMNS)}. Download it again.")
+    return CompanionError(f"{source} can't be read to its end ({str(problem).strip()}). It is damaged or the download "
+                          "stopped early: download it again.")
 
 
 def _decode_piece(piece: pd.DataFrame, source: Source) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

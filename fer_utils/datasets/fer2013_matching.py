@@ -14,17 +14,16 @@ from fer_utils.datasets.class_trees import ClassTree
 from fer_utils.datasets.decoding import decode_images
 from fer_utils.datasets.fer2013 import fer2013_trees, read_fer2013
 from fer_utils.datasets.fer2013_csv import CSV_NAMES, SIZE, USAGES, find_files
-from fer_utils.datasets.sources import cached_arrays
+from fer_utils.datasets.sources import cached_arrays, stamp
 from fer_utils.datasets.tree import look_into
 from fer_utils.emotions import emotion_labels
 from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet, concatenate
 
 SAME_PICTURE = 0.96
-"""Normalised correlation of 48x48 pixels from which an image counts as one of the CSV, compressed again. Of 1,500 faces
-drawn from the real set, saved as JPEG of quality 75 all have at least 0.975 with their own row, and of quality 50
-99.9 % have 0.959; two to four of them are nearer to a near twin in another row."""
-_BLOCK, _CANDIDATES, _AT_ONCE = 4, 8, 1024
+"""Normalised correlation of 48x48 pixels from which an image counts as one of the CSV, compressed again. Of the real
+set saved as JPEG of quality 75, all but two of 35,887 images are found so; 12 go to a near twin in another split."""
+_BLOCK, _CANDIDATES, _AT_ONCE = 4, 8, 512
 
 
 def compare_tree_with_csv(folder: Path) -> pd.DataFrame:
@@ -46,7 +45,7 @@ def compare_tree_with_csv(folder: Path) -> pd.DataFrame:
     faces = concatenate(*(part for _, part in read_fer2013(Path(folder)).items()))
     table = pd.DataFrame({"name": [name for _, _, name in listed], "split": [split for split, _, _ in listed],
                           "label": [labels[alias.lower()] for _, alias, _ in listed]})
-    return _described(table, _matched(tree, table, faces), faces)
+    return _described(table, _matched(tree, table, faces, stamp(tables[0].path)), faces)
 
 
 def comparison_notes(table: pd.DataFrame) -> list[str]:
@@ -58,39 +57,46 @@ def comparison_notes(table: pd.DataFrame) -> list[str]:
     for split, group in table.groupby("split", sort=False):
         counts = group["usage"].replace("", "no row").value_counts()
         parts = ", ".join(f"{count:,} of {usage}" for usage, count in counts.items())
-        notes.append(f"The {split} folder holds {parts}; {(~group['same_label']).sum():,} with another label or no row.")
+        other = (~group["same_label"]).sum()
+        notes.append(f"The {split} folder holds {parts}; {other:,} with another label or no row.")
     return notes
 
 
-def match_images(images: np.ndarray, labels: np.ndarray, splits: np.ndarray, faces: FaceSet) -> tuple[np.ndarray, np.ndarray]:
+def match_images(images: np.ndarray, labels: np.ndarray, splits: np.ndarray,
+                 faces: FaceSet) -> tuple[np.ndarray, np.ndarray]:
     """Position in ``faces`` of each image (int64 [N], -1 for none) and the correlation with it (float [N]).
 
     images: uint8 [N, 48, 48, 1]; labels, splits: what the copy says of them, to choose between identical rows.
     """
-    rows, correlation = np.full(len(images), -1, np.int64), np.zeros(len(images))
-    taken, by_pixels = set(), defaultdict(list)
+    by_pixels = defaultdict(list)
     for position, image in enumerate(faces.images):
         by_pixels[image.tobytes()].append(position)
-    usage_split = [USAGES[origin.rsplit("/", 1)[-1]] for origin in faces.origin.tolist()]
-    for number, image in enumerate(images):
-        candidates = by_pixels.get(image.tobytes(), [])
-        if candidates:
-            rows[number] = min(candidates, key=lambda row: (
-                row in taken, not _fits(splits[number], usage_split[row]), faces.labels[row] != labels[number], row))
-            correlation[number] = 1
-            taken.add(rows[number])
-    left = np.flatnonzero(rows < 0)
+    exact = np.array([by_pixels.get(image.tobytes(), [-1])[0] for image in images], np.int64)
+    rows, correlation = exact.copy(), (exact >= 0).astype(float)
+    left = np.flatnonzero(exact < 0)
     rows[left], correlation[left] = _nearest(images[left], faces.images)
     rows[correlation < SAME_PICTURE] = -1
-    return rows, correlation
+    return _among_twins(rows, labels, splits, faces, by_pixels), correlation
 
 
-def _matched(tree: ClassTree, table: pd.DataFrame, faces: FaceSet) -> dict[str, np.ndarray]:
+def _among_twins(rows, labels, splits, faces: FaceSet, by_pixels: dict[bytes, list[int]]) -> np.ndarray:
+    """Of the rows with the same pixels, the one that no image has yet and whose split and label fit."""
+    usage_split, taken, chosen = [USAGES[name.rsplit("/", 1)[-1]] for name in faces.origin.tolist()], set(), rows.copy()
+    for number in np.flatnonzero(rows >= 0):
+        twins = by_pixels[faces.images[rows[number]].tobytes()]
+        chosen[number] = min(twins, key=lambda row: (row in taken, not _fits(splits[number], usage_split[row]),
+                                                     faces.labels[row] != labels[number], row))
+        taken.add(chosen[number])
+    return chosen
+
+
+def _matched(tree: ClassTree, table: pd.DataFrame, faces: FaceSet, csv_stamp: str) -> dict[str, np.ndarray]:
+    """The rows and correlations of ``match_images``, kept until the tree or the CSV changes."""
     def match():
         images, _ = decode_images(tree.tree, table["name"].tolist(), size=SIZE, channels=1)
         rows, correlation = match_images(images, table["label"].to_numpy(), table["split"].to_numpy(), faces)
         return {"rows": rows, "correlation": correlation}
-    return cached_arrays("fer2013-matches", tree.tree.stamp(tree.names()), match)
+    return cached_arrays("fer2013-matches", f"{tree.tree.stamp(tree.names())}{csv_stamp}", match)
 
 
 def _described(table: pd.DataFrame, matched: dict[str, np.ndarray], faces: FaceSet) -> pd.DataFrame:
@@ -111,30 +117,28 @@ def _fits(folder: str, split: str) -> bool:
 def _nearest(images: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The face that correlates best with each image: candidates by 12x12 blocks, decided by all pixels."""
     rows, best = np.full(len(images), -1, np.int64), np.zeros(len(images))
-    coarse = _normalised(_blocks(faces))
+    coarse, flat = _normalised(_blocks(faces)), faces.reshape(len(faces), -1)
     for start in range(0, len(images), _AT_ONCE):
         part = images[start:start + _AT_ONCE]
         scores = _normalised(_blocks(part)) @ coarse.T
         candidates = np.argpartition(-scores, _CANDIDATES, axis=1)[:, :_CANDIDATES] \
             if scores.shape[1] > _CANDIDATES else np.tile(np.arange(scores.shape[1]), (len(part), 1))
-        fine = np.einsum("np,nkp->nk", _normalised(_flat(part)), _normalised(_flat(faces)[candidates]))
+        fine = np.einsum("np,nkp->nk", _normalised(part.reshape(len(part), -1)), _normalised(flat[candidates]))
         chosen = fine.argmax(axis=1)[:, None]
         rows[start:start + _AT_ONCE] = np.take_along_axis(candidates, chosen, axis=1)[:, 0]
         best[start:start + _AT_ONCE] = np.take_along_axis(fine, chosen, axis=1)[:, 0]
     return rows, np.minimum(best, np.nextafter(1, 0))  # 1 is kept for identical pixels
 
 
-def _flat(images: np.ndarray) -> np.ndarray:
-    return images.reshape(len(images), -1).astype(np.float32)
-
-
 def _blocks(images: np.ndarray) -> np.ndarray:
     side = SIZE // _BLOCK
-    return images.reshape(len(images), side, _BLOCK, side, _BLOCK).mean(axis=(2, 4), dtype=np.float32).reshape(len(images), -1)
+    blocks = images.reshape(len(images), side, _BLOCK, side, _BLOCK).mean(axis=(2, 4), dtype=np.float32)
+    return blocks.reshape(len(images), -1)
 
 
 def _normalised(values: np.ndarray) -> np.ndarray:
     """Each row without its mean and of length one; a constant image stays zero, so it matches only itself."""
+    values = values.astype(np.float32)
     centred = values - values.mean(axis=-1, keepdims=True)
     length = np.linalg.norm(centred, axis=-1, keepdims=True)
     return np.divide(centred, length, out=np.zeros_like(centred), where=length > 0)

@@ -21,7 +21,8 @@ from fer_utils.datasets.tree import Contents, Tree
 from fer_utils.emotions import EMOTIONS, emotion_index
 from fer_utils.errors import CompanionError
 
-_IMAGES, _LABELS, _SPLITS = ("img_bytes", "image", "pixels"), ("labels", "label", "emotion"), ("split", "Usage", "usage")
+_IMAGES, _LABELS = ("img_bytes", "image", "pixels"), ("labels", "label", "emotion")
+_SPLITS = ("split", "Usage", "usage")
 _ROWS_AT_ONCE = 1000
 
 
@@ -77,8 +78,8 @@ def _pyarrow(found: ParquetSet):
     try:
         import pyarrow.parquet
     except ImportError as problem:
-        raise CompanionError(f"{found.tree.where(found.names[0])} is there, and reading parquet files needs pyarrow, which "
-                             "is not installed. Install it with: pip install 'fer_utils[data]' (or pip install "
+        raise CompanionError(f"{found.tree.where(found.names[0])} is there, and reading parquet files needs pyarrow, "
+                             "which is not installed. Install it with: pip install 'fer_utils[data]' (or pip install "
                              "pyarrow).") from problem
     return pyarrow
 
@@ -126,8 +127,8 @@ def _pixels(value, where: str, converted: Counter) -> np.ndarray:
     except (ValueError, TypeError):
         numbers = np.zeros(0)
     if numbers.size != SIZE * SIZE or not ((numbers >= 0) & (numbers <= 255) & (numbers % 1 == 0)).all():
-        raise CompanionError(f"{where} holds no image; expected the bytes of an image file or {SIZE * SIZE:,} numbers of "
-                             "0 to 255. Download the file again.")
+        raise CompanionError(f"{where} holds no image; expected the bytes of an image file or {SIZE * SIZE:,} numbers "
+                             "of 0 to 255. Download the file again.")
     return numbers.astype(np.uint8).reshape(SIZE, SIZE, 1)
 
 
@@ -182,8 +183,8 @@ def _order_by_counts(train: np.ndarray, found: ParquetSet) -> list[int]:
     order = [official.get(count) for count in counts]
     if sorted(map(str, order)) != sorted(map(str, range(len(EMOTIONS)))):
         raise CompanionError(f"{found.tree.where(found.folder)}: nothing tells what the label codes mean. There is no "
-                             f"Hugging Face metadata, and the class counts of train ({', '.join(map(str, counts))}) are "
-                             f"not those of FER2013 ({', '.join(map(str, official))}). Use the official fer2013.csv.")
+                             f"Hugging Face metadata, and the class counts of train ({', '.join(map(str, counts))}) "
+                             f"are not FER2013's ({', '.join(map(str, official))}). Use the official fer2013.csv.")
     return order
 
 

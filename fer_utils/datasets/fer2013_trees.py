@@ -30,7 +30,8 @@ def decode_tree(found: ClassTree, rows: dict[str, int], usages: np.ndarray) -> d
     """The faces of the folders as arrays (``decoded_arrays``), those of each split in the order of the CSV where its
     rows are known, else of their names.
 
-    rows, usages: FER+'s file name without ending -> row of fer2013.csv, and each row's Usage; both empty where FER+ is not at hand.
+    rows, usages: FER+'s file name without ending -> row of fer2013.csv, and each row's Usage; both empty where FER+ is
+    not at hand.
     Raises CompanionError naming a class folder that is unknown, an image that can't be used or lies in the wrong
     split by its name.
     """
@@ -64,8 +65,8 @@ def arrange(images, labels, folders, usage, *, rows, stems, notes) -> dict:
     images, labels, split = images[order], labels[order], split[order]
     official = content_digest(images, labels, split) == OFFICIAL_CONTENT
     proof = ("Every pixel, label and split is that of the official fer2013.csv." if official else
-             "The pixels, labels or splits are not exactly those of the official fer2013.csv: the images were compressed "
-             "again or changed, or the split is not the official one.")
+             "The pixels, labels or splits are not exactly those of the official fer2013.csv: the images were "
+             "compressed again or changed, or the split is not the official one.")
     return decoded_arrays(images, labels, ids=np.array(ids, str)[order], split=split, origin=origin[order],
                           notes=[*notes, proof], official=official)
 
@@ -131,8 +132,8 @@ def _refuse_mixed(found: ClassTree, folders, names, named) -> None:
     some = named[held_out] != ""
     if some.any() and not some.all():
         odd = np.asarray(names)[held_out][~some][0]
-        raise CompanionError(f"{found.tree.where(odd)} has no PublicTest_ or PrivateTest_ in its name, other test images "
-                             "of this copy have: images were added to it. Remove them, or use another copy.")
+        raise CompanionError(f"{found.tree.where(odd)} has no PublicTest_ or PrivateTest_ in its name, other test "
+                             "images of this copy have: images were added to it. Remove them, or use another copy.")
 
 
 def _refuse_twice(found: ClassTree, keys: list, names: list[str]) -> None:

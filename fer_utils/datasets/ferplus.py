@@ -75,8 +75,8 @@ def votes_for(faces: FaceSet, votes: pd.DataFrame) -> pd.DataFrame:
     numbers = pd.Series(faces.ids, dtype=str).str.extract(r"^fer2013-(\d{5})$")[0]
     unknown = (numbers.isna() | (pd.to_numeric(numbers) >= len(votes))).to_numpy()
     if unknown.any():
-        raise CompanionError(f"The face '{faces.ids[unknown][0]}' has no row number of fer2013.csv ('fer2013-00000'), by "
-                             f"which FER+ votes are joined ({len(votes):,} rows). Put fer2013.csv into the data folder.")
+        raise CompanionError(f"The face '{faces.ids[unknown][0]}' has no row number of fer2013.csv ('fer2013-00000'), "
+                             f"by which FER+ votes are joined ({len(votes):,} rows). Put fer2013.csv there.")
     joined = votes.iloc[numbers.to_numpy(int)]
     wrong = np.char.add("FER2013/", joined["usage"].to_numpy(str)) != faces.origin
     if wrong.any():
@@ -124,8 +124,8 @@ def _check_lines(lines: list[list[str]], source: Source) -> None:
     for number, line in enumerate(lines, start=2):
         votes = line[2:]
         if len(votes) != len(VOTES) or line[0] not in USAGES or not all(v in _NUMBERS for v in votes):
-            raise CompanionError(f"{source}: line {number:,} is {','.join(line)[:100]!r}; expected a Usage, a file name "
-                                 "and ten numbers of votes from 0 to 10. Download it again.")
+            raise CompanionError(f"{source}: line {number:,} is {','.join(line)[:100]!r}; expected a Usage, a file "
+                                 "name and ten numbers of votes from 0 to 10. Download it again.")
     if len(lines) != ROWS:
         raise CompanionError(f"{source} has {len(lines):,} rows, FER+ has {ROWS:,}, one for each of fer2013.csv. The "
                              "file is truncated or altered: download it again.")

@@ -63,12 +63,13 @@ def fetch_fer2013(folder: Path) -> Path:
     try:
         downloaded = Path(kagglehub.dataset_download(FER2013_ON_KAGGLE, path=_FILE))
     except Exception as problem:  # kagglehub raises what requests, its own API and the disk raise
-        raise CompanionError(f"Kaggle did not give {FER2013_ON_KAGGLE} ({type(problem).__name__}: {problem}). Sign in as "
-                             f"kaggle.com/docs/api says, or download it in a browser and put it into {folder}.") from problem
+        raise CompanionError(f"Kaggle did not give {FER2013_ON_KAGGLE} ({type(problem).__name__}: {problem}). Sign in "
+                             f"as kaggle.com/docs/api says, or download it in a browser and put it into {folder}."
+                             ) from problem
     sources = find_files(look_into(downloaded if downloaded.is_dir() else downloaded.parent), (_FILE,))
     if not sources:
-        raise CompanionError(f"{downloaded} holds no {_FILE}: Kaggle's {FER2013_ON_KAGGLE} has changed. Download FER2013 "
-                             f"in a browser and put it into {folder}.")
+        raise CompanionError(f"{downloaded} holds no {_FILE}: Kaggle's {FER2013_ON_KAGGLE} has changed. Download "
+                             f"FER2013 in a browser and put it into {folder}.")
     return _copy_checked(sources[0], folder / "fer2013" / _FILE)
 
 
@@ -76,8 +77,8 @@ def _present(folder: Path) -> list[str]:
     try:
         return [*find_fer2013(folder).lines(), "  It is left as it is."]
     except CompanionError as problem:
-        raise CompanionError(f"FER2013 is there, but can't be used: {problem} Nothing was changed: move it out of {folder} "
-                             "and run fetch-data again.") from problem
+        raise CompanionError(f"FER2013 is there, but can't be used: {problem} Nothing was changed. If its files are at "
+                             f"fault, move them out of {folder} and run fetch-data again.") from problem
 
 
 def _kagglehub():
@@ -98,8 +99,8 @@ def _check_reachable() -> None:
     asking.join(SECONDS + 1)  # looking up a name has no time limit of its own
     problem = answers[0] if answers else f"no answer within {SECONDS} seconds"
     if problem:
-        raise CompanionError(f"{KAGGLE} can't be reached ({problem}), so FER2013 was not fetched. Connect to the internet "
-                             f"and run fetch-data again, or put {_FILE} into {data_folder()} by hand.")
+        raise CompanionError(f"{KAGGLE} can't be reached ({problem}), so FER2013 was not fetched. Connect to the "
+                             f"internet and run fetch-data again, or put {_FILE} into {data_folder()} by hand.")
 
 
 def _problem_reaching(address: str) -> str | None:
@@ -121,8 +122,9 @@ def _copy_checked(source: Source, target: Path) -> Path:
             while data := hashing.read(1 << 20):
                 file.write(data)
             if hashing.md5.hexdigest() != official:
-                raise CompanionError(f"{source} has the MD5 {hashing.md5.hexdigest()}; the official {_FILE} has {official}. "
-                                     f"It was not copied. Download FER2013 elsewhere and put it into {target.parent}.")
+                raise CompanionError(f"{source} has the MD5 {hashing.md5.hexdigest()}; the official {_FILE} has "
+                                     f"{official}. It was not copied. Put another download into "
+                                     f"{target.parent}.")
     except OSError as problem:
         raise CompanionError(f"{target} can't be written ({problem.strerror or problem}). Make room or change the "
                              "permissions there, or set FER_DATA to another folder.") from problem

@@ -130,8 +130,8 @@ def _official(tree: Tree, name: str, contents: Contents, kind: str) -> Copy | No
                 lambda: [*([] if kind == "aligned" else [_UNALIGNED]), *left_out(images.junk_below(folder))])
 
 
-_UNALIGNED = (f"Image/original was read, so the faces are not aligned: whole pictures were shrunk to {SIZE}x{SIZE} pixels "
-              "(antialiased). Use Image/aligned where you can.")
+_UNALIGNED = (f"Image/original was read, so the faces are not aligned: whole pictures were shrunk to {SIZE}x{SIZE} "
+              "pixels (antialiased). Use Image/aligned where you can.")
 
 
 def _listed_rows(tree: Tree, name: str, images: Tree, folder: str, kind: str) -> pd.DataFrame:
@@ -158,12 +158,12 @@ def _refuse_differences(images: Tree, folder: str, expected: list[str], there: d
     absent = [name for name in expected if name not in there]
     if absent:
         raise CompanionError(f"RAF-DB: {len(absent):,} of {len(expected):,} images are missing, the first is "
-                             f"{images.where(join(folder, absent[0]))}, which {listed} lists. Copy them from the official "
-                             "archive.")
+                             f"{images.where(join(folder, absent[0]))}, which {listed} lists. Copy them from the "
+                             "official archive.")
     extra = sorted(set(filter(is_image, there)) - set(expected))
     if extra:
-        raise CompanionError(f"{images.where(join(folder, there[extra[0]]))} is an image without a label: {listed} does not "
-                             f"list it ({len(extra):,} such images). Remove what was added to the official folder.")
+        raise CompanionError(f"{images.where(join(folder, there[extra[0]]))} is an image without a label: {listed} "
+                             f"does not list it ({len(extra):,} such images). Remove what was added.")
 
 
 def _folders(found: ClassTree, lists: list[tuple[Tree, str]]) -> Copy:
@@ -211,6 +211,6 @@ def _without_images(tree: Tree, name: str) -> CompanionError:
     base = name.rsplit("/", 2)[0] if name.count("/") > 1 else ""
     first = join(base, f"Image/aligned/{rows['file'].iloc[0].removesuffix('.jpg')}_aligned.jpg")
     return CompanionError(
-        f"RAF-DB: {len(rows):,} of {len(rows):,} images are missing, the first is {tree.where(first)}. The label list is "
-        f"there ({tree.where(name)}), its authors release the images on request: put Image/aligned/ beside EmoLabel/. "
-        "Table II needs the label list alone.")
+        f"RAF-DB: {len(rows):,} of {len(rows):,} images are missing, the first is {tree.where(first)}. The label list "
+        f"is there ({tree.where(name)}), its authors release the images on request: put Image/aligned/ beside "
+        "EmoLabel/. Table II needs the label list alone.")

@@ -39,8 +39,8 @@ def read_list(tree: Tree, name: str) -> pd.DataFrame:
     found = [re.fullmatch(r"\s*((train|test)_\d+)\.jpg\s+([1-7])\s*", line) for line in lines]
     for number, (line, match) in enumerate(zip(lines, found), start=1):
         if not match and line.strip():
-            raise CompanionError(f"{where}: line {number:,} is {line[:80]!r}; expected a file name and a code of 1 to 7, "
-                                 "like 'train_00001.jpg 5'. Copy the file from the official archive again.")
+            raise CompanionError(f"{where}: line {number:,} is {line[:80]!r}; expected a file name and a code of 1 to "
+                                 "7, like 'train_00001.jpg 5'. Copy the file from the official archive again.")
     _refuse_twice([match and match[1] for match in found], where)
     return as_rows((match[1], match[2], _LABELS[match[3]]) for match in found if match)
 
@@ -57,11 +57,11 @@ def rows_of_folders(found: ClassTree) -> pd.DataFrame:
         match = RAFDB_NAME.fullmatch(name.rsplit("/", 1)[-1])
         if not match or match[2].lower() != split:
             raise CompanionError(f"{found.tree.where(name)} is not named like RAF-DB's {split} images, "
-                                 f"'{split}_00001_aligned.jpg', by which labels are checked. Remove it, or copy the folder "
-                                 "from the original archive again.")
+                                 f"'{split}_00001_aligned.jpg', by which labels are checked. Remove it, or copy the "
+                                 "folder from the original archive again.")
         if match[1].lower() in first:
-            raise CompanionError(f"{found.tree.where(name)} is there twice, also as {first[match[1].lower()]}. Remove the "
-                                 "one in the wrong folder.")
+            raise CompanionError(f"{found.tree.where(name)} is there twice, also as {first[match[1].lower()]}. Remove "
+                                 "the one in the wrong folder.")
         first[match[1].lower()] = name
         rows.append((match[1].lower(), split, classes[alias.lower()], name))
     frame = as_rows(rows)
@@ -75,14 +75,14 @@ def check_against(rows: pd.DataFrame, expected: pd.DataFrame, *, where: str, lis
     have, want = (dict(zip(frame["file"], frame["label"])) for frame in (rows, expected))
     for file in sorted({*have, *want}, key=_order):
         if file not in have:
-            raise CompanionError(f"{listed} lists {file}, but there is no such image in {where}. Copy the missing images "
-                                 "from the original archive.")
+            raise CompanionError(f"{listed} lists {file}, but there is no such image in {where}. Copy the missing "
+                                 "images from the original archive.")
         if file not in want:
-            raise CompanionError(f"{where} has the image {file}, but {listed} has no label for it. Remove the image if it "
-                                 "was added, or copy the labels from the original archive again.")
+            raise CompanionError(f"{where} has the image {file}, but {listed} has no label for it. Remove the image if "
+                                 "it was added, or copy the labels from the original archive again.")
         if have[file] != want[file]:
-            raise CompanionError(f"{file} lies in the folder of {EMOTIONS[have[file]]} in {where}, but {listed} labels it "
-                                 f"{EMOTIONS[want[file]]}. Copy both from the original archive again.")
+            raise CompanionError(f"{file} lies in the folder of {EMOTIONS[have[file]]} in {where}, but {listed} labels "
+                                 f"it {EMOTIONS[want[file]]}. Copy both from the original archive again.")
 
 
 def as_rows(rows) -> pd.DataFrame:
@@ -121,14 +121,14 @@ def _read_table(tree: Tree, name: str, split: str) -> pd.DataFrame:
     where = tree.where(name)
     lines = list(csv.reader(io.StringIO(_text(tree, name), newline="")))
     if not lines or [column.strip().lower() for column in lines[0]] != ["image", "label"]:
-        raise CompanionError(f"{where} begins with {','.join(lines[0])[:80] if lines else 'nothing'}; expected the columns "
-                             "image,label. Copy it from the original archive again.")
+        raise CompanionError(f"{where} begins with {','.join(lines[0])[:80] if lines else 'nothing'}; expected the "
+                             "columns image,label. Copy it from the original archive again.")
     found = []
     for number, line in enumerate(lines[1:], start=2):
         match = RAFDB_NAME.fullmatch(line[0].strip()) if len(line) == 2 else None
         if not match or match[2].lower() != split or line[1].strip() not in _LABELS:
-            raise CompanionError(f"{where}: line {number:,} is {','.join(line)[:80]!r}; expected an image and a code of 1 "
-                                 f"to 7, like '{split}_00001_aligned.jpg,5'. Copy it from the original archive again.")
+            raise CompanionError(f"{where}: line {number:,} is {','.join(line)[:80]!r}; expected an image and a code "
+                                 f"of 1 to 7, like '{split}_00001_aligned.jpg,5'. Copy the table again.")
         found.append((match[1].lower(), split, _LABELS[line[1].strip()]))
     _refuse_twice([None, *(row[0] for row in found)], where)
     return as_rows(found)
@@ -138,8 +138,8 @@ def _refuse_twice(stems: list, where: str) -> None:
     first = {}
     for number, stem in enumerate(stems, start=1):
         if stem and first.setdefault(stem, number) != number:
-            raise CompanionError(f"{where}: line {number:,} names {stem}.jpg again, line {first[stem]:,} did before. Remove "
-                                 "the wrong line, or copy the file from the original archive again.")
+            raise CompanionError(f"{where}: line {number:,} names {stem}.jpg again, line {first[stem]:,} did before. "
+                                 "Remove the wrong line, or copy the file from the original archive again.")
 
 
 def _text(tree: Tree, name: str) -> str:
@@ -150,8 +150,8 @@ def _text(tree: Tree, name: str) -> str:
         raise CompanionError(f"{tree.where(name)} is not UTF-8 text ({problem}). Save it as UTF-8, or copy it from the "
                              "original archive again.") from problem
     if "\0" in text:
-        raise CompanionError(f"{tree.where(name)} is not a text: it holds zero bytes. Copy it from the original archive "
-                             "again.")
+        raise CompanionError(f"{tree.where(name)} is not a text: it holds zero bytes. Copy it from the original "
+                             "archive again.")
     if not text.strip():
         raise CompanionError(f"{tree.where(name)} is empty. Copy it from the original archive again.")
     return text

@@ -188,7 +188,7 @@ def _enter(tree: Tree, folder: str, entry: os.DirEntry, files: list[str], below:
 def _archive(path: Path) -> Tree:
     with reading(path):
         key = stamp(path)
-    listed = cached_arrays("members", key, lambda: dict(zip(("files", "links"), map(_packed_names, list_members(path)))))
+    listed = cached_arrays("members", key, lambda: _listed(path))
     tree = Tree(path)
     for name in _unpacked_names(listed["files"]):
         parts = name.split("/")
@@ -202,6 +202,11 @@ def _archive(path: Path) -> Tree:
     tree.problems.update({name: "is a link inside an archive, which is not followed. Pack the file itself"
                           for name in _unpacked_names(listed["links"])})
     return Tree(path, dict(sorted(tree.folders.items())), sorted(set(tree.junk)), tree.problems)
+
+
+def _listed(path: Path) -> dict[str, np.ndarray]:
+    files, links = list_members(path)
+    return {"files": _packed_names(files), "links": _packed_names(links)}
 
 
 def _packed_names(names: list[str]) -> np.ndarray:

@@ -1,0 +1,146 @@
+"""Images and folders that can't be used are named; other kinds of pixels are converted, and that is said."""
+
+import io
+import os
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_utils.datasets import fer2013
+from fer_utils.errors import CompanionError
+from written_data import csv_text, encoded, fer2013_files, gray, write_files, write_zip
+
+FACE = "train/happy/Training_30.png"
+
+
+def refused(folder, message):
+    with pytest.raises(CompanionError, match=message):
+        fer2013.read_fer2013(folder)
+
+
+def png_header(width: int, height: int) -> bytes:
+    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return (b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+            + struct.pack(">I", 100) + b"IDAT")
+
+
+JPEG = encoded(gray(30), "JPEG")
+
+
+@pytest.mark.parametrize(("name", "data", "message"), [
+    ("Training_30.jpg", JPEG[:len(JPEG) // 2], r"can't be read as an image.*truncated.*copy it from the original"),
+    ("Training_30.png", encoded(gray(30))[:500], r"can't be read as an image.*cut short"),
+    ("Training_30.png", b"no image", r"can't be read as an image"),
+    ("Training_30.png", b"", r"can't be read as an image"),
+    ("Training_30.png", png_header(60_000, 60_000), r"can't be read as an image.*decompression bomb"),
+    ("Training_30.png", png_header(9_000, 9_000), r"is 9000x9000 pixels; expected 48x48"),
+    ("Training_30.png", encoded(gray(30, 64)), r"is 64x64 pixels; expected 48x48"),
+])
+def test_an_image_that_can_not_be_used_is_named(name, data, message, project, any_counts, nothing_left):
+    files = {key: value for key, value in fer2013_files().items() if key != FACE}
+    write_files(project, {**files, f"train/happy/{name}": data})
+    refused(project, rf"train/happy/{name} {message}")
+
+
+def converted(make, save="PNG"):
+    stream = io.BytesIO()
+    make(Image.fromarray(gray(30))).save(stream, save)
+    return stream.getvalue()
+
+
+def with_alpha(image):
+    image = image.convert("LA")
+    image.putalpha(128)
+    return image
+
+
+def deep(image):
+    return Image.fromarray(np.asarray(image).astype(np.uint16) * 257)
+
+
+def half_black(pixels):
+    return np.round(pixels * (128 / 255))
+
+
+@pytest.mark.parametrize(("data", "note", "expected", "within"), [
+    (converted(lambda image: image.convert("P")), "1 image has a palette: converted", lambda p: p, 0),
+    (converted(lambda image: image.convert("1")), "1 image has black and white only: converted", None, 0),
+    (converted(lambda image: image.convert("CMYK"), "JPEG"), "1 image has CMYK colours: converted", lambda p: p, 60),
+    (converted(deep), "1 image has 16-bit gray values: scaled to 8 bits, 65535 becoming 255", lambda p: p, 0),
+    (converted(with_alpha), "1 image has transparency: laid over black", half_black, 1),
+    (converted(lambda image: image.convert("RGB")), "1 image has three equal channels: one was kept", lambda p: p, 0),
+    (converted(lambda image: Image.merge("RGB", [image, image.rotate(90), image])), "turned gray by ITU-R", None, 0),
+    (converted(lambda image: image, "BMP"), None, lambda p: p, 0),
+])
+def test_other_kinds_of_pixels_are_converted_and_counted(data, note, expected, within, project, any_counts):
+    write_files(project, {**fer2013_files(), FACE: data})
+    splits = fer2013.read_fer2013(project)
+    assert note is None or any(note in line for line in splits.found.notes)
+    face = splits.train.images[splits.train.ids == "fer2013-train/happy/training_30"][0, :, :, 0].astype(int)
+    assert expected is None or np.abs(face - expected(gray(30).astype(float))).max() <= within
+
+
+def test_upper_case_extensions_are_images_and_junk_is_left_out_and_counted(project, any_counts):
+    files = {name.replace(".png", ".PNG"): data for name, data in fer2013_files().items()}
+    junk = {"train/happy/.DS_Store": b"x", "train/happy/Thumbs.db": b"x", "test/sad/desktop.ini": b"x",
+            "train/sad/._Training_40.png": b"x", "__MACOSX/train/happy/._a.png": b"x", "train/happy/readme.txt": b"x"}
+    write_zip(project / "a.zip", {**files, **junk})
+    splits = fer2013.read_fer2013(project)
+    assert len(splits.train) == 14
+    assert "Left out 5 hidden or system files (.DS_Store, Thumbs.db and the like), the first is __MACOSX." \
+        in splits.found.notes
+    assert any(note.startswith("Left out 1 files in class folders that are no images") for note in splits.found.notes)
+
+
+@pytest.mark.parametrize(("name", "message"), [
+    ("train/hapy/a.png", r"train/hapy is no class of this data set: did you mean 'happy'"),
+    ("train/contempt/a.png", r"train/contempt is no class of this data set"),
+    ("train/a.png", r"train/a\.png lies in no class folder, so it has no label"),
+    ("train/happy/more/a.png", r"train/happy/more/a\.png lies in no class folder"),
+])
+def test_a_folder_of_no_class_is_named_with_the_nearest(name, message, project, any_counts, nothing_left):
+    write_files(project, {**fer2013_files(), name: encoded(gray(0))})
+    refused(project, message)
+
+
+def test_folders_of_faces_of_another_size_are_told_not_to_be_this_data_set(project, nothing_left):
+    write_files(project, {f"train/{name}/a.png": encoded(gray(0, 64)) for name in ("happy", "sad")})
+    refused(project, r"FER2013 was not found.*neither 48x48 pixels like FER2013 nor 100x100 like RAF-DB.*Put fer2013")
+
+
+def test_a_link_loop_is_named_and_not_followed(project, any_counts, nothing_left):
+    write_files(project / "data", fer2013_files())
+    (project / "data" / "train" / "happy" / "again").symlink_to(project / "data")
+    refused(project / "data", r"train/happy/again is a link to a folder that it lies in itself \(a link loop\)")
+
+
+def test_links_that_lead_to_themselves_or_nowhere_are_named(project, any_counts, nothing_left):
+    write_files(project, fer2013_files())
+    (project / "train" / "happy" / "a.png").symlink_to("nowhere.png")
+    refused(project, r"train/happy/a\.png is a link that leads nowhere")
+    (project / "train" / "happy" / "a.png").unlink()
+    (project / "train" / "happy" / "a.png").symlink_to("a.png")
+    refused(project, r"train/happy/a\.png (is a link that leads nowhere|can't be followed)")
+
+
+def test_a_link_to_a_folder_elsewhere_is_followed(project, any_counts):
+    write_files(project / "elsewhere", fer2013_files())
+    (project / "data").mkdir()
+    (project / "data" / "fer").symlink_to(project / "elsewhere")
+    assert len(fer2013.read_fer2013(project / "data").train) == 14
+
+
+def test_a_loop_elsewhere_in_the_data_folder_stops_nobody(project, any_counts):
+    write_files(project / "data", {"fer2013.csv": csv_text()})
+    (project / "data" / "loop").symlink_to(project / "data")
+    notes = fer2013.find_fer2013(project / "data").notes
+    assert any(note.startswith("Left out:") and "link loop" in note for note in notes)
+
+
+def test_a_special_file_is_not_waited_for(project, any_counts, nothing_left):
+    write_files(project, fer2013_files())
+    os.mkfifo(project / "train" / "happy" / "pipe.png")
+    refused(project, r"train/happy/pipe\.png is neither a file nor a folder")
