@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from torchvision.transforms.v2 import functional as transforms
 
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
@@ -88,6 +86,9 @@ def resize_images(images: np.ndarray, size: int, *, channels: int, chunk: int = 
     """uint8 [N, H, W, C] to uint8 [N, size, size, channels]; unchanged pixels if already so."""
     if images.shape[1:] == (size, size, channels):
         return images
+    import torch   # only here: reading faces alone takes half the memory without it
+    from torchvision.transforms.v2 import functional as transforms
+
     resized = np.empty((len(images), size, size, channels), np.uint8)
     for start in range(0, len(images), chunk):
         batch = torch.from_numpy(images[start:start + chunk]).permute(0, 3, 1, 2)

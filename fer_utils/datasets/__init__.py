@@ -1,8 +1,9 @@
-"""Stage 1: the faces of a data set, real or drawn, as three FaceSets (section IV of the paper, Datasets)."""
+"""Stage 1: the faces of a data set, real or drawn, as three FaceSets (section IV of the paper, Datasets).
 
-from fer_utils.datasets.demo_faces import draw_demo_fer2013, draw_demo_rafdb
+What draws or compares faces needs PyTorch and is imported where it is used: reading faces alone does without.
+"""
+
 from fer_utils.datasets.fer2013 import fer2013_counts, find_fer2013, read_fer2013
-from fer_utils.datasets.gate import admit, write_verdict
 from fer_utils.datasets.rafdb import find_rafdb, rafdb_counts, read_rafdb
 from fer_utils.datasets.splits import (
     DATASETS,
@@ -30,8 +31,7 @@ def load_splits(name: str, profile: Profile) -> Splits:
     validation and test, at least two faces of each.
     """
     dataset_info(name)
-    readers = {"fer2013": _fer2013, "rafdb": _rafdb,
-               "demo_fer2013": draw_demo_fer2013, "demo_rafdb": draw_demo_rafdb}
+    readers = {"fer2013": _fer2013, "rafdb": _rafdb, "demo_fer2013": _demo_fer2013, "demo_rafdb": _demo_rafdb}
     return readers[name](profile)
 
 
@@ -52,6 +52,8 @@ def prepare_splits(name: str, profile: Profile, *, whole: Splits | None = None, 
     What is there already is read back unless ``force``. ``whole`` is what ``load_splits`` gave, where it is at hand.
     ``gate.read_verdict`` tells which faces were kept out.
     """
+    from fer_utils.datasets.gate import admit, write_verdict
+
     dataset_info(name)
     verdict_path = profile.paths.gate(name)
     if not force and verdict_path.is_file() and all(profile.paths.faces(name, split).is_file() for split in SPLITS):
@@ -83,6 +85,18 @@ def paper_scale_counts() -> dict[str, dict[str, int]]:
     From fer2013.csv and RAF-DB's label list in ``data_folder()``; RAF-DB's images are not needed.
     """
     return {"fer2013": fer2013_counts(data_folder())["train"], "rafdb": rafdb_counts(data_folder())["train"]}
+
+
+def _demo_fer2013(profile: Profile) -> Splits:
+    from fer_utils.datasets.demo_faces import draw_demo_fer2013
+
+    return draw_demo_fer2013(profile)
+
+
+def _demo_rafdb(profile: Profile) -> Splits:
+    from fer_utils.datasets.demo_faces import draw_demo_rafdb
+
+    return draw_demo_rafdb(profile)
 
 
 def _fer2013(profile: Profile) -> Splits:

@@ -33,7 +33,7 @@ _CROPS = ((0, 0, 0, 0), (1, 1, 1, 1), (2, 2, 2, 2), (2, 0, 0, 0), (0, 2, 0, 0), 
           (2, 2, 0, 0), (0, 2, 2, 0), (0, 0, 2, 2), (2, 0, 0, 2))
 _EDGES = tuple((near, far) for near in range(5) for far in range(5) if near + far <= 4)
 _FREQUENCIES, _COARSE, _WORTH_A_LOOK = 8, 0.92, 0.7
-_ROWS_AT_ONCE = 1024
+_ROWS_AT_ONCE, _PAIRS_AT_ONCE = 1024, 2048
 
 
 @dataclass(frozen=True)
@@ -158,22 +158,28 @@ def _alike_pairs(faces: Portraits, references: Portraits, correlation: float) ->
 
 def _cropped_pairs(faces: Portraits, references: Portraits, correlation: float) -> pd.DataFrame:
     """Pairs in which the face is a crop of the reference, resized: a coarse search, then a fine one."""
-    coarse = _unit(low_frequencies(faces.pixels, _FREQUENCIES))
-    likely = {}
-    for crop in _CROPS:
+    likely = _likely_crops(_unit(low_frequencies(faces.pixels, _FREQUENCIES)), references)
+    pairs = torch.tensor(likely[["first", "second"]].to_numpy())
+    starts = torch.tensor(_CROPS)[torch.tensor(likely["crop"].to_numpy())]
+    likeness = torch.cat([torch.empty(0), *(
+        best_crop(faces.pixels[part[:, 0]], references.pixels[part[:, 1]], begin)
+        for part, begin in zip(pairs.split(_PAIRS_AT_ONCE), starts.split(_PAIRS_AT_ONCE)))])
+    keep = (likeness >= correlation).numpy()
+    return likely.loc[keep, ["first", "second"]].assign(correlation=likeness.double().numpy()[keep].clip(max=1))
+
+
+def _likely_crops(coarse: Tensor, references: Portraits) -> pd.DataFrame:
+    """Pairs that are alike in their low frequencies, with the number of the crop in which they are most alike."""
+    found = []
+    for number, crop in enumerate(_CROPS):
         views = _unit(low_frequencies(cropped(references.pixels, crop), _FREQUENCIES))
         for start in range(0, len(coarse), _ROWS_AT_ONCE):
-            rows, columns = torch.nonzero(coarse[start:start + _ROWS_AT_ONCE] @ views.T >= _COARSE, as_tuple=True)
-            likely |= dict.fromkeys(zip((rows + start).tolist(), columns.tolist()), crop)
-    if not likely:
-        return pd.DataFrame({"first": [], "second": [], "correlation": []}).astype({"first": int, "second": int})
-    pairs = torch.tensor(list(likely))
-    starts = torch.tensor(list(likely.values()))
-    likeness = torch.cat([best_crop(faces.pixels[part[:, 0]], references.pixels[part[:, 1]], begin)
-                          for part, begin in zip(pairs.split(2048), starts.split(2048))])
-    keep = likeness >= correlation
-    return pd.DataFrame({"first": pairs[keep, 0].numpy(), "second": pairs[keep, 1].numpy(),
-                         "correlation": likeness[keep].double().numpy().clip(max=1)})
+            likeness = (coarse[start:start + _ROWS_AT_ONCE] @ views.T).numpy()
+            rows, columns = np.nonzero(likeness >= _COARSE)
+            found.append(pd.DataFrame({"first": rows + start, "second": columns, "crop": number,
+                                       "likeness": likeness[rows, columns]}))
+    table = pd.concat(found, ignore_index=True).sort_values("likeness", ascending=False, kind="stable")
+    return table.drop_duplicates(["first", "second"]).sort_values(["first", "second"]).reset_index(drop=True)
 
 
 def best_crop(faces: Tensor, references: Tensor, crops: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ Faces are compared as 48x48 gray images. Their likeness is the normalised correl
 that differ in brightness and contrast alone, and near 1 for re-compressed ones.
 """
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +19,7 @@ SIZE = 48
 NEAR = 0.95
 """Correlation from which two faces count as near twins."""
 _FREQUENCIES = 16
-_ROWS_AT_ONCE = 512
+_ROWS_AT_ONCE, _PAIRS_AT_ONCE = 256, 1024
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,18 @@ class Portraits:
         The scalar product of two such vectors is never less than the correlation of the faces (Cauchy-Schwarz on the
         part left out), so pairs below a threshold can be passed over without looking at their pixels.
         """
-        low = low_frequencies(self.pixels, _FREQUENCIES)
+        low = torch.cat([low_frequencies(part, _FREQUENCIES) for part in self.pixels.split(_ROWS_AT_ONCE)])
         left_out = (1 - low.square().sum(1, keepdim=True)).clamp(min=0).sqrt()
         return torch.cat([low, left_out], 1)
 
 
 def portraits(faces: FaceSet) -> Portraits:
     """The faces of a set, of whatever size and colour, made comparable."""
-    return Portraits(normalised(torch.from_numpy(faces.resize(SIZE, channels=1).images[..., 0]).float()))
+    images = torch.from_numpy(faces.resize(SIZE, channels=1).images[..., 0])
+    pixels = torch.empty(images.shape)   # filled piece by piece: a whole set takes hundreds of megabytes
+    for made, part in zip(pixels.split(_ROWS_AT_ONCE), images.split(_ROWS_AT_ONCE)):
+        made.copy_(normalised(part.float()))
+    return Portraits(pixels)
 
 
 def normalised(images: Tensor) -> Tensor:
@@ -77,8 +82,8 @@ def cosine_basis(size: int, count: int) -> Tensor:
 
 def picture_numbers(faces: FaceSet) -> np.ndarray:
     """An int64 [N] that is equal for two faces exactly if their pixels are."""
-    rows = np.ascontiguousarray(faces.images).reshape(len(faces), -1)
-    return np.unique(rows.view(np.dtype((np.void, rows.shape[1])))[:, 0], return_inverse=True)[1].astype(np.int64)
+    digests = [hashlib.sha256(image.tobytes()).digest() for image in faces.images]
+    return pd.factorize(pd.Series(digests, dtype=object))[0].astype(np.int64)
 
 
 def constant(faces: FaceSet) -> np.ndarray:
@@ -93,17 +98,21 @@ def near_pairs(first: Portraits, second: Portraits, *, correlation: float = NEAR
     Columns first, second (positions), correlation. Exact: the coarse bound only saves looking at hopeless pairs.
     Constant faces correlate with nothing.
     """
-    found = [_pairs_from(first, start, second, correlation) for start in range(0, len(first), _ROWS_AT_ONCE)]
-    return pd.concat(found, ignore_index=True) if found else _as_frame(*torch.empty(3, 0))
-
-
-def _pairs_from(first: Portraits, start: int, second: Portraits, correlation: float) -> pd.DataFrame:
-    bounds = first.coarse[start:start + _ROWS_AT_ONCE] @ second.coarse.T
-    rows, columns = torch.nonzero(bounds >= correlation - 1e-5, as_tuple=True)
-    rows += start
-    likeness = (first.flat[rows] * second.flat[columns]).sum(1)
+    starts = range(0, len(first), _ROWS_AT_ONCE)
+    found = np.concatenate([np.empty((0, 2), np.int64), *(_likely_pairs(first, start, second, correlation)
+                                                          for start in starts)])
+    rows, columns = torch.from_numpy(found).T
+    likeness = torch.cat([torch.empty(0), *((first.flat[some] * second.flat[others]).sum(1) for some, others
+                                            in zip(rows.split(_PAIRS_AT_ONCE), columns.split(_PAIRS_AT_ONCE)))])
     keep = likeness >= correlation
     return _as_frame(rows[keep], columns[keep], likeness[keep])
+
+
+def _likely_pairs(first: Portraits, start: int, second: Portraits, correlation: float) -> np.ndarray:
+    """Positions [K, 2] of the pairs of some rows of ``first`` whose bound reaches the correlation."""
+    bounds = (first.coarse[start:start + _ROWS_AT_ONCE] @ second.coarse.T).numpy()
+    pairs = np.argwhere(bounds >= correlation - 1e-5)   # less the rounding of sums in single precision
+    return pairs + (start, 0)
 
 
 def _as_frame(rows: Tensor, columns: Tensor, likeness: Tensor) -> pd.DataFrame:
