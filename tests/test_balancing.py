@@ -92,7 +92,8 @@ def test_one_data_set_keeps_its_own_title_at_every_level():
 
 def test_targets_of_the_fixed_levels_follow_the_profiles_scale():
     counts = dict.fromkeys(EMOTIONS, 5)
-    assert level_targets(counts, "aug3", load_profile("demo")) == dict.fromkeys(EMOTIONS, round(12_500 * 0.025))
+    quarter = load_profile("demo", ["data.scale=0.25"])
+    assert level_targets(counts, "aug3", quarter) == dict.fromkeys(EMOTIONS, 3_125)
 
 
 def test_a_class_with_more_faces_than_the_level_wants_is_an_error(small):

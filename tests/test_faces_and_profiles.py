@@ -147,7 +147,7 @@ def test_the_fingerprint_changes_with_the_named_sections_only():
 
 
 def test_the_differences_table_shows_the_papers_value_beside_ours():
-    table = differences(load_profile("demo")).set_index("setting")
-    assert table.loc["data.scale"].to_dict() == {"paper": 1.0, "demo": 0.025}
+    table = differences(load_profile("demo", ["data.scale=0.25"])).set_index("setting")
+    assert table.loc["data.scale"].to_dict() == {"paper": 1.0, "demo": 0.25}
     assert "training.patience" not in table.index
     assert differences(load_profile("paper")).empty

@@ -9,8 +9,9 @@ from fer_utils.emotions import EMOTIONS
 from fer_utils.generators import tiny_models as tiny
 from fer_utils.generators.fitting import fit
 from fer_utils.generators.judge import agreement_table, judgements
+from fer_utils.generators import making
 from fer_utils.generators.making import load_judge
-from fer_utils.generators.tiny_training import random_captions
+from fer_utils.generators.tiny_training import Recipe, random_captions
 from fer_utils.generators.web import CLASSES, UNKNOWN, draw_web, from_faces
 from fer_utils.faces import FaceSet
 from fer_utils.paths import SHIPPED_GENERATORS
@@ -109,3 +110,17 @@ def test_agreement_falls_to_chance_when_the_prompts_are_shuffled(prompts):
     read = {name: values.numpy() for name, values in web.attributes.items()}
     table = agreement_table(prompts.assign(generator="x"), read)
     assert table.set_index("value").loc["anger", "agreement"] < 0.5
+
+
+def test_the_command_that_trains_the_shipped_models_leaves_folders_that_load_and_draw(project, monkeypatch):
+    monkeypatch.setattr(making, "WEB_SIZE", 256)
+    monkeypatch.setattr(making, "JUDGE_SIZE", 256)
+    recipe = Recipe(text_steps=2, autoencoder_steps=2, diffusion_steps=2, batch_size=8, teacher_epochs=1)
+    made = making.make_shipped(recipe, target=project / "made")
+    for path, (pipeline_class, without) in zip(made, SHIPPED.values()):
+        pipeline = DiffusionPipeline.from_pretrained(path, **without)
+        assert isinstance(pipeline, pipeline_class)
+        images = generate(pipeline, ["A man's face with fear emotion"], negative_prompt="", seeds=[1], steps=1,
+                          guidance_scale=2.0, size=64)
+        assert images.shape == (1, 64, 64, 3)
+    assert judgements(load_judge(made[2]), images)["emotion"].shape == (1,)

@@ -213,7 +213,7 @@ def _correlations(faces: Tensor, references: Tensor, across: Tensor, down: Tenso
 
 
 def _edge_number(near: Tensor, far: Tensor) -> Tensor:
-    return torch.tensor([_EDGES.index(edges) for edges in zip(near.tolist(), far.tolist())])
+    return torch.tensor([_EDGES.index(edges) for edges in zip(near.tolist(), far.tolist())], dtype=torch.long)
 
 
 def _resizing(near: int, far: int) -> Tensor:

@@ -4,16 +4,21 @@ A model is the name of a shipped one ('tiny-sd2', 'tiny-sd3'), 'trained-here' fo
 its own training split, a folder written by ``save_pretrained``, or an id on the Hugging Face hub.
 """
 
+from __future__ import annotations
+
 import inspect
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import DiffusionPipeline, StableDiffusion3Pipeline
 
 from fer_utils.errors import CompanionError
 from fer_utils.paths import SHIPPED_GENERATORS
 from fer_utils.profiles import Profile
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
 
 SHIPPED = ("tiny-sd2", "tiny-sd3")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -44,6 +49,8 @@ def load_generator(generator: str, profile: Profile) -> DiffusionPipeline:
     A safety checker would replace faces by black images (diffusers #811). Raises CompanionError that says
     what can be done when the model cannot be loaded.
     """
+    from diffusers import DiffusionPipeline   # here, because it takes seconds and most readers of the pool load no model
+
     address = model_address(generator, profile)
     options = {"torch_dtype": getattr(torch, profile.synthesis.dtype)}
     if _is_sd3_without_t5(address):
@@ -74,6 +81,8 @@ def revision(pipeline: DiffusionPipeline) -> str:
 
 def call_options(pipeline: DiffusionPipeline) -> dict:
     """Options that some pipelines take and others don't: without T5, SD3 would append 256 empty tokens."""
+    from diffusers import StableDiffusion3Pipeline
+
     takes = inspect.signature(pipeline.__call__).parameters
     no_t5 = isinstance(pipeline, StableDiffusion3Pipeline) and pipeline.text_encoder_3 is None
     return {"max_sequence_length": 0} if no_t5 and "max_sequence_length" in takes else {}
@@ -81,7 +90,7 @@ def call_options(pipeline: DiffusionPipeline) -> dict:
 
 def made_here(name: str, profile: Profile) -> Path:
     """Where this run keeps what it trained for itself; the name changes with whatever the training depends on."""
-    return profile.paths.generators / f"{name}-{profile.fingerprint('data', 'tiny_generators')}"
+    return profile.paths.generators / f"{name}-{profile.fingerprint('data', 'gate', 'tiny_generators')}"
 
 
 def _trained_here(generator: str, profile: Profile) -> Path:
