@@ -38,8 +38,10 @@ def make_shipped(recipe: training.Recipe = training.Recipe(), *, target: Path = 
     tokenizer = make_tokenizer()
     autoencoder = training.train_autoencoder(web, recipe, work)
     text_encoders = training.train_text_encoders(tokenizer, recipe, work)
-    save_half(training.train_sd3(web, autoencoder, tokenizer, text_encoders[1:], recipe, work), target / "tiny-sd3")
-    save_half(training.train_sd2(web, autoencoder, tokenizer, text_encoders[0], recipe, work), target / "tiny-sd2")
+    sd3 = training.train_sd3(web, autoencoder, tokenizer, text_encoders[1:], recipe, work)
+    sd2 = training.train_sd2(web, autoencoder, tokenizer, text_encoders[0], recipe, work)
+    save_half(sd3, target / "tiny-sd3")   # after both are trained: it halves the autoencoder that they share
+    save_half(sd2, target / "tiny-sd2")
     save_judge(train_judge(draw_web(JUDGE_SIZE, seed=JUDGE_SEED)), target / "judge.safetensors")
     return [target / name for name in ("tiny-sd2", "tiny-sd3", "judge.safetensors")]
 
