@@ -16,16 +16,18 @@ PRINT_DPI, SCREEN_DPI = 300, 120
 _STAMP_STRIP = 0.2  # inches added at the lower edge for the stamp
 
 
-def save(figure: Figure, name: str, profile: Profile, *, caption: str = "") -> list[Path]:
+def save(figure: Figure, name: str, profile: Profile, *, caption: str = "", stamp: str | None = None) -> list[Path]:
     """Write ``name``.pdf, .svg and .png (300 dpi) to the profile's figures; the paths, in that order.
 
-    The profile's stamp is drawn in the lower right corner; the caption goes into the files' metadata, for
-    readers of the file alone. No file holds a date, so equal content gives equal bytes.
+    The profile's stamp, or ``stamp`` where the profile's faces are not what is shown, is drawn in the lower right
+    corner; the caption goes into the files' metadata, for readers of the file alone. No file holds a date, so equal
+    content gives equal bytes.
     """
     paths = [profile.paths.figures / f"{name}.{kind}" for kind in FORMATS]
-    with _stamped(figure, profile.stamp):
+    stamp = profile.stamp if stamp is None else stamp
+    with _stamped(figure, stamp):
         for path, kind in zip(paths, FORMATS):
-            content = _render(figure, kind, PRINT_DPI, _metadata(kind, name, caption, profile.stamp))
+            content = _render(figure, kind, PRINT_DPI, _metadata(kind, name, caption, stamp))
             with atomic_write(path) as file:
                 file.write(content)
     return paths

@@ -23,16 +23,18 @@ FORMATS = ("csv", "md", "tex")
 
 
 def save(frame: pd.DataFrame, name: str, profile: Profile, *, caption: str,
-         shown: pd.DataFrame | None = None) -> list[Path]:
+         shown: pd.DataFrame | None = None, stamp: str | None = None) -> list[Path]:
     """Write ``name``.csv, .md and .tex to the profile's tables; the paths, in that order.
 
     ``frame`` goes into the CSV with ten significant digits. ``shown`` (``frame`` itself if not given) is what
-    readers see in the other two, under the caption and the profile's stamp. Equal content gives equal bytes.
+    readers see in the other two, under the caption and the profile's stamp (or ``stamp``, where the profile's faces
+    are not what it is about). Equal content gives equal bytes.
     """
+    stamp = profile.stamp if stamp is None else stamp
     shown = frame if shown is None else shown
     texts = {"csv": frame.to_csv(index=False, lineterminator="\n", float_format="%.10g"),
-             "md": f"{_markdown_caption(caption, profile.stamp)}\n\n{markdown_table(shown)}\n",
-             "tex": latex_table(shown, caption=_stamped(caption, profile.stamp), label=name)}
+             "md": f"{_markdown_caption(caption, stamp)}\n\n{markdown_table(shown)}\n",
+             "tex": latex_table(shown, caption=_stamped(caption, stamp), label=name)}
     paths = [profile.paths.tables / f"{name}.{kind}" for kind in FORMATS]
     for path, kind in zip(paths, FORMATS):
         with atomic_write(path, "w", encoding="utf-8", newline="") as file:
