@@ -195,3 +195,11 @@ def test_the_interval_figure_has_a_group_for_every_emotion_and_the_overall(demo)
 def test_the_samples_leave_a_gap_where_a_class_has_fewer_faces():
     drawn = figures.sample_grid(some_faces(2), 4)
     assert len(drawn.axes) == 28 and sum(bool(axes.images) for axes in drawn.axes) == 14
+
+
+def test_clip_paths_of_an_svg_are_numbered_so_that_the_last_bits_of_a_layout_change_no_byte(demo):
+    paths = figures.save(figures.sample_grid(some_faces()), "figure_x", demo)
+    svg = next(path for path in paths if path.suffix == ".svg").read_text(encoding="utf-8")
+    named = re.findall(r'<clipPath id="([^"]+)"', svg)
+    assert len(named) >= 7 and set(re.findall(r"url\(#(clip\d+)\)", svg)) == set(named)
+    assert sorted(named) == sorted(f"clip{number}" for number in range(len(named)))
