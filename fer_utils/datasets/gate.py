@@ -33,7 +33,7 @@ _CROPS = ((0, 0, 0, 0), (1, 1, 1, 1), (2, 2, 2, 2), (2, 0, 0, 0), (0, 2, 0, 0), 
           (2, 2, 0, 0), (0, 2, 2, 0), (0, 0, 2, 2), (2, 0, 0, 2))
 _EDGES = tuple((near, far) for near in range(5) for far in range(5) if near + far <= 4)
 _FREQUENCIES, _COARSE, _WORTH_A_LOOK = 8, 0.92, 0.7
-_ROWS_AT_ONCE, _PAIRS_AT_ONCE = 1024, 2048
+_FACES_AT_ONCE, _ROWS_AT_ONCE, _PAIRS_AT_ONCE = 1024, 1024, 2048
 
 
 @dataclass(frozen=True)
@@ -88,13 +88,39 @@ def copies(candidates: FaceSet, held_out: list[FaceSet], *, correlation: float) 
     if not 0.8 <= correlation <= 1:
         raise CompanionError(f"gate.correlation is {correlation}; it must lie between 0.8 and 1. Lower, different "
                              "people are taken for one; the default is 0.95.")
-    references = concatenate(*(faces.resize(SIZE, channels=1) for faces in held_out))
+    references = HeldOut(held_out)
+    found = [copies_among(candidates.select(slice(start, start + _FACES_AT_ONCE)), references, correlation=correlation)
+             for start in range(0, len(candidates), _FACES_AT_ONCE)]
+    kept_out = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(COLUMNS))
+    return Verdict(kept_out, len(candidates), len(references.faces))
+
+
+class HeldOut:
+    """The validation and test faces, made comparable once for all candidates."""
+
+    def __init__(self, held_out: list[FaceSet]):
+        self.faces = concatenate(*(faces.resize(SIZE, channels=1) for faces in held_out))
+        whole = portraits(self.faces)
+        self.sides = [("", _Side(whole)), (" and mirrored", _Side(whole.mirrored()))]
+
+
+class _Side:
+    """Portraits as they are or mirrored, and the low frequencies of each crop of them: [N, 64] for each of ``_CROPS``."""
+
+    def __init__(self, whole: Portraits):
+        self.whole = whole
+        self.views = [_unit(torch.cat([low_frequencies(cropped(part, crop), _FREQUENCIES)
+                                       for part in whole.pixels.split(_ROWS_AT_ONCE)])) for crop in _CROPS]
+
+
+def copies_among(candidates: FaceSet, references: HeldOut, *, correlation: float) -> pd.DataFrame:
+    """``Verdict.kept_out`` of a thousand candidates or so: what is alike in part of them must fit into memory."""
     faces = candidates.resize(SIZE, channels=1)
-    pairs = pd.concat([_equal_pairs(faces, references), _alike_pairs(portraits(faces), portraits(references), correlation)])
+    pairs = pd.concat([_equal_pairs(faces, references.faces), _alike_pairs(portraits(faces), references, correlation)])
     order = pairs["kind"].map(KINDS.index)
     best = pairs.assign(order=order).sort_values(["first", "order", "correlation", "second"],
                                                  ascending=[True, True, False, True]).drop_duplicates("first")
-    return Verdict(_named(best, faces, references), len(candidates), len(references))
+    return _named(best, faces, references.faces)
 
 
 def refuse_copies(training: FaceSet, held_out: list[FaceSet], profile: Profile) -> None:
@@ -147,37 +173,36 @@ def _equal_pairs(faces: FaceSet, references: FaceSet) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)
 
 
-def _alike_pairs(faces: Portraits, references: Portraits, correlation: float) -> pd.DataFrame:
+def _alike_pairs(faces: Portraits, references: HeldOut, correlation: float) -> pd.DataFrame:
     """Pairs that correlate at least so much as they are, mirrored, cropped, or cropped and mirrored."""
+    coarse = _unit(low_frequencies(faces.pixels, _FREQUENCIES))
     found = []
-    for ending, side in (("", references), (" and mirrored", references.mirrored())):
-        found += [near_pairs(faces, side, correlation=correlation).assign(kind=f"near{ending}"),
-                  _cropped_pairs(faces, side, correlation).assign(kind=f"cropped{ending}")]
+    for ending, side in references.sides:
+        found += [near_pairs(faces, side.whole, correlation=correlation).assign(kind=f"near{ending}"),
+                  _cropped_pairs(faces, coarse, side, correlation).assign(kind=f"cropped{ending}")]
     return pd.concat(found, ignore_index=True)
 
 
-def _cropped_pairs(faces: Portraits, references: Portraits, correlation: float) -> pd.DataFrame:
+def _cropped_pairs(faces: Portraits, coarse: Tensor, references: _Side, correlation: float) -> pd.DataFrame:
     """Pairs in which the face is a crop of the reference, resized: a coarse search, then a fine one."""
-    likely = _likely_crops(_unit(low_frequencies(faces.pixels, _FREQUENCIES)), references)
+    likely = _likely_crops(coarse, references)
     pairs = torch.tensor(likely[["first", "second"]].to_numpy())
     starts = torch.tensor(_CROPS)[torch.tensor(likely["crop"].to_numpy())]
     likeness = torch.cat([torch.empty(0), *(
-        best_crop(faces.pixels[part[:, 0]], references.pixels[part[:, 1]], begin)
+        best_crop(faces.pixels[part[:, 0]], references.whole.pixels[part[:, 1]], begin)
         for part, begin in zip(pairs.split(_PAIRS_AT_ONCE), starts.split(_PAIRS_AT_ONCE)))])
     keep = (likeness >= correlation).numpy()
     return likely.loc[keep, ["first", "second"]].assign(correlation=likeness.double().numpy()[keep].clip(max=1))
 
 
-def _likely_crops(coarse: Tensor, references: Portraits) -> pd.DataFrame:
+def _likely_crops(coarse: Tensor, references: _Side) -> pd.DataFrame:
     """Pairs that are alike in their low frequencies, with the number of the crop in which they are most alike."""
     found = []
-    for number, crop in enumerate(_CROPS):
-        views = _unit(low_frequencies(cropped(references.pixels, crop), _FREQUENCIES))
-        for start in range(0, len(coarse), _ROWS_AT_ONCE):
-            likeness = (coarse[start:start + _ROWS_AT_ONCE] @ views.T).numpy()
-            rows, columns = np.nonzero(likeness >= _COARSE)
-            found.append(pd.DataFrame({"first": rows + start, "second": columns, "crop": number,
-                                       "likeness": likeness[rows, columns]}))
+    for number, views in enumerate(references.views):
+        likeness = (coarse @ views.T).numpy()
+        rows, columns = np.nonzero(likeness >= _COARSE)
+        found.append(pd.DataFrame({"first": rows, "second": columns, "crop": number,
+                                   "likeness": likeness[rows, columns]}))
     table = pd.concat(found, ignore_index=True).sort_values("likeness", ascending=False, kind="stable")
     return table.drop_duplicates(["first", "second"]).sort_values(["first", "second"]).reset_index(drop=True)
 
