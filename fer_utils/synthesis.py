@@ -16,7 +16,9 @@ import torch
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet, resize_images
-from fer_utils.generators.loading import call_options, load_generator, model_address, revision
+from fer_utils.generators.identity import identity
+from fer_utils.generators.loading import call_options, load_generator, revision, text_arguments
+from fer_utils.generators.settings import check_generator
 from fer_utils.paths import atomic_write
 from fer_utils.profiles import Profile
 
@@ -33,6 +35,8 @@ def make_pool(prompts: pd.DataFrame, profile: Profile, *,
     """
     wanted = plan_shards(prompts, profile)
     folder = profile.paths.pool
+    for generator in {name.split("-")[0] for name in wanted if not (folder / f"{name}.npz").exists()}:
+        check_generator(generator, profile)     # before the first of them works for days
     done = 0
     for generator in ("sd3", "sd2"):
         missing = {name: rows for name, rows in wanted.items()
@@ -77,7 +81,7 @@ def load_pool(profile: Profile) -> tuple[FaceSet, pd.DataFrame]:
 def generate(pipeline, prompts: list[str], *, negative_prompt: str, seeds: list[int], steps: int,
              guidance_scale: float, size: int) -> np.ndarray:
     """One image for each prompt, each from its own seed: uint8 [N, size, size, 3]."""
-    made = pipeline(prompt=prompts, negative_prompt=[negative_prompt] * len(prompts), num_inference_steps=steps,
+    made = pipeline(**text_arguments(pipeline, prompts, negative_prompt), num_inference_steps=steps,
                     guidance_scale=guidance_scale, height=size, width=size, output_type="np",
                     generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
                     **call_options(pipeline)).images
@@ -118,23 +122,9 @@ def _read_shard(path: Path) -> tuple[np.ndarray, pd.DataFrame]:
 def _shard_hash(rows: pd.DataFrame, generator: str, profile: Profile) -> str:
     """Changes with anything that changes a pixel of the shard; batch size does not count."""
     settings = getattr(profile.generators, generator)
-    facts = [rows[["id", "prompt", "negative_prompt", "seed"]].to_csv(index=False), str(model_stamp(generator, profile)),
-             settings.steps, settings.guidance_scale, settings.size, profile.synthesis.size, profile.synthesis.dtype]
+    facts = [rows[["id", "prompt", "negative_prompt", "seed"]].to_csv(index=False), identity(generator, profile),
+             settings.steps, settings.guidance_scale, settings.size, profile.synthesis.size]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
-
-
-def model_stamp(generator: str, profile: Profile) -> str:
-    """A hub id as it is; for a local folder the names, sizes and, where small, contents of its weights."""
-    address = model_address(generator, profile)
-    if not isinstance(address, Path):
-        return address
-    weights = sorted(address.rglob("*.safetensors"))
-    digest = hashlib.sha256()
-    for path in weights:
-        digest.update(f"{path.relative_to(address)} {path.stat().st_size}".encode())
-        if path.stat().st_size < 50_000_000:
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def _remove_strangers(folder: Path, wanted: dict[str, pd.DataFrame]) -> None:
