@@ -122,7 +122,7 @@ STAGES = (
           (1,), (*FACES, *SHOWN, "prompts", "balancing", "reference", "notebook"), _prompts, ("table_1_prompts",)),
     Stage(3, "synthesis", "03_synthesis", ("generators", "synthesis", "tiny_generators", "stamp"),
           (1, 2), (*FACES, *SHOWN, "prompts", "synthesis", "generators", "notebook"), _pool,
-          ("figure_3_synthetic_examples", "table_a1_generators"),
+          ("figure_3_synthetic_examples", "figure_a4_trajectory", "figure_a4_guidance", "table_a1_generators"),
           resumes=True),
     Stage(4, "balancing", "04_balancing", ("data", "gate", "balancing", "stamp"), (1, 3),
           (*FACES, *SHOWN, "balancing", "prompts", "reference", "stages", "synthesis", "notebook"), _balanced_sets,

@@ -20,6 +20,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim import SGD
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from fer_utils.devices import choose_device
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError, nearest
 from fer_utils.faces import FaceSet
@@ -187,16 +188,6 @@ def autocast(device: torch.device, precision: str):
     if precision not in PRECISIONS:
         raise CompanionError(f"training.precision '{precision}' is unknown: {nearest(precision, PRECISIONS)}")
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
-
-
-def choose_device(name: str) -> torch.device:
-    """'cpu', 'cuda', or for 'auto' cuda where there is one; CompanionError for cuda where there is none."""
-    if name not in ("auto", "cpu", "cuda"):
-        raise CompanionError(f"run.device '{name}' is unknown: {nearest(name, ('auto', 'cpu', 'cuda'))}")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise CompanionError("run.device is 'cuda' but PyTorch finds no CUDA device here; "
-                             "use run.device=auto or run.device=cpu.")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 @contextmanager

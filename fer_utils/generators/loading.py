@@ -13,111 +13,129 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from fer_utils.devices import choose_device
 from fer_utils.errors import CompanionError
-from fer_utils.paths import SHIPPED_GENERATORS
+from fer_utils.generators.addresses import lora_address, model_address
+from fer_utils.generators.batches import LOWER_MEMORY, ran_out_of_memory
+from fer_utils.generators.schedulers import exchange_scheduler
+from fer_utils.generators.settings import check_against_model, check_generator
 from fer_utils.profiles import Profile
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
-SHIPPED = ("tiny-sd2", "tiny-sd3")
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+CACHED = re.compile(r"models--([\w.-]+?)--([\w.-]+)/snapshots/([0-9a-f]{40})/?$")
+"""Where the hub's cache keeps a commit of a model."""
 
-
-def model_address(generator: str, profile: Profile) -> str | Path:
-    """The folder or hub id behind ``profile.generators.<generator>.model``.
-
-    Raises CompanionError for a name that is neither shipped, nor a folder, nor of the form of a hub id.
-    """
-    model = getattr(profile.generators, generator).model
-    if model in SHIPPED:
-        return SHIPPED_GENERATORS / model
-    if model == "trained-here":
-        return _trained_here(generator, profile)
-    if Path(model).expanduser().is_dir():
-        return Path(model).expanduser()
-    if HUB_ID.fullmatch(model):
-        return model
-    raise CompanionError(
-        f"generators.{generator}.model is '{model}': there is no such folder, and it is not a hub id (owner/name) "
-        f"nor one of the shipped models {', '.join(SHIPPED)}.")
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError)
 
 
 def load_generator(generator: str, profile: Profile) -> DiffusionPipeline:
-    """The pipeline for 'sd2' or 'sd3', on the profile's device and in its dtype, safety checker off.
+    """The pipeline for 'sd2' or 'sd3' with all the profile's settings applied, on its device, safety checker off.
 
     A safety checker would replace faces by black images (diffusers #811). Raises CompanionError that says
-    what can be done when the model cannot be loaded.
+    what can be done when a setting cannot work or the model cannot be loaded.
     """
-    from diffusers import DiffusionPipeline   # here, because it takes seconds and most readers of the pool load no model
-
-    address = model_address(generator, profile)
-    options = {"torch_dtype": getattr(torch, profile.synthesis.dtype)}
-    if _is_sd3_without_t5(address):
-        options |= {"text_encoder_3": None, "tokenizer_3": None}
-    try:
-        pipeline = DiffusionPipeline.from_pretrained(address, **options)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as problem:
-        raise CompanionError(_cannot_load(generator, address, problem)) from problem
+    check_generator(generator, profile)
+    settings = getattr(profile.generators, generator)
+    pipeline = _load_model(generator, profile)
     if getattr(pipeline, "safety_checker", None) is not None:
         pipeline.safety_checker = None
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(device_name(profile))
-
-
-def device_name(profile: Profile) -> str:
-    """'cuda' or 'cpu', as ``run.device`` says ('auto': cuda if there is one)."""
-    if profile.run.device != "auto":
-        return profile.run.device
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if settings.scheduler:
+        exchange_scheduler(pipeline, settings.scheduler)
+    lora = lora_address(generator, profile)
+    if lora is not None:
+        _merge_lora(pipeline, lora, f"generators.{generator}.lora")
+    _save_memory(pipeline, profile)
+    _place(pipeline, profile)
+    if profile.synthesis.compile:
+        for denoiser in (getattr(pipeline, name, None) for name in ("unet", "transformer")):
+            if denoiser is not None:
+                denoiser.compile()
+    return pipeline
 
 
 def revision(pipeline: DiffusionPipeline) -> str:
-    """What the manifest says about the weights: their address and, from the hub, the commit."""
-    commit = getattr(pipeline, "_commit_hash", None) or pipeline.config.get("_commit_hash")
-    name = Path(str(pipeline.config["_name_or_path"])).name
-    return f"{name}@{commit}" if commit else name
+    """What the manifest says about the weights: the folder's name or, from the hub, owner/name@commit."""
+    place = str(pipeline.config["_name_or_path"])
+    cached = CACHED.search(place.replace("\\", "/"))
+    return "{}/{}@{}".format(*cached.groups()) if cached else Path(place).name
 
 
 def call_options(pipeline: DiffusionPipeline) -> dict:
     """Options that some pipelines take and others don't: without T5, SD3 would append 256 empty tokens."""
     from diffusers import StableDiffusion3Pipeline
 
-    takes = inspect.signature(pipeline.__call__).parameters
     no_t5 = isinstance(pipeline, StableDiffusion3Pipeline) and pipeline.text_encoder_3 is None
-    return {"max_sequence_length": 0} if no_t5 and "max_sequence_length" in takes else {}
+    return {"max_sequence_length": 0} if no_t5 and _takes(pipeline, "max_sequence_length") else {}
 
 
-def made_here(name: str, profile: Profile) -> Path:
-    """Where this run keeps what it trained for itself; the name changes with whatever the training depends on."""
-    return profile.paths.generators / f"{name}-{profile.fingerprint('data', 'gate', 'tiny_generators')}"
+def text_arguments(pipeline: DiffusionPipeline, prompts: list[str], negative_prompt: str) -> dict:
+    """Prompts and, where the pipeline knows negative prompts (a distilled one may not), one for each of them."""
+    negative = {"negative_prompt": [negative_prompt] * len(prompts)} if _takes(pipeline, "negative_prompt") else {}
+    return {"prompt": prompts, **negative}
 
 
-def _trained_here(generator: str, profile: Profile) -> Path:
-    folder = made_here(f"tiny-{generator}", profile)
-    if not (folder / "model_index.json").is_file():
-        raise CompanionError(
-            f"generators.{generator}.model is 'trained-here', but {folder} holds no model yet. Put {generator} into "
-            f"tiny_generators.train of the profile, or run: python -m fer_utils train-generators --profile {profile.name}")
-    return folder
+def _takes(pipeline, argument: str) -> bool:
+    return argument in inspect.signature(pipeline.__call__).parameters
 
 
-def _is_sd3_without_t5(address: str | Path) -> bool:
-    """Whether a local folder was saved from an SD3 pipeline without its third text encoder."""
-    if not isinstance(address, Path):
-        return False
-    is_sd3 = '"StableDiffusion3Pipeline"' in _text(address / "model_index.json")
-    return is_sd3 and not (address / "text_encoder_3").is_dir()
+def _load_model(generator: str, profile: Profile) -> DiffusionPipeline:
+    from diffusers import DiffusionPipeline   # here, because it takes seconds and most readers of the pool load no model
+
+    address = model_address(generator, profile)
+    commit = {"revision": getattr(profile.generators, generator).revision or None}
+    try:
+        index = DiffusionPipeline.load_config(address, **commit)
+        without = dict.fromkeys(check_against_model(generator, profile, index))
+        if not isinstance(address, Path):     # its folder in the hub's cache names the commit; what is left out stays there
+            address = DiffusionPipeline.download(address, **commit, **without)
+        return DiffusionPipeline.from_pretrained(address, torch_dtype=getattr(torch, profile.synthesis.dtype), **without)
+    except UNREADABLE as problem:
+        raise CompanionError(_cannot_load(generator, model_address(generator, profile), problem)) from problem
 
 
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+def _merge_lora(pipeline: DiffusionPipeline, address: str | Path, where: str) -> None:
+    """Add the LoRA's matrices to the model's own weights, so that its images cost no more than before."""
+    if not hasattr(pipeline, "load_lora_weights"):
+        raise CompanionError(f"{where} is '{address}', but a {type(pipeline).__name__} takes no LoRA; use {where}=\"\".")
+    one_file = isinstance(address, Path) and address.is_file()
+    options = {"weight_name": address.name} if one_file else {}
+    try:
+        pipeline.load_lora_weights(str(address.parent if one_file else address), **options)
+    except (*UNREADABLE, ImportError) as problem:
+        raise CompanionError(f"{where} '{address}' could not be loaded: {_first_line(problem)}\nExpected what "
+                             f"save_lora_weights wrote for a {type(pipeline).__name__} of the same size.") from problem
+    if not pipeline.get_active_adapters():
+        raise CompanionError(f"{where} '{address}' holds no weights for a {type(pipeline).__name__}: it was made for "
+                             "another class of model.")
+    pipeline.fuse_lora()
+    pipeline.unload_lora_weights()
+
+
+def _save_memory(pipeline: DiffusionPipeline, profile: Profile) -> None:
+    if profile.synthesis.attention_slicing:
+        pipeline.enable_attention_slicing()
+    if profile.synthesis.vae_slicing and hasattr(getattr(pipeline, "vae", None), "enable_slicing"):
+        pipeline.vae.enable_slicing()
+
+
+def _place(pipeline: DiffusionPipeline, profile: Profile) -> None:
+    device = choose_device(profile.run.device)
+    place = {"none": pipeline.to, "model": pipeline.enable_model_cpu_offload,
+             "sequential": pipeline.enable_sequential_cpu_offload}[profile.synthesis.offload]
+    try:
+        place(device=device)
+    except RuntimeError as problem:
+        if not ran_out_of_memory(problem):
+            raise
+        raise CompanionError(f"The model does not fit into the memory of the GPU.\n{LOWER_MEMORY}") from problem
 
 
 def _cannot_load(generator: str, address: str | Path, problem: Exception) -> str:
-    cause = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
     return (
-        f"The generator '{generator}' could not be loaded from '{address}': {cause}\n"
+        f"The generator '{generator}' could not be loaded from '{address}': {_first_line(problem)}\n"
         "Models get withdrawn (Stable Diffusion 2 was, in November 2025), are gated (Stable Diffusion 3 Medium asks "
         "you to accept its licence), or the hub cannot be reached from here. You can\n"
         f"  1. give a folder saved earlier: --set generators.{generator}.model=/path/to/folder\n"
@@ -125,3 +143,7 @@ def _cannot_load(generator: str, address: str | Path, problem: Exception) -> str
         f"--set generators.{generator}.model=owner/name\n"
         f"  3. use the embedded model: --set generators.{generator}.model=tiny-{generator} "
         f"--set generators.{generator}.size=64")
+
+
+def _first_line(problem: Exception) -> str:
+    return (str(problem).strip().splitlines() or [type(problem).__name__])[0]

@@ -8,10 +8,11 @@ from diffusers import DiffusionPipeline
 from safetensors.torch import load_file, save
 
 from fer_utils.datasets import dataset_info, stored_splits
+from fer_utils.devices import choose_device
 from fer_utils.faces import FaceSet, concatenate
 from fer_utils.generators import tiny_training as training
 from fer_utils.generators.judge import AttributeNetwork, image_network, train_judge
-from fer_utils.generators.loading import device_name, made_here
+from fer_utils.generators.addresses import made_here
 from fer_utils.generators.tiny_models import make_tokenizer
 from fer_utils.generators.web import CLASSES, draw_web, from_faces
 from fer_utils.paths import SHIPPED_GENERATORS, atomic_write, shipped_work_folder
@@ -83,7 +84,7 @@ def recipe_of(profile: Profile) -> training.Recipe:
     return training.Recipe(
         autoencoder_steps=section.autoencoder_steps, diffusion_steps=section.diffusion_steps,
         batch_size=section.batch_size, teacher_epochs=section.teacher_epochs, learning_rate=section.learning_rate,
-        seed=section.seed, device=device_name(profile))
+        seed=section.seed, device=choose_device(profile.run.device).type)
 
 
 def save_half(pipeline: DiffusionPipeline, folder: Path) -> None:

@@ -43,10 +43,15 @@ class Profile:
 
     @property
     def run_name(self) -> str:
-        """The folder name of this run's outputs: an overridden profile never writes over the profile's own."""
-        if not self.overrides:
+        """The folder name of this run's outputs: an overridden profile never writes over the profile's own.
+
+        Where and how fast it runs (section ``run``) does not count.
+        """
+        results = {name: section for name, section in self.values.items() if name != "run"}
+        own = {name: section for name, section in _read(self.name).items() if name != "run"}
+        if results == own:
             return self.name
-        return f"{self.name}-{hashlib.sha256(json.dumps(self.values, sort_keys=True).encode()).hexdigest()[:6]}"
+        return f"{self.name}-{hashlib.sha256(json.dumps(results, sort_keys=True).encode()).hexdigest()[:6]}"
 
     @property
     def paths(self) -> RunPaths:

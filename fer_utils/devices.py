@@ -1,0 +1,15 @@
+"""Where tensors live: the CPU, or a GPU where there is one."""
+
+import torch
+
+from fer_utils.errors import CompanionError, nearest
+
+
+def choose_device(name: str) -> torch.device:
+    """'cpu', 'cuda', or for 'auto' cuda where there is one; CompanionError for cuda where there is none."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise CompanionError(f"run.device '{name}' is unknown: {nearest(name, ('auto', 'cpu', 'cuda'))}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise CompanionError("run.device is 'cuda' but PyTorch finds no CUDA device here; "
+                             "use run.device=auto or run.device=cpu.")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

@@ -1,0 +1,88 @@
+"""Checks of a generator's settings before its model is loaded, which may take minutes and hours of download."""
+
+import importlib.util
+import re
+
+from fer_utils.devices import choose_device
+from fer_utils.errors import CompanionError, nearest
+from fer_utils.generators.addresses import lora_address, model_address
+from fer_utils.generators.schedulers import check_scheduler
+from fer_utils.profiles import Profile
+
+DTYPES = ("float32", "float16", "bfloat16")
+OFFLOADS = ("none", "model", "sequential")
+GENERATORS = ("sd2", "sd3")
+THIRD_ENCODER = ("text_encoder_3", "tokenizer_3")
+
+
+def check_generators(profile: Profile) -> None:
+    """Raise CompanionError if a setting of any generator with a share of the images cannot work."""
+    for generator in GENERATORS:
+        if getattr(profile.generators, generator).share:
+            check_generator(generator, profile)
+
+
+def check_generator(generator: str, profile: Profile) -> None:
+    """Raise CompanionError if a setting of 'sd2' or 'sd3' cannot work, as far as that shows without its model."""
+    settings, where = getattr(profile.generators, generator), f"generators.{generator}"
+    _check_memory_settings(profile)
+    if settings.scheduler:
+        check_scheduler(settings.scheduler, f"{where}.scheduler")
+    address = model_address(generator, profile)
+    _check_revision(settings.revision, address, where)
+    if lora_address(generator, profile) is not None and importlib.util.find_spec("peft") is None:
+        raise CompanionError(f"{where}.lora needs the package peft, which is not installed: pip install 'fer_utils[lora]', "
+                             f'or set {where}.lora="".')
+
+
+def check_against_model(generator: str, profile: Profile, index: dict) -> list[str]:
+    """Names of the components to leave out; CompanionError if ``without`` or ``scheduler`` don't fit the model.
+
+    ``index`` is the content of the model's model_index.json.
+    """
+    settings, where = getattr(profile.generators, generator), f"generators.{generator}"
+    if settings.scheduler:
+        check_scheduler(settings.scheduler, f"{where}.scheduler", own=index["scheduler"][1])
+    optional = _optional_components(index)
+    for name in settings.without:
+        if name not in optional:
+            raise CompanionError(f"{where}.without names '{name}', which a {index['_class_name']} cannot do without: "
+                                 f"{nearest(name, optional)}")
+    if len(set(THIRD_ENCODER) & set(settings.without)) == 1:
+        raise CompanionError(f"{where}.without must name text_encoder_3 and tokenizer_3 together; found "
+                             f"{', '.join(settings.without)}.")
+    missing = [name for name, kind in index.items() if kind == [None, None]]     # the folder was saved without them
+    return sorted({*settings.without, *missing})
+
+
+def _optional_components(index: dict) -> list[str]:
+    import diffusers
+
+    kind = getattr(diffusers, str(index["_class_name"]), None)
+    third = [name for name in THIRD_ENCODER if name in index]
+    return sorted({*getattr(kind, "_optional_components", ()), *third})
+
+
+def _check_memory_settings(profile: Profile) -> None:
+    section, device = profile.synthesis, choose_device(profile.run.device).type
+    for name, valid in (("dtype", DTYPES), ("offload", OFFLOADS)):
+        if getattr(section, name) not in valid:
+            value = getattr(section, name)
+            raise CompanionError(f"synthesis.{name} is '{value}': {nearest(value, valid)}")
+    if section.offload != "none" and device == "cpu":
+        raise CompanionError(f"synthesis.offload is '{section.offload}', which moves models between CPU and GPU, but this "
+                             "run is on the CPU; use synthesis.offload=none.")
+    if section.dtype == "float16" and device == "cpu":
+        raise CompanionError("synthesis.dtype is 'float16', which CPUs compute slowly or not at all, and this run is on "
+                             "the CPU; use synthesis.dtype=float32 (or bfloat16 for half the memory).")
+
+
+def _check_revision(revision: str, address, where: str) -> None:
+    if not revision:
+        return
+    if not isinstance(address, str):
+        raise CompanionError(f"{where}.revision is '{revision}', but {where}.model is a folder; a revision is a commit of "
+                             f'the hub. Use {where}.revision="".')
+    if not re.fullmatch(r"[0-9a-f]{40}", revision):
+        raise CompanionError(f"{where}.revision is '{revision}'; expected the 40 hexadecimal digits of a commit, since a "
+                             'branch or tag may move, or "" for the newest.')
