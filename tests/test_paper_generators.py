@@ -7,6 +7,7 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline
 
+from drawn_images import generate
 from fer_utils import synthesis
 from fer_utils.errors import CompanionError
 from fer_utils.generators.identity import digest, identity
@@ -39,7 +40,7 @@ def paper(models, project):
 
 
 def drawn(pipeline, *, texts=TEXTS, negative_prompt="cartoon", steps=2) -> np.ndarray:
-    return synthesis.generate(pipeline, texts, negative_prompt=negative_prompt, seeds=list(range(len(texts))),
+    return generate(pipeline, texts, negative_prompt=negative_prompt, seeds=list(range(len(texts))),
                               steps=steps, guidance_scale=5.0, size=64).astype(int)
 
 
@@ -138,7 +139,7 @@ def test_a_setting_that_cannot_work_is_refused_before_any_weights_are_read(paper
 
 def test_the_settings_of_both_generators_are_checked_before_the_first_one_works(paper, monkeypatch):
     profile = paper("generators.sd2.scheduler=Nonsense")
-    monkeypatch.setattr(synthesis, "load_generator", lambda *_: pytest.fail("a generator was loaded"))
+    monkeypatch.setattr("fer_utils.synthesis.rendering.load_generator", lambda *_: pytest.fail("a generator was loaded"))
     with pytest.raises(CompanionError, match="generators.sd2.scheduler"):
         synthesis.make_pool(prompt_table({"fear": 4}, profile), profile)
     check_generators(paper("generators.sd2.scheduler=Nonsense", "generators.sd2.share=0.0"))
@@ -148,8 +149,9 @@ def test_a_pipeline_of_another_class_that_knows_no_negative_prompt_draws_too(pap
     profile = paper(f"generators.sd2.model={save_other(tmp_path)}")
     pipeline = load_generator("sd2", profile)
     rows = prompt_table({"fear": 4}, profile)
-    images = synthesis.generate_all(pipeline, rows[rows["generator"] == "sd2"], "sd2", profile)
-    assert images.shape[1:] == (64, 64, 3) and images.std() > 1
+    rows = rows[rows["generator"] == "sd2"]
+    images, finite = synthesis.Renderer("sd2", profile).draw(rows["prompt"].tolist(), rows["seed"].tolist())
+    assert images.shape[1:] == (64, 64, 3) and images.std() > 1 and finite.all()
     assert PromptEmbeddings(pipeline, "cartoon").arguments(["a face"]) == {"prompt": ["a face"]}
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from drawn_images import generate
 from fer_utils.devices import choose_device
 from fer_utils.errors import CompanionError
 from fer_utils.generators.batches import with_halving
@@ -11,7 +12,6 @@ from fer_utils.generators.loading import call_options, load_generator
 from fer_utils.generators.prompt_embeddings import PromptEmbeddings
 from fer_utils.generators.trajectory import guidance_grid, trajectory
 from fer_utils.profiles import load_profile
-from fer_utils.synthesis import generate
 from random_generators import save_sd2, save_sd3
 
 TEXTS = ["A man's face with fear emotion", "Sad expression on a kid, studio photo", "A man's face with fear emotion"]

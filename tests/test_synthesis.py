@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from drawn_images import generate
 from fer_utils import synthesis
 from fer_utils.errors import CompanionError
 from fer_utils.generators import tiny_models as tiny
@@ -13,6 +14,7 @@ from fer_utils.generators.loading import load_generator
 from fer_utils.generators.making import save_half
 from fer_utils.profiles import load_profile
 from fer_utils.prompts import prompt_table
+from fer_utils.synthesis.shards import shard_files
 
 
 @pytest.fixture(scope="session")
@@ -51,35 +53,35 @@ def test_the_pool_holds_one_face_for_each_prompt_with_its_emotion_as_label(profi
     assert [hashlib.sha256(image.tobytes()).hexdigest() for image in faces.images] == manifest["sha256"].tolist()
 
 
-def test_a_run_killed_after_two_shards_continues_to_the_same_pool(profile, prompts):
+def test_a_run_killed_in_its_second_shard_continues_to_the_same_pool(profile, prompts):
     class Killed(BaseException):
         pass
 
-    def kill_after_two(done, total):
+    def kill_in_the_second(done, total):
         if done > 4:
             raise Killed
 
     with pytest.raises(Killed):
-        synthesis.make_pool(prompts, profile, on_progress=kill_after_two)
-    kept = {path.name: path.stat().st_mtime_ns for path in profile.paths.pool.glob("*.npz")}
+        synthesis.make_pool(prompts, profile, on_progress=kill_in_the_second)
+    kept = {path.name: path.stat().st_mtime_ns for path in shard_files(profile)}
     continued = hashes(synthesis.make_pool(prompts, profile))
-    assert len(kept) == 2
+    assert len(kept) == 1 and not list(profile.paths.pool.glob(".*"))
     assert all((profile.paths.pool / name).stat().st_mtime_ns == time for name, time in kept.items())
-    for path in profile.paths.pool.glob("*.npz"):
+    for path in shard_files(profile):
         path.unlink()
     assert hashes(synthesis.make_pool(prompts, profile)) == continued
 
 
 def test_nothing_is_made_again_when_the_pool_is_complete(profile, prompts, monkeypatch):
     synthesis.make_pool(prompts, profile)
-    monkeypatch.setattr(synthesis, "load_generator", lambda *_: pytest.fail("a generator was loaded"))
+    monkeypatch.setattr("fer_utils.synthesis.rendering.load_generator", lambda *_: pytest.fail("a generator was loaded"))
     synthesis.make_pool(prompts, profile)
 
 
-def test_shards_of_other_settings_leave_the_pool_when_their_successors_are_complete(profile, prompts, folders):
+def test_shards_of_other_settings_leave_the_pool_when_their_successors_are_complete(profile, prompts, monkeypatch):
+    monkeypatch.setattr(type(profile), "run_name", "smoke-same")   # as when the profile's own file is edited
     synthesis.make_pool(prompts, profile)
     changed = load_profile("smoke", [*profile.overrides, "generators.sd3.guidance_scale=2.0"])
-    changed = type(changed)(changed.name, changed.values, profile.overrides)   # the same folders, other settings
     manifest = synthesis.make_pool(prompts, changed)
     assert sorted(manifest["id"]) == sorted(prompts["id"])
     assert set(manifest.loc[manifest["generator"] == "sd3", "guidance_scale"]) == {2.0}
@@ -90,15 +92,15 @@ def test_an_image_does_not_depend_on_the_images_made_beside_it(generator, profil
     pipeline = load_generator(generator, profile)
     settings = {"negative_prompt": "", "steps": 2, "guidance_scale": 4.0, "size": 64}
     texts = ["A man's face with fear emotion", "Sad expression on a kid, studio photo"]
-    together = synthesis.generate(pipeline, texts, seeds=[5, 6], **settings)
-    alone = synthesis.generate(pipeline, texts[1:], seeds=[6], **settings)
+    together = generate(pipeline, texts, seeds=[5, 6], **settings)
+    alone = generate(pipeline, texts[1:], seeds=[6], **settings)
     assert np.abs(together[1].astype(int) - alone[0]).max() <= 2      # low bits drift with batch size (#2659)
     assert np.abs(together[0].astype(int) - together[1]).max() > 2
 
 
 def test_an_unreadable_shard_is_named_with_what_to_do(profile, prompts):
     synthesis.make_pool(prompts, profile)
-    shard = sorted(profile.paths.pool.glob("*.npz"))[0]
+    shard = shard_files(profile)[0]
     shard.write_bytes(shard.read_bytes()[:1000])
     with pytest.raises(CompanionError, match=f"{shard.name}.*Delete it"):
         synthesis.load_pool(profile)
