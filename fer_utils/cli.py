@@ -46,7 +46,20 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
     run = _add(commands, "reproduce", _reproduce, "run every stage that is not fresh and write all tables and figures")
     run.add_argument("--from", dest="start", metavar="STAGE", help="run this stage and all after it, fresh or not")
     run.add_argument("--force", action="store_true", help="delete what was made and run everything again")
+    run.add_argument("--cluster", metavar="WHERE", help="spread the work over Ray: local:N for N processes here, or the "
+                     "address of a cluster whose machines see this folder")
     _add(commands, "status", _status, "say what is fresh, and why the rest is not")
+    plan = _add(commands, "plan", _plan, "what the pool of a profile takes: images, disk, hours, money")
+    plan.add_argument("--rate", action="append", default=[], metavar="NAME=IMAGES_PER_SECOND",
+                      help="of sd2 or sd3 on your device; measured here where it is not given")
+    plan.add_argument("--price", type=float, metavar="PER_HOUR", help="what an hour of the device costs")
+    again = _add(commands, "remake", _remake, "make images of the pool again and compare")
+    again.add_argument("ids", nargs="*", metavar="ID", help="ids of the manifest, such as anger-000012")
+    again.add_argument("--some", type=int, default=0, metavar="N", help="so many random ids besides")
+    export = _add(commands, "export", _export, "write the pool or a balanced set as a tree of PNG files with metadata.csv")
+    export.add_argument("folder", help="a new folder")
+    export.add_argument("--dataset", help="with --level: a balanced set of this data set instead of the pool")
+    export.add_argument("--level", help="original, aug1, aug2, aug3 or aug4")
     _add(commands, "differences", _differences, "what differs from the paper in a profile")
     _add(commands, "notebooks", _notebooks, "run what is not fresh and store the cleaned notebooks in notebooks/")
     _add(commands, "readme", _readme, "fill the README's tables from the tables of a profile")
@@ -61,7 +74,8 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
                  "in it", with_profile=False)
     check.add_argument("--json", action="store_true", help="everything found, as JSON")
     bench = _add(commands, "bench", _bench, "measure speed and memory against the plain way", with_profile=False)
-    bench.add_argument("what", choices=["data"], help="reading and comparing FER2013")
+    bench.add_argument("what", choices=["data", "synthesis"],
+                       help="reading and comparing FER2013; making synthetic faces")
     _add(commands, "fetch-data", _fetch_data, "fetch FER2013 from Kaggle and say how to get RAF-DB", with_profile=False)
     _add(commands, "profiles", _profiles, "list the profiles", with_profile=False)
     _check_command(arguments, commands.choices)
@@ -87,7 +101,8 @@ def _check_command(arguments: list[str], valid) -> None:
 def _profile(options):
     from fer_utils.profiles import load_profile
 
-    return load_profile(options.profile, options.overrides)
+    cluster = [f'run.cluster="{options.cluster}"'] if getattr(options, "cluster", None) else []
+    return load_profile(options.profile, [*options.overrides, *cluster])
 
 
 def _say(line: str) -> None:
@@ -109,6 +124,54 @@ def _status(options) -> None:
 
     for found in status(_profile(options)):
         _say(f"{found.unit.name}: {f'stale, {found.reason}' if found.reason else 'fresh'}")
+
+
+def _plan(options) -> None:
+    from fer_utils.synthesis.plan import plan_lines
+
+    for line in plan_lines(_profile(options), rates=_rates(options.rate), price=options.price):
+        _say(line)
+
+
+def _rates(given: list[str]) -> dict[str, float]:
+    rates = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        try:
+            rates[name] = float(value)
+        except ValueError:
+            rates[name] = 0.0
+        if name not in ("sd2", "sd3") or rates[name] <= 0:
+            raise CompanionError(f"--rate '{text}' should read sd2=1.5 or sd3=0.8, in images a second.")
+    return rates
+
+
+def _remake(options) -> None:
+    from fer_utils.summary import text_table
+    from fer_utils.synthesis.remake import as_table, remake, some_ids
+
+    profile = _profile(options)
+    ids = [*options.ids, *some_ids(options.some, profile)]
+    if not ids:
+        raise CompanionError("Name the images to make again by their ids, or how many random ones: remake --some 50.")
+    table = as_table(remake(ids, profile))
+    _say(text_table(table))
+    _say(f"{table['matches'].sum()} of {len(table)} match, {table['identical'].sum()} of them bit for bit.")
+    if not table["matches"].all():
+        raise Findings("Not every image came out as it lies in the pool.")
+
+
+def _export(options) -> None:
+    from pathlib import Path
+
+    from fer_utils.synthesis.export import export_balanced_set, export_pool
+
+    profile, folder = _profile(options), Path(options.folder)
+    if bool(options.dataset) != bool(options.level):
+        raise CompanionError("A balanced set needs both --dataset and --level; leave out both for the pool.")
+    count = (export_balanced_set(folder, options.dataset, options.level, profile) if options.dataset
+             else export_pool(folder, profile))
+    _say(f"wrote {count:,} images and metadata.csv to {folder}")
 
 
 def _differences(options) -> None:
@@ -176,9 +239,10 @@ def _check_data(options) -> None:
 
 
 def _bench(options) -> None:
-    from fer_utils.bench import bench_data
+    from importlib import import_module
 
-    for line in bench_data():
+    measure = getattr(import_module(f"fer_utils.bench.{options.what}"), f"bench_{options.what}")
+    for line in measure():
         _say(line)
 
 

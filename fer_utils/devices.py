@@ -1,5 +1,8 @@
 """Where tensors live: the CPU, or a GPU where there is one."""
 
+import os
+import platform
+
 import torch
 
 from fer_utils.errors import CompanionError, nearest
@@ -13,3 +16,10 @@ def choose_device(name: str) -> torch.device:
         raise CompanionError("run.device is 'cuda' but PyTorch finds no CUDA device here; "
                              "use run.device=auto or run.device=cpu.")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def device_words(name: str = "auto") -> str:
+    """The device of ``choose_device`` in words: the name of the GPU, or the processor's kind and cores."""
+    if choose_device(name).type == "cuda":
+        return torch.cuda.get_device_name()
+    return f"CPU {platform.machine()}, {os.cpu_count()} cores"

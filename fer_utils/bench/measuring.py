@@ -1,0 +1,81 @@
+"""Measuring a case in a process of its own, so that none profits from what another has loaded.
+
+A case's memory is the peak of its whole process, imports included, and beside it what the work added to the imports.
+"""
+
+import importlib
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from fer_utils.errors import CompanionError
+from fer_utils.paths import atomic_write, project_root
+
+ROUNDS = 3
+"""Times each case is measured; the table gives the median."""
+
+
+def median_case(module: str, name: str, folder: Path, *, rounds: int = ROUNDS) -> dict:
+    """case, seconds, peak_mb, added_mb, rounds: the round of median time of ``module.CASES[name]``.
+
+    A case is a function of a working folder that prepares, and gives back the work to be timed.
+    """
+    found = sorted((_in_own_process(module, name, folder) for _ in range(rounds)), key=lambda one: one["seconds"])
+    return {"case": name, **found[rounds // 2], "rounds": rounds}
+
+
+def write_benchmark(table: pd.DataFrame, ratios: dict[str, float], name: str) -> None:
+    """``tables/benchmarks/NAME.csv`` and ``.md``: cases, then ratios, and on what they were measured."""
+    from fer_utils.tables.text import markdown_table   # not at the top: a case's process imports no more than it needs
+
+    folder = project_root() / "tables" / "benchmarks"
+    with atomic_write(folder / f"{name}.csv", "w", encoding="utf-8") as file:
+        table.assign(machine=machine()).to_csv(file, index=False, lineterminator="\n", float_format="%.4g")
+    shown = table.assign(**{column: table[column].map("{:,.2f}".format)
+                            for column in table.select_dtypes("float")})
+    compared = pd.DataFrame({"ratio": list(ratios), "value": [f"{value:.2f}" for value in ratios.values()]})
+    with atomic_write(folder / f"{name}.md", "w", encoding="utf-8") as file:
+        file.write(f"Measured on: {machine()}. Where a case has several rounds, the one of median time.\n\n"
+                   f"{markdown_table(shown)}\n\n{markdown_table(compared)}\n")
+
+
+def machine() -> str:
+    """The machine in words, with its GPU where PyTorch finds one."""
+    words = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores, Python {platform.python_version()}"
+    if "torch" in sys.modules:
+        torch = sys.modules["torch"]
+        words += f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", no GPU"
+    return words
+
+
+def peak_mb() -> float:
+    """The largest memory this process has held, in MB (Linux counts in KiB, macOS in bytes)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def _in_own_process(module: str, name: str, folder: Path) -> dict:
+    environment = os.environ | {"FER_DATA": str(folder / "data"), "FER_ROOT": str(folder)}
+    found = subprocess.run([sys.executable, "-m", "fer_utils.bench.measuring", module, name, str(folder)],
+                           capture_output=True, text=True, env=environment, check=False)
+    if found.returncode:
+        raise CompanionError(f"The case '{name}' of the benchmark failed: {found.stderr.strip().splitlines()[-1]}")
+    return json.loads(found.stdout.splitlines()[-1])
+
+
+def _run_case(module: str, name: str, folder: Path) -> dict:
+    """Seconds and memory of one case, in this process; imports and whatever the case prepares come before."""
+    work = importlib.import_module(module).CASES[name](folder)
+    before, started = peak_mb(), time.perf_counter()
+    work()
+    return {"seconds": time.perf_counter() - started, "peak_mb": peak_mb(), "added_mb": peak_mb() - before}
+
+
+if __name__ == "__main__":
+    print(json.dumps(_run_case(sys.argv[1], sys.argv[2], Path(sys.argv[3]))))

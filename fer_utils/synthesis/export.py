@@ -1,0 +1,83 @@
+"""Faces as a folder that other projects read: one subfolder for each class, PNG files, and ``metadata.csv``.
+
+torchvision's ImageFolder reads the tree, and ``datasets.load_dataset("imagefolder", data_dir=...)`` the columns too.
+"""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+
+from fer_utils.balancing import read_balanced_set
+from fer_utils.datasets import stored_splits
+from fer_utils.emotions import EMOTIONS
+from fer_utils.errors import CompanionError
+from fer_utils.profiles import Profile
+from fer_utils.synthesis.shards import faces_of, read_manifest, read_shards
+
+METADATA = "metadata.csv"
+
+
+def export_pool(folder: Path, profile: Profile) -> int:
+    """Every image of the pool, with its row of the manifest as metadata; returns how many."""
+    with _Tree(folder) as tree:
+        for _, images, rows in read_shards(profile):
+            tree.add(images, faces_of(images, rows).ids, rows.drop(columns="id"))
+    return tree.count
+
+
+def export_balanced_set(folder: Path, dataset: str, level: str, profile: Profile) -> int:
+    """A balanced set, real and synthetic faces at their own sizes, with id, source and emotion, and of synthetic faces
+    the row of the manifest; returns how many. Real faces stay under the terms of their data set."""
+    index = read_balanced_set(dataset, level, profile).set_index("id")
+    described = index.join(read_manifest(profile).set_index("id").drop(columns="emotion"))
+    with _Tree(folder) as tree:
+        train = stored_splits(dataset, profile).train
+        tree.add_chosen(train.images, train.ids, described[described["source"] == "real"])
+        for _, images, rows in read_shards(profile):
+            tree.add_chosen(images, rows["id"].to_numpy(str), described[described["source"] == "synthetic"])
+    return tree.count
+
+
+class _Tree:
+    """A folder that appears when it is complete."""
+
+    def __init__(self, folder: Path):
+        self.folder = Path(folder).expanduser().absolute()
+        self.partial = self.folder.with_name(f".{self.folder.name}.partial")
+        self.described: list[pd.DataFrame] = []
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.described))
+
+    def __enter__(self):
+        if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+            raise CompanionError(f"{self.folder} is there already; give the export a new or an empty folder.")
+        shutil.rmtree(self.partial, ignore_errors=True)
+        for emotion in EMOTIONS:
+            (self.partial / emotion).mkdir(parents=True)
+        return self
+
+    def __exit__(self, kind, problem, trace):
+        if kind is not None:
+            shutil.rmtree(self.partial, ignore_errors=True)
+            return
+        table = pd.concat(self.described).sort_values("file_name", kind="stable")
+        table.to_csv(self.partial / METADATA, index=False, lineterminator="\n")
+        if self.folder.is_dir():
+            self.folder.rmdir()
+        self.partial.rename(self.folder)
+
+    def add(self, images, ids, rows: pd.DataFrame) -> None:
+        """Images [N, H, W, C] with their ids and columns of metadata, 'emotion' among them."""
+        names = [f"{emotion}/{name.replace('/', '-')}.png" for name, emotion in zip(ids, rows["emotion"])]
+        for image, name in zip(images, names):
+            Image.fromarray(image.squeeze()).save(self.partial / name)
+        self.described.append(rows.assign(file_name=names, id=list(ids))[["file_name", "id", *rows.columns]])
+
+    def add_chosen(self, images, ids, described: pd.DataFrame) -> None:
+        """Those of the images whose ids are in ``described`` (by id)."""
+        chosen = [k for k, name in enumerate(ids) if name in described.index]
+        self.add(images[chosen], ids[chosen], described.loc[ids[chosen]])
