@@ -17,8 +17,10 @@ def figure_a4_trajectory(trajectories: dict[str, dict[str, np.ndarray]], *, colu
         columns: pictures a row at most, evenly spaced over the steps, first and last always shown.
     """
     rows = [len(emotions) for emotions in trajectories.values()]
-    side = (PAGE - 0.7) / columns
-    figure = new_figure(PAGE, sum(rows) * side + 0.45 * len(rows) + 0.1)
+    longest = max(len(images) for emotions in trajectories.values() for images in emotions.values())
+    columns = min(columns, longest)
+    side = min(1.2, (PAGE - 0.7) / columns)
+    figure = new_figure(0.7 + side * columns, sum(rows) * side + 0.45 * len(rows) + 0.1)
     blocks = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=[0.45 + side * count for count in rows])
     for block, (title, emotions) in zip(blocks[:, 0], trajectories.items()):
         panels = block.subplots(len(emotions), columns, squeeze=False)
@@ -41,7 +43,7 @@ def figure_a4_guidance(grids: dict[str, np.ndarray], *, guidance_scales: list[fl
     width = PAGE / max(len(grids), 2)     # one alone fills half a page
     side = (width - 0.55) / len(steps)
     figure = new_figure(width * len(grids), side * len(guidance_scales) + 0.8)
-    figure.suptitle("\n".join(textwrap.wrap(f"“{prompt}”", int(22 * width))), size=8)
+    figure.suptitle("\n".join(textwrap.wrap(f"“{prompt}”", int(17 * width))), size=8)
     for block, (title, grid) in zip(np.ravel(figure.subfigures(1, len(grids))), grids.items()):
         panels = block.subplots(len(guidance_scales), len(steps), squeeze=False)
         for row, scale, images in zip(panels, guidance_scales, grid):
