@@ -203,3 +203,23 @@ def test_clip_paths_of_an_svg_are_numbered_so_that_the_last_bits_of_a_layout_cha
     named = re.findall(r'<clipPath id="([^"]+)"', svg)
     assert len(named) >= 7 and set(re.findall(r"url\(#(clip\d+)\)", svg)) == set(named)
     assert sorted(named) == sorted(f"clip{number}" for number in range(len(named)))
+
+
+def test_the_steps_from_noise_to_a_face_are_named_and_the_first_and_last_always_shown():
+    images = np.stack([np.full((8, 8, 3), 20 * step, np.uint8) for step in range(11)])
+    figure = figures.figure_a4_trajectory({"First model": {"fear": images, "sad": images}, "Second": {"fear": images[:4]}},
+                                          columns=5)
+    texts = all_texts(figure)
+    assert all(text in texts for text in ("First model", "Second", "Fear", "Sad", "noise", "step 10", "step 3"))
+    shown = [int(axes.images[0].get_array()[0, 0, 0]) for axes in figure.axes if axes.images]
+    assert shown == [0, 40, 100, 160, 200] * 2 + [0, 20, 40, 60]
+
+
+def test_the_guidance_figure_names_both_axes_the_prompt_and_each_generator():
+    grid = np.arange(6, dtype=np.uint8).reshape(2, 3, 1, 1, 1) * np.ones((1, 1, 8, 8, 3), np.uint8)
+    figure = figures.figure_a4_guidance({"First model": grid, "Second": grid}, guidance_scales=[1.0, 7.5], steps=[1, 4, 9],
+                                        prompt="A man's face")
+    texts = all_texts(figure)
+    assert all(text in texts for text in ("guidance scale", "steps", "7.5", "A man's face", "First model", "Second"))
+    shown = [int(axes.images[0].get_array()[0, 0, 0]) for axes in figure.axes if axes.images]
+    assert shown == [0, 1, 2, 3, 4, 5] * 2

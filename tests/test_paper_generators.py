@@ -13,6 +13,7 @@ from fer_utils.errors import CompanionError
 from fer_utils.generators.identity import digest, identity
 from fer_utils.generators.loading import load_generator, revision
 from fer_utils.generators.prompt_embeddings import PromptEmbeddings
+from fer_utils.generators.schedulers import DIFFUSION, FLOW, exchange_scheduler
 from fer_utils.generators.settings import check_generators
 from fer_utils.profiles import load_profile
 from fer_utils.prompts import prompt_table
@@ -71,6 +72,19 @@ def test_another_scheduler_takes_over_the_models_settings(paper, generator, name
         assert other.scheduler.config.prediction_type == "v_prediction" and other.scheduler.config.beta_end == 0.012
     else:
         assert other.scheduler.config.use_flow_sigmas and other.scheduler.config.flow_shift == 3.0
+
+
+@pytest.mark.parametrize(("generator", "names"), [("sd2", DIFFUSION), ("sd3", FLOW)])
+def test_every_scheduler_offered_makes_an_image_again_from_its_seed_alone(generator, names):
+    pipeline = load_generator(generator, load_profile("demo"))
+    own, settings = pipeline.scheduler, {"negative_prompt": "", "steps": 3, "guidance_scale": 4.0, "size": 64}
+    for name in names:
+        pipeline.scheduler = own
+        exchange_scheduler(pipeline, name)
+        together = synthesis.generate(pipeline, TEXTS[:2], seeds=[5, 6], **settings)
+        alone = synthesis.generate(pipeline, TEXTS[1:2], seeds=[6], **settings)
+        assert np.abs(together[1].astype(int) - alone[0]).max() <= 2, name
+        assert together.std() > 20, name
 
 
 @pytest.mark.parametrize("generator", ["sd2", "sd3"])

@@ -109,6 +109,17 @@ def test_a_trajectory_starts_at_the_schedulers_own_amount_of_noise(random_models
     images = trajectory(pipeline, TEXTS[0], 5, negative_prompt="cartoon", **SETTINGS)
     final = generate(pipeline, TEXTS[:1], negative_prompt="cartoon", seeds=[5], **SETTINGS)
     assert np.abs(images[-1].astype(int) - final[0]).max() <= 1      # the noise of each step is the image's own too
+    noise = pipeline.scheduler.init_noise_sigma * torch.randn((1, 4, 8, 8), generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        pixels = pipeline.vae.decode(noise / pipeline.vae.config.scaling_factor).sample[0].permute(1, 2, 0)
+    assert np.abs(images[0] - (127.5 + 127.5 * pixels.numpy()).clip(0, 255)).max() <= 1
+
+
+def test_a_trajectory_undoes_the_shift_of_the_latents(random_models):
+    pipeline = load_generator("sd3", load_profile("demo", [f"generators.sd3.model={random_models['sd3']}"]))
+    pipeline.vae.register_to_config(shift_factor=2.0)
+    final = generate(pipeline, TEXTS[:1], negative_prompt="", seeds=[5], **SETTINGS)
+    assert np.abs(trajectory(pipeline, TEXTS[0], 5, **SETTINGS)[-1].astype(int) - final[0]).max() <= 1
 
 
 def test_a_guidance_grid_holds_one_image_for_each_scale_and_number_of_steps(shipped):

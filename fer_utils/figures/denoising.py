@@ -5,7 +5,7 @@ import textwrap
 import numpy as np
 from matplotlib.figure import Figure
 
-from fer_utils.figures.style import EMOTION_TITLES, FAINT, PAGE, bare, new_figure, show_face, styled
+from fer_utils.figures.style import EMOTION_TITLES, PAGE, bare, new_figure, show_face, styled
 
 
 @styled
@@ -17,14 +17,16 @@ def figure_a4_trajectory(trajectories: dict[str, dict[str, np.ndarray]], *, colu
         columns: pictures a row at most, evenly spaced over the steps, first and last always shown.
     """
     rows = [len(emotions) for emotions in trajectories.values()]
-    side = (PAGE - 0.7) / columns
-    figure = new_figure(PAGE, sum(rows) * side + 0.45 * len(rows) + 0.1)
+    longest = max(len(images) for emotions in trajectories.values() for images in emotions.values())
+    columns = min(columns, longest)
+    side = min(1.2, (PAGE - 0.7) / columns)
+    figure = new_figure(0.7 + side * columns, sum(rows) * side + 0.45 * len(rows) + 0.1)
     blocks = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=[0.45 + side * count for count in rows])
     for block, (title, emotions) in zip(blocks[:, 0], trajectories.items()):
         panels = block.subplots(len(emotions), columns, squeeze=False)
         block.suptitle(title, size=8)
-        for row, (emotion, images) in zip(panels, emotions.items()):
-            _draw_steps(row, images, named=row is panels[0])
+        for place, (row, (emotion, images)) in enumerate(zip(panels, emotions.items())):
+            _draw_steps(row, images, named=place == 0)
             row[0].set_ylabel(EMOTION_TITLES[emotion], rotation=0, ha="right", va="center")
     return figure
 
@@ -41,8 +43,8 @@ def figure_a4_guidance(grids: dict[str, np.ndarray], *, guidance_scales: list[fl
     width = PAGE / max(len(grids), 2)     # one alone fills half a page
     side = (width - 0.55) / len(steps)
     figure = new_figure(width * len(grids), side * len(guidance_scales) + 0.8)
-    figure.suptitle("\n".join(textwrap.wrap(f"“{prompt}”", int(22 * width))), size=8)
-    for place, (block, (title, grid)) in enumerate(zip(np.ravel(figure.subfigures(1, len(grids))), grids.items())):
+    figure.suptitle("\n".join(textwrap.wrap(f"“{prompt}”", int(17 * width))), size=8)
+    for block, (title, grid) in zip(np.ravel(figure.subfigures(1, len(grids))), grids.items()):
         panels = block.subplots(len(guidance_scales), len(steps), squeeze=False)
         for row, scale, images in zip(panels, guidance_scales, grid):
             for axes, image in zip(row, images):
@@ -52,8 +54,7 @@ def figure_a4_guidance(grids: dict[str, np.ndarray], *, guidance_scales: list[fl
             axes.set_xlabel(f"{count}", labelpad=2)
         block.suptitle(title, size=7.5)
         block.supxlabel("steps", size=7.5)
-        if place == 0:
-            block.supylabel("guidance scale", size=7.5)
+        block.supylabel("guidance scale", size=7.5)
     return figure
 
 
@@ -65,4 +66,4 @@ def _draw_steps(row, images: np.ndarray, *, named: bool) -> None:
     for axes, step in zip(row, shown):
         show_face(axes, images[step])
         if named:
-            axes.set_title("noise" if step == 0 else f"step {step}", size=6.5, color=FAINT if step < last else None)
+            axes.set_title("noise" if step == 0 else f"step {step}", size=6.5)

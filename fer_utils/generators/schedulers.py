@@ -32,8 +32,9 @@ def exchange_scheduler(pipeline, name: str) -> None:
     """Give the pipeline the scheduler ``name``, built from the settings of its own."""
     import diffusers
 
-    own = pipeline.scheduler.config
-    flow = {}
+    own, more = pipeline.scheduler.config, {}
     if type(pipeline.scheduler).__name__.startswith("FlowMatch") and not name.startswith("FlowMatch"):
-        flow = {"use_flow_sigmas": True, "prediction_type": "flow_prediction", "flow_shift": own.get("shift", 1.0)}
-    pipeline.scheduler = getattr(diffusers, name).from_config(own, **flow)
+        more = {"use_flow_sigmas": True, "prediction_type": "flow_prediction", "flow_shift": own.get("shift", 1.0)}
+    if name == "PNDMScheduler":
+        more = {"skip_prk_steps": True}     # as Stable Diffusion uses it; otherwise under four steps are an error
+    pipeline.scheduler = getattr(diffusers, name).from_config(own, **more)

@@ -42,7 +42,7 @@ def _latents(pipeline: DiffusionPipeline, prompt: str, seed: int, *, negative_pr
         seen.append(tensors["latents"].cpu())
         return tensors
 
-    generator = torch.Generator("cpu").manual_seed(seed)
+    generator = torch.Generator("cpu").manual_seed(int(seed))
     noise = _noise(pipeline, size, generator)
     pipeline(**text_arguments(pipeline, [prompt], negative_prompt), num_inference_steps=steps, latents=noise,
              guidance_scale=guidance_scale, height=size, width=size, generator=[generator], output_type="latent",
