@@ -1,20 +1,43 @@
 """Synthesis with tiny models of random weights: real pipelines, real folders, kills in mid-run."""
 
 import hashlib
+import json
+import os
+import subprocess
+import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from PIL import Image
+from torchvision.datasets import ImageFolder
 
 from drawn_images import generate
-from fer_utils import synthesis
+from fer_utils import cli, synthesis
+from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
 from fer_utils.generators import tiny_models as tiny
 from fer_utils.generators.loading import load_generator
 from fer_utils.generators.making import save_half
 from fer_utils.profiles import load_profile
 from fer_utils.prompts import prompt_table
-from fer_utils.synthesis.shards import shard_files
+from fer_utils.synthesis import remake as remaking
+from fer_utils.synthesis.export import export_pool
+from fer_utils.synthesis.guards import pixel_hash
+from fer_utils.synthesis.plan import plan_lines, plan_pool
+from fer_utils.synthesis.shards import how_made, read_shard, shard_files, write_shard
+
+KILLED_RUN = """
+import json
+from fer_utils.profiles import load_profile
+from fer_utils.prompts import prompt_table
+from fer_utils.synthesis import make_pool
+profile = load_profile("smoke", {overrides})
+made = make_pool(prompt_table({{"disgust": 9, "happy": 7}}, profile), profile,
+                 on_progress=lambda done, total: print(done, flush=True))
+print(json.dumps(dict(zip(made["id"], made["sha256"]))))
+"""
 
 
 @pytest.fixture(scope="session")
@@ -128,3 +151,131 @@ def test_a_model_that_is_neither_folder_nor_hub_id_is_an_error(project):
 def test_a_generator_that_was_to_be_trained_here_and_was_not_says_how(project):
     with pytest.raises(CompanionError, match="train-generators"):
         load_generator("sd3", load_profile("fer2013"))
+
+
+def test_a_killed_run_loses_at_most_a_batch_and_ends_in_the_same_pool(folders, tmp_path, profile, prompts):
+    whole = hashes(synthesis.make_pool(prompts, profile))
+    root = tmp_path / "killed"
+    script = KILLED_RUN.format(overrides=list(profile.overrides))
+    before = 0
+    for lines in (3, 1):
+        run = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True,
+                               env=os.environ | {"FER_ROOT": str(root)})
+        done = [int(run.stdout.readline()) for _ in range(lines)]
+        run.kill()
+        run.wait()
+        assert done[0] >= before, "what an earlier run finished counts as done"
+        before = done[-1]
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True,
+                         env=os.environ | {"FER_ROOT": str(root)})
+    assert json.loads(run.stdout.splitlines()[-1]) == whole
+    assert not [path for path in root.rglob(".*") if path.is_file()], "no partial or temporary file is left"
+
+
+def test_changing_the_batch_size_changes_no_row_and_hardly_a_pixel(folders, prompts, profile, monkeypatch):
+    pools = []
+    for size in (1, 16):
+        run = load_profile("smoke", [*profile.overrides, f"generators.sd2.batch_size={size}",
+                                     f"generators.sd3.batch_size={size}", "synthesis.shard_size=100"])
+        synthesis.make_pool(prompts, run)
+        pools.append(synthesis.load_pool(run))
+    (one, rows), (many, other_rows) = pools
+    assert rows.drop(columns="sha256").equals(other_rows.drop(columns="sha256"))
+    assert (np.abs(one.images.astype(int) - many.images) <= 2).mean() >= 0.999
+
+
+def test_images_equal_across_shards_are_told_apart_by_another_seed(profile, prompts):
+    twice = prompts.copy()
+    first, last = twice.index[twice["generator"] == "sd2"][[0, -1]]
+    twice.loc[last, ["prompt", "seed"]] = twice.loc[first, ["prompt", "seed"]]
+    manifest = synthesis.make_pool(twice, profile).set_index("id")
+    changed = manifest[manifest["rejected"] != ""]
+    assert changed["rejected"].tolist() == ["duplicate"] and changed["attempt"].tolist() == [1]
+    assert not manifest["sha256"].duplicated().any()
+    assert synthesis.make_pool(twice, profile).set_index("id").equals(manifest)
+
+
+def test_a_shard_says_on_what_it_was_made(profile, prompts):
+    synthesis.make_pool(prompts, profile)
+    made = [how_made(path) for path in shard_files(profile)]
+    assert {one["device"] for one in made} == {"cpu"} and max(one["batch_size"] for one in made) == 4
+
+
+def test_where_memory_runs_out_the_batch_is_halved_and_the_pool_is_the_same(profile, prompts, monkeypatch):
+    whole = hashes(synthesis.make_pool(prompts, profile))
+    for path in shard_files(profile):
+        path.unlink()
+    draw = synthesis.Renderer.draw
+
+    def short_of_memory(self, texts, seeds):
+        if len(texts) > 2:
+            raise torch.OutOfMemoryError("out of memory")
+        return draw(self, texts, seeds)
+    monkeypatch.setattr(synthesis.Renderer, "draw", short_of_memory)
+    made = hashes(synthesis.make_pool(prompts, profile))
+    assert made.keys() == whole.keys()
+    assert max(how_made(path)["batch_size"] for path in shard_files(profile)) == 2
+
+
+def test_a_full_disk_is_noticed_before_anything_is_drawn(profile, prompts, monkeypatch):
+    monkeypatch.setattr("fer_utils.synthesis.pool.free_bytes", lambda folder: 1000)
+    with pytest.raises(CompanionError, match="16 more images need .* GB free. Free some"):
+        synthesis.make_pool(prompts, profile)
+    assert not profile.paths.pool.exists()
+
+
+def test_every_image_of_the_pool_can_be_made_again(profile, prompts):
+    synthesis.make_pool(prompts, profile)
+    found = remaking.as_table(remaking.remake(remaking.some_ids(6, profile), profile))
+    assert len(found) == 6 and found["matches"].all()
+
+
+def test_an_image_that_was_tampered_with_does_not_match(profile, prompts):
+    synthesis.make_pool(prompts, profile)
+    path = shard_files(profile)[0]
+    images, rows = read_shard(path)
+    images[0, :8] = 255 - images[0, :8]
+    write_shard(path, images, rows, {})
+    assert not remaking.remake([rows["id"].iloc[0]], profile)[0].matches
+
+
+def test_an_image_of_another_generator_is_not_compared_with_this_one(profile, prompts, monkeypatch):
+    monkeypatch.setattr(type(profile), "run_name", "smoke-same")
+    synthesis.make_pool(prompts, profile)
+    other = load_profile("smoke", [*profile.overrides, "generators.sd2.steps=3"])
+    name = prompts.loc[prompts["generator"] == "sd2", "id"].iloc[0]
+    with pytest.raises(CompanionError, match=f"{name} was made by another sd2.*steps was 2 and is 3"):
+        remaking.remake([name], other)
+
+
+def test_an_id_that_is_not_in_the_pool_is_named(profile, prompts):
+    synthesis.make_pool(prompts, profile)
+    with pytest.raises(CompanionError, match="no image 'fear-000000'.*16 ids run from disgust-000000 to happy-000006"):
+        remaking.remake(["fear-000000"], profile)
+
+
+def test_the_exported_pool_is_read_by_torchvision_with_its_metadata(profile, prompts, tmp_path):
+    manifest = synthesis.make_pool(prompts, profile)
+    assert export_pool(tmp_path / "out", profile) == 16
+    read = ImageFolder(tmp_path / "out", allow_empty=True)
+    assert len(read) == 16 and read.classes == list(EMOTIONS)
+    metadata = pd.read_csv(tmp_path / "out" / "metadata.csv").set_index("id")
+    assert metadata.loc[manifest["id"], "prompt"].tolist() == manifest["prompt"].tolist()
+    with Image.open(tmp_path / "out" / metadata["file_name"].iloc[0]) as image:
+        assert pixel_hash(np.asarray(image)) == metadata["sha256"].iloc[0]
+    with pytest.raises(CompanionError, match="is there already"):
+        export_pool(tmp_path / "out", profile)
+
+
+def test_the_papers_pool_is_planned_without_data_or_network(project):
+    plan = plan_pool(load_profile("paper"))
+    assert plan.total == 93_010 and plan.separate == 169_020
+    assert plan.counts.sum().to_dict() == {"sd2": 46_506, "sd3": 46_504} and sum(plan.left.values()) == 93_010
+    lines = "\n".join(plan_lines(load_profile("paper"), rates={"sd2": 2.0, "sd3": 1.0}, price=3.0))
+    assert "93,010 images" in lines and "169,020" in lines and "hours" in lines and "money" in lines
+
+
+def test_a_plan_that_the_disk_cannot_hold_is_refused(project, monkeypatch, capsys):
+    monkeypatch.setattr("fer_utils.synthesis.plan.free_bytes", lambda folder: 10_000_000)
+    assert cli.main(["plan", "--profile", "paper", "--rate", "sd2=1", "--rate", "sd3=1"]) == 2
+    assert "93,010 images need" in capsys.readouterr().err

@@ -83,6 +83,11 @@ def _takes(pipeline, argument: str) -> bool:
 
 def _load_model(generator: str, profile: Profile) -> DiffusionPipeline:
     from diffusers import DiffusionPipeline   # here, because it takes seconds and most readers of the pool load no model
+    from diffusers.utils.logging import disable_progress_bar
+    from transformers.utils import logging as transformers_logging
+
+    disable_progress_bar()                       # a bar for each component of a model is no news to a reader
+    transformers_logging.disable_progress_bar()
 
     address = model_address(generator, profile)
     commit = {"revision": getattr(profile.generators, generator).revision or None}

@@ -17,11 +17,13 @@ from fer_utils.generators.settings import check_generator
 from fer_utils.profiles import Profile
 from fer_utils.synthesis.guards import draw_sound, pixel_hash
 from fer_utils.synthesis.rendering import Renderer
-from fer_utils.synthesis.shards import (partial_path, plan_shards, read_manifest, read_shard, read_shards, shard_path,
-                                        write_shard)
+from fer_utils.synthesis.shards import (MANIFEST_COLUMNS, partial_path, plan_shards, read_manifest, read_shard,
+                                        read_shards, shard_path, write_shard)
 
 BYTES_PER_ROW = 1_000
 """Of the manifest, generously: a prompt, a negative prompt, three digests."""
+
+_NOTHING = (None, pd.DataFrame(columns=list(MANIFEST_COLUMNS)))
 
 OnProgress = Callable[[int, int], None]
 
@@ -86,8 +88,9 @@ def make_shard(name: str, rows: pd.DataFrame, renderer: Renderer, *, held_out: H
                           held_out=held_out, correlation=profile.gate.correlation)
 
     for batch, (drawn, drawn_rows) in with_halving(draw, left, renderer.settings.batch_size):
-        images = drawn if images is None else np.concatenate([images, drawn])
-        made = pd.concat([made, drawn_rows.assign(**renderer.made_with)], ignore_index=True)
+        drawn_rows = drawn_rows.assign(**renderer.made_with)[list(MANIFEST_COLUMNS)]
+        images = np.concatenate([images, drawn]) if len(made) else drawn
+        made = pd.concat([made, drawn_rows], ignore_index=True) if len(made) else drawn_rows
         batch_size = max(batch_size, len(batch))
         write_shard(partial, images, made, {})
         on_batch(len(batch))
@@ -154,11 +157,11 @@ def _continued(partial: Path, rows: pd.DataFrame) -> tuple[np.ndarray | None, pd
     """What the partial file holds of a shard: the first of its rows, in order; nothing where it can't be read."""
     try:
         images, made = read_shard(partial)
-    except (CompanionError, OSError):
-        return None, pd.DataFrame({"sha256": []})
+    except CompanionError:
+        return _NOTHING
     whole = made["id"].tolist() == rows["id"].iloc[:len(made)].tolist()
     sound = whole and [pixel_hash(image) for image in images] == made["sha256"].tolist()
-    return (images, made) if sound else (None, pd.DataFrame({"sha256": []}))
+    return (images, made) if sound else _NOTHING
 
 
 def _how(renderer: Renderer, batch_size: int, seconds: float) -> dict:
