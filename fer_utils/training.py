@@ -36,7 +36,8 @@ STANDARD_DEVIATION = (0.229, 0.224, 0.225)
 
 
 def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: int, folder: Path,
-                on_epoch: Callable[[dict], None] | None = None) -> pd.DataFrame:
+                on_epoch: Callable[[dict], None] | None = None, class_weights: Tensor | None = None,
+                images_per_epoch: int | None = None) -> pd.DataFrame:
     """One row per epoch: epoch, learning_rate, train_loss, train_accuracy, validation_loss,
     validation_accuracy (accuracies in %), images (trained on in that epoch), seconds.
 
@@ -44,6 +45,12 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
     that a folder with a history is a finished run. ``on_epoch`` is called with each row as a dict. The same
     seed on the same machine gives the same weights. Training figures are averages over the epoch, with
     dropout; validation figures are taken after it, without. A diverged run raises CompanionError.
+
+    Args:
+        class_weights: [7], what an image of each class counts in the training loss (``image_weights``); the
+            validation loss is never weighted, so that runs with and without weights are selected alike.
+        images_per_epoch: train on that many images an epoch, the set being repeated (``epoch_order``); its length
+            if not given.
     """
     settings, device = profile.training, choose_device(profile.run.device)
     _check_sizes(train, validation, settings.batch_size)
@@ -61,15 +68,18 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
         generator = torch.Generator().manual_seed(seed)   # order and flips; dropout draws from the global one
         train_tensors = as_tensors(train, model.image_size, device)
         validation_tensors = as_tensors(validation, model.image_size, device)
+        weights = None if class_weights is None else image_weights(class_weights, train_tensors[1])
         for epoch in range(1, settings.max_epochs + 1):
             started = time.perf_counter()
             learning_rate = optimizer.param_groups[0]["lr"]
-            train_loss, train_accuracy = train_epoch(model, optimizer, train_tensors, settings, generator)
+            order = epoch_order(len(train), images_per_epoch, generator)
+            train_loss, train_accuracy = train_epoch(model, optimizer, train_tensors, settings, generator,
+                                                     order=order, class_weights=weights)
             loss, accuracy = validate(model, validation_tensors, settings)
             history.append({"epoch": epoch, "learning_rate": learning_rate,
                             "train_loss": train_loss, "train_accuracy": train_accuracy,
                             "validation_loss": loss, "validation_accuracy": accuracy,
-                            "images": len(train), "seconds": time.perf_counter() - started})
+                            "images": len(order), "seconds": time.perf_counter() - started})
             _check_finite(history[-1], settings.learning_rate)
             if on_epoch is not None:
                 on_epoch(history[-1])
@@ -85,10 +95,10 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
     return _write_csv(pd.DataFrame(history), Path(folder) / HISTORY)
 
 
-def train_epoch(model, optimizer, tensors: tuple[Tensor, Tensor], settings, generator) -> tuple[float, float]:
-    """One pass over the training set in a new random order: mean loss and accuracy in %."""
+def train_epoch(model, optimizer, tensors: tuple[Tensor, Tensor], settings, generator, *, order: Tensor,
+                class_weights: Tensor | None = None) -> tuple[float, float]:
+    """One pass over the images at ``order``: mean (weighted) loss and accuracy in %."""
     images, labels = tensors
-    order = torch.randperm(len(labels), generator=generator)
     total = torch.zeros(2, device=labels.device)
     model.train()
     for index in batches(order, settings.batch_size):
@@ -97,12 +107,13 @@ def train_epoch(model, optimizer, tensors: tuple[Tensor, Tensor], settings, gene
             batch = flip_half(batch, generator)
         with autocast(batch.device, settings.precision):
             logits = model(normalise(batch))
-            loss = cross_entropy(logits, target)
+            # sum / images, not PyTorch's weighted mean: an image's weight must not depend on the batch it falls in.
+            loss = cross_entropy(logits, target, weight=class_weights, reduction="sum") / len(target)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         total += torch.stack([loss.detach() * len(target), (logits.argmax(1) == target).sum()])
-    return total[0].item() / len(labels), 100 * total[1].item() / len(labels)
+    return total[0].item() / len(order), 100 * total[1].item() / len(order)
 
 
 @torch.no_grad()
@@ -180,6 +191,27 @@ def batches(order: Tensor, batch_size: int) -> Iterator[Tensor]:
     if len(pieces) > 1 and len(pieces[-1]) == 1:
         pieces[-2:] = [torch.cat(pieces[-2:])]
     yield from pieces
+
+
+def epoch_order(count: int, wanted: int | None, generator: torch.Generator) -> Tensor:
+    """Positions of one epoch's images: the whole set in random order, or, with ``wanted``, the set again and again,
+    each time in a new order, cut after that many (a set trained for as many updates as a larger one)."""
+    if wanted is not None and wanted < 2:
+        raise CompanionError(f"images_per_epoch must be at least 2 (a batch), found {wanted}.")
+    passes = 1 if wanted is None else -(-wanted // count)
+    return torch.cat([torch.randperm(count, generator=generator) for _ in range(passes)])[:wanted]
+
+
+def image_weights(class_weights: Tensor, labels: Tensor) -> Tensor:
+    """``class_weights`` [7] scaled so that the images of ``labels`` weigh 1 on average: only the balance between
+    classes changes, neither the size of the loss nor what a learning rate means. CompanionError if they are not
+    seven finite numbers, none negative, at least one class present having more than 0."""
+    weights = torch.as_tensor(class_weights, dtype=torch.float32, device=labels.device)
+    valid = weights.shape == (len(EMOTIONS),) and bool(torch.isfinite(weights).all() and (weights >= 0).all())
+    if not valid or weights[labels].sum() == 0:
+        raise CompanionError(f"class_weights must be {len(EMOTIONS)} finite numbers of 0 or more, one for each of "
+                             f"{', '.join(EMOTIONS)}, not all 0; found {weights.tolist()}.")
+    return weights / weights[labels].mean()
 
 
 def autocast(device: torch.device, precision: str):
