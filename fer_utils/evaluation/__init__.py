@@ -1,0 +1,27 @@
+"""What the predictions on the test sets amount to: Tables III and IV, Figure 4 (section V of the paper), and how far
+each number can be trusted.
+
+- ``predictions``: what stage 5 left, one row per test image and run.
+- ``accuracy``:    Tables III and IV with Wilson intervals.
+- ``comparison``:  one level against another on the same images: paired bootstrap, McNemar's test, Holm's correction.
+- ``bootstrap``:   the resampling behind every interval that is not Wilson's.
+- ``confusion``:   which emotions are taken for which.
+"""
+
+from fer_utils.evaluation.accuracy import (
+    OVERALL,
+    PAPER,
+    TABLE_4_ROWS,
+    class_accuracy,
+    printed_precision,
+    table_3,
+    table_4,
+    wilson_interval,
+)
+from fer_utils.evaluation.comparison import compare
+from fer_utils.evaluation.confusion import confusion_counts, confusion_rates
+from fer_utils.evaluation.predictions import all_predictions, expected_runs, missing_runs, read_predictions
+
+__all__ = ["OVERALL", "PAPER", "TABLE_4_ROWS", "all_predictions", "class_accuracy", "compare", "confusion_counts",
+           "confusion_rates", "expected_runs", "missing_runs", "printed_precision", "read_predictions", "table_3",
+           "table_4", "wilson_interval"]
