@@ -4,6 +4,7 @@ import shlex
 
 import pandas as pd
 
+from fer_utils.controls import trained_sets
 from fer_utils.datasets import dataset_info
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError, nearest
@@ -12,13 +13,13 @@ from fer_utils.training import PREDICTIONS
 
 
 def expected_runs(dataset: str, profile: Profile, *, levels=None) -> list[tuple[str, int]]:
-    """(level, seed) of every run the profile asks for, or of the given ``levels`` of it."""
-    known = profile.balancing.levels
+    """(level, seed) of every run of a level of the profile, or of the given ``levels``, which may be controls."""
+    known = dict(trained_sets(profile))
     for level in levels or ():
         if level not in known:
-            raise CompanionError(f"Level '{level}' is not in balancing.levels: {nearest(level, known)}")
+            raise CompanionError(f"Level '{level}' is not in balancing.levels or controls.names: {nearest(level, known)}")
     dataset_info(dataset)
-    return [(level, seed) for level in (levels or known) for seed in profile.training.seeds]
+    return [(level, seed) for level in (levels or profile.balancing.levels) for seed in known[level]]
 
 
 def missing_runs(dataset: str, profile: Profile, *, levels=None) -> list[tuple[str, int]]:
@@ -30,7 +31,7 @@ def missing_runs(dataset: str, profile: Profile, *, levels=None) -> list[tuple[s
 def read_predictions(dataset: str, profile: Profile, *, levels=None) -> pd.DataFrame:
     """One row per test image and run: dataset, level, seed, id, emotion, predicted, p_anger ... p_surprise.
 
-    Covers every level and seed of the profile, or only the given ``levels``. Raises CompanionError listing
+    Covers every level and seed of the profile, or only the given ``levels`` or controls. Raises CompanionError listing
     every run that is missing, and the command that makes them.
     """
     missing = missing_runs(dataset, profile, levels=levels)
