@@ -17,6 +17,8 @@ from fer_utils.datasets import dataset_info
 from fer_utils.evaluation import wilson_interval
 from fer_utils.paths import atomic_write
 from fer_utils.profiles import Profile
+from fer_utils.tables.evaluation import (SIGNIFICANT, p_value, table_a6_comparison, table_a6_confusion, table_a6_subsets,
+                                         table_a6_summary, verdict)
 from fer_utils.tables.text import escape_markdown, latex_table, markdown_table
 
 FORMATS = ("csv", "md", "tex")
