@@ -12,6 +12,7 @@ from fer_utils.controls import CONTROLS, RATIO_SWEEP, chosen_controls, set_title
 from fer_utils.datasets import dataset_info
 from fer_utils.evaluation import OVERALL, all_predictions, class_accuracy, compare
 from fer_utils.profiles import Profile
+from fer_utils.tables import verdict
 from fer_utils.training import HISTORY, batches
 
 OVERSAMPLING = "oversampling"
@@ -27,8 +28,8 @@ def control_results(profile: Profile) -> pd.DataFrame:
         faces: images an epoch; synthetic: synthetic faces in the set; updates: optimizer steps of a run, mean over seeds.
         n (test images), seeds, accuracy (mean over seeds), sd (over seeds), low, high (Wilson interval).
         to_original (difference), to_original_low, to_original_high, to_original_p, to_original_p_holm: the row against
-            Original, as ``evaluation.compare`` gives them. to_oversampling, ...: the same against oversampling; empty
-            without it.
+            Original, as ``evaluation.compare`` gives them, and to_original_reading ('better', 'worse' or 'open').
+            to_oversampling, ...: the same against oversampling; empty without it.
     """
     controls = chosen_controls(profile)
     if not controls:
@@ -80,11 +81,12 @@ def _updates(images: pd.Series, profile: Profile) -> int:
 
 def _against(reference: str, predictions: pd.DataFrame, names: list[str], profile: Profile) -> pd.DataFrame:
     name = f"to_{reference}"
-    columns = {"difference": name} | {column: f"{name}_{column}" for column in ("low", "high", "p", "p_holm")}
+    columns = {"difference": name} | {column: f"{name}_{column}" for column in ("low", "high", "p", "p_holm", "reading")}
     if reference not in names:
         return pd.DataFrame(columns=["dataset", "control", *columns.values()])
     others = [other for other in names if other != reference]
     found = compare(predictions, profile, reference=reference, levels=others).rename(columns={"level": "control"})
+    found["reading"] = [verdict(row) for row in found.to_dict("records")]
     return found[["dataset", "control", *columns]].rename(columns=columns)
 
 
@@ -100,11 +102,13 @@ def _sentences(rows: pd.DataFrame, profile: Profile) -> str:
 
 
 def _synthesis(level: pd.Series, oversampling: pd.Series) -> str:
-    """Whether synthesis beats oversampling, by the interval of their difference."""
-    low, high = level["to_oversampling_low"], level["to_oversampling_high"]
-    verdict = ("better than" if low > 0 else "worse than" if high < 0 else "not told apart from")
-    return (f"Repeated real faces change it by {_points(oversampling)}: the synthetic faces are **{verdict}** repeated ones, "
-            f"a difference of {level['to_oversampling']:+.1f} points [{low:+.1f}, {high:+.1f}].")
+    """Whether synthesis beats oversampling, by the reading of their difference that every comparison here has."""
+    found = {"better": "The synthetic faces are **better than** repeated real ones", "open": "Whether synthetic or "
+             "repeated real faces are better is **left open**",
+             "worse": "The synthetic faces are **worse than** repeated real ones"}[level["to_oversampling_reading"]]
+    return (f"Repeated real faces change it by {_points(oversampling)}. {found}: the difference is "
+            f"{level['to_oversampling']:+.1f} points [{level['to_oversampling_low']:+.1f}, "
+            f"{level['to_oversampling_high']:+.1f}].")
 
 
 def _points(row: pd.Series) -> str:

@@ -85,16 +85,29 @@ def read_verdict(path: Path) -> Verdict:
 
 def copies(candidates: FaceSet, held_out: list[FaceSet], *, correlation: float) -> Verdict:
     """Each candidate that copies a held-out face, with the most certain of the faces it copies."""
+    pairs, faces, references = _copy_pairs(candidates, held_out, correlation)
+    order = pairs["kind"].map(KINDS.index)
+    best = pairs.assign(order=order).sort_values(["first", "order", "correlation", "second"],
+                                                 ascending=[True, True, False, True]).drop_duplicates("first")
+    return Verdict(_named(best, faces, references), len(candidates), len(references))
+
+
+def copied(candidates: FaceSet, held_out: FaceSet, *, correlation: float) -> np.ndarray:
+    """Whether each held-out face has a copy among the candidates, bool [N]: all of them, where a ``Verdict`` names only
+    the most certain face for each candidate."""
+    pairs, _, _ = _copy_pairs(candidates, [held_out], correlation)
+    return np.isin(np.arange(len(held_out)), pairs["second"].to_numpy())
+
+
+def _copy_pairs(candidates: FaceSet, held_out: list[FaceSet], correlation: float) -> tuple[pd.DataFrame, FaceSet, FaceSet]:
+    """Every pair of a candidate (first) and a held-out face (second) that it copies, and both sets as they were compared."""
     if not 0.8 <= correlation <= 1:
         raise CompanionError(f"gate.correlation is {correlation}; it must lie between 0.8 and 1. Lower, different "
                              "people are taken for one; the default is 0.95.")
     references = concatenate(*(faces.resize(SIZE, channels=1) for faces in held_out))
     faces = candidates.resize(SIZE, channels=1)
-    pairs = pd.concat([_equal_pairs(faces, references), _alike_pairs(portraits(faces), portraits(references), correlation)])
-    order = pairs["kind"].map(KINDS.index)
-    best = pairs.assign(order=order).sort_values(["first", "order", "correlation", "second"],
-                                                 ascending=[True, True, False, True]).drop_duplicates("first")
-    return Verdict(_named(best, faces, references), len(candidates), len(references))
+    found = [_equal_pairs(faces, references), _alike_pairs(portraits(faces), portraits(references), correlation)]
+    return pd.concat(found), faces, references
 
 
 def refuse_copies(training: FaceSet, held_out: list[FaceSet], profile: Profile) -> None:

@@ -5,6 +5,9 @@ each number can be trusted.
 - ``accuracy``:    Tables III and IV with Wilson intervals.
 - ``comparison``:  one level against another on the same images: paired bootstrap, McNemar's test, Holm's correction.
 - ``bootstrap``:   the resampling behind every interval that is not Wilson's.
+- ``scoring``:     macro-F1, balanced accuracy, calibration error and Brier score of whole test sets.
+- ``calibration``: confidence against accuracy.
+- ``subsets``:     test faces without twins in the training set, and labels by a second opinion.
 - ``confusion``:   which emotions are taken for which.
 """
 
@@ -18,10 +21,14 @@ from fer_utils.evaluation.accuracy import (
     table_4,
     wilson_interval,
 )
+from fer_utils.evaluation.calibration import reliability
 from fer_utils.evaluation.comparison import compare
-from fer_utils.evaluation.confusion import confusion_counts, confusion_rates
+from fer_utils.evaluation.confusion import confusion_counts, confusion_rates, confusion_table
 from fer_utils.evaluation.predictions import all_predictions, expected_runs, missing_runs, read_predictions
+from fer_utils.evaluation.scoring import ACCURACY, BALANCED, BRIER, ECE, MACRO_F1, scores
+from fer_utils.evaluation.subsets import ALL, SECOND_OPINION, WITHOUT_TWINS, subset_accuracy
 
-__all__ = ["OVERALL", "PAPER", "TABLE_4_ROWS", "all_predictions", "class_accuracy", "compare", "confusion_counts",
-           "confusion_rates", "expected_runs", "missing_runs", "printed_precision", "read_predictions", "table_3",
-           "table_4", "wilson_interval"]
+__all__ = ["ACCURACY", "ALL", "BALANCED", "BRIER", "ECE", "MACRO_F1", "OVERALL", "PAPER", "SECOND_OPINION",
+           "TABLE_4_ROWS", "WITHOUT_TWINS", "all_predictions", "class_accuracy", "compare", "confusion_counts",
+           "confusion_rates", "confusion_table", "expected_runs", "missing_runs", "printed_precision",
+           "read_predictions", "reliability", "scores", "subset_accuracy", "table_3", "table_4", "wilson_interval"]

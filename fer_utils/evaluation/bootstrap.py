@@ -33,7 +33,14 @@ def seed_draws(seeds: int, profile: Profile) -> np.ndarray:
     return random.multinomial(seeds, np.full(seeds, 1 / seeds), size=profile.evaluation.resamples).astype(float)
 
 
-def percentile_interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
-    """The middle ``confidence`` of the resampled values, those that are unknown (nan) left out."""
-    low, high = np.nanquantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+def percentile_interval(value: float, resampled: np.ndarray, confidence: float) -> tuple[float, float]:
+    """The middle ``confidence`` of the resampled values, those that are unknown (nan) left out; ``value`` is not used."""
+    low, high = np.nanquantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+def basic_interval(value: float, resampled: np.ndarray, confidence: float) -> tuple[float, float]:
+    """The percentile interval mirrored at ``value``, and no lower than 0: for a number that can't be negative and grows by
+    chance, as it does from ``value`` to the resampled ones (Davison & Hinkley, "Bootstrap Methods", 1997, section 5.2)."""
+    low, high = percentile_interval(value, resampled, confidence)
+    return max(0.0, 2 * value - high), max(0.0, 2 * value - low)

@@ -11,9 +11,9 @@ import pandas as pd
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from fer_utils.errors import CompanionError, nearest
+from fer_utils.errors import CompanionError
 from fer_utils.evaluation.bootstrap import image_draws, percentile_interval, seed_draws
-from fer_utils.evaluation.predictions import check_same_test_set
+from fer_utils.evaluation.predictions import level_rows
 from fer_utils.profiles import Profile
 
 
@@ -38,7 +38,7 @@ def compare(predictions: pd.DataFrame, profile: Profile, *, reference: str = "or
             difference = 100 (b - c) / n.
         p: median over seeds of the exact McNemar test of that seed's pair of networks (the level's run of a seed with
             the reference's run of the same seed). A summary of those tests, which are in p_seed_<s>; twice the median
-            is a valid p-value whatever their dependence (Rueger 1978).
+            is a valid p-value whatever their dependence (Rüger, 1978).
         p_holm: ``p`` after Holm's correction over all rows of this table.
         b_seed_<s>, c_seed_<s>, p_seed_<s>: the same for each seed; empty where a row lacks the seed.
 
@@ -70,14 +70,10 @@ def holm(p_values) -> np.ndarray:
     return multipletests(np.asarray(p_values, float), method="holm")[1]
 
 
-def right_answers(rows: pd.DataFrame, dataset: str, level: str) -> pd.DataFrame:
+def right_answers(predictions: pd.DataFrame, dataset: str, level: str) -> pd.DataFrame:
     """Whether each run got each image right: bool, a row per image id (sorted), a column per seed (sorted)."""
-    found = rows[(rows["dataset"] == dataset) & (rows["level"] == level)]
-    if found.empty:
-        there = rows.loc[rows["dataset"] == dataset, "level"].unique()
-        raise CompanionError(f"No predictions for {dataset} {level}: {nearest(level, there)}")
-    check_same_test_set(found, dataset, level)
-    return found.assign(right=found["emotion"] == found["predicted"]).pivot(index="id", columns="seed", values="right")
+    rows = level_rows(predictions, dataset, level)
+    return rows.assign(right=rows["emotion"] == rows["predicted"]).pivot(index="id", columns="seed", values="right")
 
 
 def _compared(rows, dataset: str, level: str, reference: str, profile: Profile) -> dict:
@@ -104,7 +100,7 @@ def _interval(gains: np.ndarray, profile: Profile) -> tuple[float, float]:
     n, seeds = gains.shape
     by_seed = np.concatenate([weights @ gains for weights in image_draws(n, profile)])
     drawn = (by_seed * seed_draws(seeds, profile)).sum(axis=1) / (n * seeds)
-    return percentile_interval(100 * drawn, profile.evaluation.confidence)
+    return percentile_interval(100 * gains.mean(), 100 * drawn, profile.evaluation.confidence)
 
 
 def _other_levels(predictions, dataset: str, reference: str, profile: Profile) -> list[str]:

@@ -51,6 +51,19 @@ def all_predictions(profile: Profile, *, levels=None) -> pd.DataFrame:
                      ignore_index=True)
 
 
+def level_rows(predictions: pd.DataFrame, dataset: str, level: str) -> pd.DataFrame:
+    """The rows of one level, sorted by seed and then by image, so that a column reshapes to [seeds, images].
+
+    Raises CompanionError where there are none, and unless every run was tested on the same images, once each.
+    """
+    rows = predictions[(predictions["dataset"] == dataset) & (predictions["level"] == level)]
+    if rows.empty:
+        found = predictions[["dataset", "level"]].drop_duplicates().agg(" ".join, axis=1)
+        raise CompanionError(f"No predictions for {dataset} {level}; there are: {', '.join(found)}.")
+    check_same_test_set(rows, dataset, level)
+    return rows.sort_values(["seed", "id"], kind="stable")
+
+
 def check_same_test_set(rows: pd.DataFrame, dataset: str, level: str) -> None:
     """CompanionError unless every run of a level was tested on the same images, once each."""
     sets = rows.groupby("seed")["id"].agg(frozenset)

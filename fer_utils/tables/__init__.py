@@ -18,11 +18,9 @@ from fer_utils.evaluation import wilson_interval
 from fer_utils.paths import atomic_write
 from fer_utils.profiles import Profile
 from fer_utils.tables.controls import control_sets, table_a2_controls
+from fer_utils.tables.evaluation import (SIGNIFICANT, p_value, table_a6_comparison, table_a6_confusion, table_a6_subsets,
+                                         table_a6_summary, verdict)
 from fer_utils.tables.text import escape_markdown, latex_table, markdown_table
-
-__all__ = ["FORMATS", "accuracy_changes", "control_sets", "save", "show", "table_1_prompts", "table_2_counts",
-           "table_2_distribution", "table_3_class_accuracy", "table_4_comparison", "table_a0_differences",
-           "table_a1_data_integrity", "table_a1_generators", "table_a1_test_sizes", "table_a2_controls", "table_a3_audit"]
 
 FORMATS = ("csv", "md", "tex")
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from fer_utils.controls import set_title
+from fer_utils.tables.evaluation import p_value
 
 
 def control_sets(table: pd.DataFrame, *, titles: Mapping[str, str]) -> pd.DataFrame:
@@ -17,7 +18,7 @@ def control_sets(table: pd.DataFrame, *, titles: Mapping[str, str]) -> pd.DataFr
 
 def table_a2_controls(results: pd.DataFrame, *, titles: Mapping[str, str]) -> pd.DataFrame:
     """``control_results.control_results`` for readers: accuracies in percent, differences in points with intervals and
-    McNemar's p after Holm's correction."""
+    McNemar's p after Holm's correction, and ``tables.verdict``."""
     return pd.DataFrame([{
         "Data set": titles[row["dataset"]], "Control": set_title(row["control"]), "What it answers": row["answers"],
         "Faces an epoch": f"{row['faces']:,}\nsynthetic: {row['synthetic']:,}", "Updates": f"{row['updates']:,.0f}",
@@ -35,6 +36,5 @@ def _accuracy(row: dict) -> str:
 def _difference(row: dict, name: str) -> str:
     if pd.isna(row[name]):
         return ""
-    p = row[f"{name}_p_holm"]
     return (f"{row[name]:+.1f} [{row[f'{name}_low']:+.1f}, {row[f'{name}_high']:+.1f}]\n"
-            f"p {'< 0.001' if p < 0.001 else f'= {p:.3f}'}")
+            f"p {p_value(row[f'{name}_p_holm'])}, {row[f'{name}_reading']}")
