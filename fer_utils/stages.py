@@ -23,6 +23,8 @@ class Stage:
     outputs:  profile, parameters -> files or folders it hands on to later stages.
     shown:    tables (``table_…``) and figures (``figure_…``) it must write for readers.
     varies:   profile -> one dict of notebook parameters per unit; a stage runs once per unit.
+    unfinished: profile, parameters -> files of a stopped run that the next one goes on from; removed when it would be
+              made from anything else.
     resumes:  whether its modules check and reuse what an earlier run left, so that it must not be deleted.
     """
 
@@ -36,6 +38,7 @@ class Stage:
     shown: tuple[str, ...] = ()
     varies: Callable[..., list[dict]] = lambda profile: [{}]
     resumes: bool = False
+    unfinished: Callable[..., list[Path]] = lambda profile, **_: []
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,10 @@ class Unit:
     def outputs(self, profile) -> list[Path]:
         """What it hands on to later stages."""
         return self.stage.outputs(profile, **self.parameters)
+
+    def unfinished(self, profile) -> list[Path]:
+        """What a stopped run of it leaves for the next one."""
+        return self.stage.unfinished(profile, **self.parameters)
 
     def shown(self, profile) -> list[Path]:
         """What it writes for readers."""
@@ -102,6 +109,10 @@ def _trained(profile, dataset: str, level: str, seed: int) -> list[Path]:
     return [folder / name for name in ("model.safetensors", "history.csv", "predictions.csv")]
 
 
+def _checkpoint(profile, dataset: str, level: str, seed: int) -> list[Path]:
+    return [profile.paths.model(dataset, level, seed) / "checkpoint.pt"]
+
+
 def _nothing(profile) -> list[Path]:
     return []
 
@@ -130,7 +141,8 @@ STAGES = (
     # Training is dear. Its faces and sets count by their content, so neither the code that made them nor the
     # style of figures is part of this stage's code.
     Stage(5, "training", "05_training", ("network", "training", "-training.seeds"), (1, 3, 4),
-          ("emotions", "faces", "balancing", "resemotenet", "training"), _trained, varies=_trainings),
+          ("emotions", "faces", "balancing", "recipes", "resemotenet", "reduced_network", "training"), _trained,
+          varies=_trainings, unfinished=_checkpoint),
     Stage(6, "evaluation", "06_evaluation", EVERYTHING, (1, 5),
           (*FACES, *SHOWN, "balancing", "evaluation", "training", "resemotenet", "reference", "profiles", "notebook"), _nothing,
           ("table_3_class_accuracy", "table_4_comparison", "table_a0_differences", "figure_1_resemotenet",

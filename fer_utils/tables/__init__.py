@@ -17,6 +17,7 @@ from fer_utils.datasets import dataset_info
 from fer_utils.evaluation import wilson_interval
 from fer_utils.paths import atomic_write
 from fer_utils.profiles import Profile
+from fer_utils.tables.recipes import table_a5_recipes
 from fer_utils.tables.text import escape_markdown, latex_table, markdown_table
 
 FORMATS = ("csv", "md", "tex")
