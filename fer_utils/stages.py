@@ -26,6 +26,8 @@ class Stage:
     shown_at_times: profile -> those that only some profiles have.
     reads:    profile, parameters -> those of its inputs' files and folders that count; all of them where it is None.
     varies:   profile -> one dict of notebook parameters per unit; a stage runs once per unit.
+    unfinished: profile, parameters -> files of a stopped run that the next one goes on from; removed when it would be
+              made from anything else.
     resumes:  whether its modules check and reuse what an earlier run left, so that it must not be deleted.
     """
 
@@ -41,6 +43,7 @@ class Stage:
     reads: Callable[..., list[Path]] | None = None
     varies: Callable[..., list[dict]] = lambda profile: [{}]
     resumes: bool = False
+    unfinished: Callable[..., list[Path]] = lambda profile, **_: []
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,10 @@ class Unit:
     def outputs(self, profile) -> list[Path]:
         """What it hands on to later stages."""
         return self.stage.outputs(profile, **self.parameters)
+
+    def unfinished(self, profile) -> list[Path]:
+        """What a stopped run of it leaves for the next one."""
+        return self.stage.unfinished(profile, **self.parameters)
 
     def shown(self, profile) -> list[Path]:
         """What it writes for readers."""
@@ -123,6 +130,10 @@ def _learnt_from(profile, dataset: str, level: str, seed: int) -> list[Path]:
             profile.paths.training_options(dataset, level)]
 
 
+def _checkpoint(profile, dataset: str, level: str, seed: int) -> list[Path]:
+    return [profile.paths.model(dataset, level, seed) / "checkpoint.pt"]
+
+
 def _nothing(profile) -> list[Path]:
     return []
 
@@ -150,15 +161,17 @@ STAGES = (
           ("figure_3_synthetic_examples", "table_a1_generators"),
           resumes=True),
     Stage(4, "balancing", "04_balancing", ("data", "gate", "balancing", "controls", "-controls.seeds", "stamp"), (1, 3),
-          (*FACES, *SHOWN, "balancing", "alterations", "controls", "prompts", "reference", "stages", "synthesis", "notebook"), _balanced_sets,
+          (*FACES, *SHOWN, "balancing", "alterations", "controls", "recipes", "prompts", "reference", "stages", "synthesis",
+           "notebook"), _balanced_sets,
           ("table_2_distribution", "table_2_paper_scale", "figure_2_pipeline")),
     # Training is dear. Its faces, sets and options count by their content, so neither the code that made them nor the
     # style of figures is part of this stage's code.
     Stage(5, "training", "05_training", ("network", "training", "-training.seeds"), (1, 3, 4),
-          ("emotions", "faces", "balancing", "alterations", "resemotenet", "training"), _trained, reads=_learnt_from,
-          varies=_trainings),
+          ("emotions", "faces", "balancing", "alterations", "recipes", "resemotenet", "reduced_network", "training"), _trained,
+          reads=_learnt_from, varies=_trainings, unfinished=_checkpoint),
     Stage(6, "evaluation", "06_evaluation", EVERYTHING, (1, 5),
-          (*FACES, *SHOWN, "balancing", "controls", "control_results", "evaluation", "training", "resemotenet", "reference", "profiles", "notebook"), _nothing,
+          (*FACES, *SHOWN, "balancing", "controls", "control_results", "evaluation", "training", "resemotenet", "reference",
+           "profiles", "notebook"), _nothing,
           ("table_3_class_accuracy", "table_4_comparison", "table_a0_differences", "figure_1_resemotenet",
            "figure_4_confusion_matrices", "figure_a0_learning_curves", "figure_a0_class_accuracy"),
           shown_at_times=_of_controls),
