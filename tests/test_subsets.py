@@ -88,7 +88,7 @@ def test_a_network_that_sees_what_was_drawn_is_right_by_the_second_opinion(profi
     agreement = 100 * (drawn == splits.test.labels).mean()
     assert table.loc["second opinion", "accuracy"] == 100 and agreement < 90
     assert table.loc["all", "accuracy"] == pytest.approx(agreement)
-    assert table.loc["second opinion", "labels_right"] == pytest.approx(agreement)
+    assert table.loc["second opinion", "labels_same"] == pytest.approx(agreement)
 
 
 def votes(**given):
@@ -119,4 +119,4 @@ def test_fer2013_test_faces_with_twins_and_the_votes_left_out_are_counted(real_p
     reasons = dict(reversed(part.split(" ", 1)) for part in second["why"].split(", "))
     assert set(reasons) <= {"tie", "contempt", "unknown", "not a face"}
     assert sum(map(int, reasons.values())) == second["dropped"] and second["n"] + second["dropped"] == 3589
-    assert second["labels"] == "plurality of ten FER+ votes" and second["accuracy"] == second["labels_right"]
+    assert second["labels"] == "plurality of ten FER+ votes" and second["accuracy"] == second["labels_same"]
