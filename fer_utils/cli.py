@@ -123,7 +123,7 @@ def _profiles(options) -> None:
     from fer_utils.profiles import load_profile, profile_names
 
     for name in profile_names():
-        _say(f"{name:10} {load_profile(name).values['description']}")
+        _say(f"{name:13} {load_profile(name).values['description']}")
 
 
 def _notebooks(options) -> None:

@@ -7,7 +7,7 @@ the same table. All accuracies are in percent, differences in points.
 import pandas as pd
 import torch
 
-from fer_utils.balancing import LEVEL_TITLES, SYNTHETIC, read_balanced_set
+from fer_utils.balancing import SYNTHETIC, read_balanced_set
 from fer_utils.controls import CONTROLS, RATIO_SWEEP, chosen_controls, set_title
 from fer_utils.datasets import dataset_info
 from fer_utils.evaluation import OVERALL, all_predictions, class_accuracy, compare
@@ -18,6 +18,8 @@ from fer_utils.training import HISTORY, batches
 OVERSAMPLING = "oversampling"
 LEVEL = "level"
 """The group of Original and of the level whose class counts the controls share."""
+
+_LEVEL_ANSWERS = ("What is there without balancing?", "What do balance, updates and synthesis give together?")
 
 
 def control_results(profile: Profile) -> pd.DataFrame:
@@ -65,7 +67,7 @@ def _described(dataset: str, name: str, profile: Profile) -> dict:
             for seed in _seeds(name, profile)]
     index = read_balanced_set(dataset, name, profile)
     return {"dataset": dataset, "control": name, "group": control.group if control else LEVEL,
-            "answers": control.answers if control else LEVEL_TITLES[name], "faces": int(runs[0].iloc[0]),
+            "answers": control.answers if control else _LEVEL_ANSWERS[name != "original"], "faces": int(runs[0].iloc[0]),
             "synthetic": int((index["source"] == SYNTHETIC).sum()),
             "updates": sum(_updates(images, profile) for images in runs) / len(runs)}
 
@@ -92,8 +94,8 @@ def _against(reference: str, predictions: pd.DataFrame, names: list[str], profil
 
 def _sentences(rows: pd.DataFrame, profile: Profile) -> str:
     level = rows.loc[profile.controls.level]
-    parts = [f"{set_title(level.name)} changes Original by {_points(level)} on {level['n']:,} test faces and "
-             f"{level['seeds']} seeds."]
+    parts = [f"{set_title(level.name)} changes Original by {_points(level)} on {level['n']:,} test faces (seeds: "
+             f"{level['seeds']})."]
     if OVERSAMPLING in rows.index:
         parts.append(_synthesis(level, rows.loc[OVERSAMPLING]))
     if "equal_updates" in rows.index:

@@ -172,9 +172,10 @@ STAGES = (
     Stage(6, "evaluation", "06_evaluation", EVERYTHING, (1, 5),
           (*FACES, *SHOWN, "balancing", "controls", "control_results", "evaluation", "training", "resemotenet", "reference",
            "profiles", "notebook"), _nothing,
-          ("table_3_class_accuracy", "table_4_comparison", "table_a0_differences", "figure_1_resemotenet",
-           "figure_4_confusion_matrices", "figure_a0_learning_curves", "figure_a0_class_accuracy"),
-          shown_at_times=_of_controls),
+          ("table_3_class_accuracy", "table_4_comparison", "table_a0_differences", "table_a6_summary",
+           "table_a6_comparison", "table_a6_subsets", "table_a6_confusion", "figure_1_resemotenet",
+           "figure_4_confusion_matrices", "figure_a0_learning_curves", "figure_a0_class_accuracy",
+           "figure_a6_calibration"), shown_at_times=_of_controls),
     # The audit reads printed numbers alone: always the paper's, whatever the profile; of it only the stamp counts.
     Stage(7, "audit", "07_paper_audit", ("stamp",), (),
           (*FACES, *SHOWN, "audit", "balancing", "profiles", "reference", "widgets", "notebook"), _nothing,

@@ -98,7 +98,7 @@ def test_two_sides_without_a_common_seed_are_refused():
 
 
 def test_a_missing_reference_is_named_with_what_there_is():
-    with pytest.raises(CompanionError, match="No predictions for demo_rafdb oversampling.*aug1, original"):
+    with pytest.raises(CompanionError, match="No predictions for demo_rafdb oversampling.*rafdb aug1, demo_rafdb original"):
         compare(pd.concat(pair(9, 4)), PROFILE, reference="oversampling")
     with pytest.raises(CompanionError, match="No level to compare with 'original'"):
         compare(pair(9, 4)[1], PROFILE)

@@ -76,7 +76,7 @@ def test_the_sentence_says_whether_synthesis_beats_oversampling_whatever_the_ans
         write_run(profile, "aug1", seed, aug1)
     text = in_words(control_results(profile), profile)
     assert f"**{verdict}**" in text and f"the difference is {100 * (aug1 - 84) / TEST:+.1f} points [" in text
-    assert f"on {TEST} test faces and 2 seeds" in text and "As many updates without any balance" in text
+    assert f"on {TEST} test faces (seeds: 2)" in text and "As many updates without any balance" in text
 
 
 def test_without_oversampling_its_columns_are_empty_and_the_sentence_leaves_it_out(profile):

@@ -40,12 +40,12 @@ def subset_accuracy(predictions: pd.DataFrame, profile: Profile) -> pd.DataFrame
     """Accuracy on whole test sets, without twins, and against a second opinion on the labels, in %.
 
     One row per data set, level and subset ('all', 'without twins', 'second opinion'): dataset, level, subset, labels
-    (whose), paper, n, dropped, why, seeds, accuracy, sd, low, high (Wilson, as in Table III), labels_right,
+    (whose), paper, n, dropped, why, seeds, accuracy, sd, low, high (Wilson, as in Table III), labels_same,
     accuracy_seed_<s>.
 
     dropped, why: test images left out and for what reason, counted.
-    labels_right: share of the data set's own labels that the labels used here agree with; an answer counted wrong on
-        'all' may be right here, and a network that repeated every label would be right so often.
+    labels_same: for how many of these images the data set's own label is the one used here; a network that answered
+        every label of the data set would be right so often.
 
     Without a second opinion (RAF-DB, or FER2013 without FER+'s file) those rows are absent. The FER+ plurality has no
     emotion for some faces (tie, contempt, unknown, not a face); they are dropped. Twins are the same for all data sets;
@@ -61,7 +61,7 @@ def subset_accuracy(predictions: pd.DataFrame, profile: Profile) -> pd.DataFrame
     frame[PAPER] = [printed.get((dataset_info(row.dataset).paper_name, row.level), np.nan) if row.subset == ALL
                     else np.nan for row in frame.itertuples()]
     first = ["dataset", "level", "subset", "labels", PAPER, "n", "dropped", "why", "seeds", "accuracy", "sd", "low",
-             "high", "labels_right"]
+             "high", "labels_same"]
     return frame[first + [column for column in frame if column not in first]]
 
 
@@ -93,5 +93,5 @@ def _row(rows: pd.DataFrame, subset: str, labels: pd.Series, profile: Profile) -
     low, high = wilson_interval(accuracy.mean() * n, n, profile.evaluation.confidence)
     return {"n": n, "dropped": total - n, "seeds": len(accuracy), "accuracy": 100 * accuracy.mean(),
             "sd": 100 * accuracy.std(ddof=1), "low": 100 * low, "high": 100 * high,
-            "labels_right": 100 * (rows["emotion"] == truth).mean(),
+            "labels_same": 100 * (rows["emotion"] == truth).mean(),
             **{f"accuracy_seed_{seed}": 100 * value for seed, value in accuracy.items()}}

@@ -20,7 +20,7 @@ def figure_a6_calibration(diagrams: dict[str, pd.DataFrame], notes: dict[str, st
         notes: for each title a line to print in its panel, such as the calibration error.
     """
     rows = -(-len(diagrams) // 2)
-    figure = new_figure(0.8 * PAGE, 0.3 + 3.0 * rows)
+    figure = new_figure(PAGE, 0.3 + 2.9 * rows)
     parts = np.ravel(figure.subfigures(rows, 2, squeeze=False))
     for part, letter, (title, diagram) in zip(parts, "abcdefgh", diagrams.items()):
         upper, lower = part.subplots(2, 1, sharex=True, height_ratios=[4, 1])

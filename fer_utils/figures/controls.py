@@ -36,7 +36,7 @@ def figure_a2_controls(results: pd.DataFrame, sweep: pd.DataFrame, *, titles: di
         above.set_title(title, loc="left")
         _sweep(below, sweep[sweep["dataset"] == dataset])
     panels[0, 0].set_yticks(places, [set_title(name) for name in order])
-    panels[0, 0].invert_yaxis()
+    panels[0, 0].set_ylim(places[-1] + 0.7, places[0] - 0.7)
     panels[1, 0].set_ylabel("test accuracy (%)")
     figure.legend(handles=_legend(groups[order]), loc="outside upper center", ncols=5, handletextpad=0.1, columnspacing=0.9)
     return figure

@@ -52,7 +52,7 @@ def table_a6_subsets(table: pd.DataFrame, *, titles: Mapping[str, str], level_ti
     parts = table.drop_duplicates(["dataset", "subset"]).itertuples()
     return pd.DataFrame([{"Data set": titles[row.dataset], "Test images": row.subset, "Labels": row.labels,
                           "n": f"{row.n:,}", "Left out": f"{row.dropped:,}" + (f" ({row.why})" if row.why else ""),
-                          "Data set's labels right": f"{row.labels_right:.1f}",
+                          "Data set's labels are the same (%)": f"{row.labels_same:.1f}",
                           **{head: cells.get((row.dataset, row.subset, level), "") for level, head in level_titles.items()}}
                          for row in parts])
 
