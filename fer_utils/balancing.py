@@ -3,14 +3,19 @@
 Section IV of the paper, Data Processing: Augmentation 1 gives every class as many faces as the largest has,
 Augmentations 2, 3 and 4 give every class 10,000, 12,500 and 15,000. A balanced set is an index (ids), never a
 copy of images; all real faces are in every level, and each level's synthetic faces are in the next one too.
+
+Sets for comparison (``controls``) may also hold copies of real faces, which are made when the set is assembled: the
+copy 2 of face 'train-7' has the id 'train-7+2'.
 """
 
 import hashlib
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from fer_utils.alterations import altered_copies
 from fer_utils.datasets import dataset_info
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError, nearest
@@ -20,6 +25,9 @@ from fer_utils.profiles import Profile
 
 LEVEL_TITLES = {"original": "Original", "aug1": "Aug. 1", "aug2": "Aug. 2", "aug3": "Aug. 3", "aug4": "Aug. 4"}
 """Levels by the name profiles use, with the paper's column heads; each holds the ones before it."""
+
+REAL, SYNTHETIC, REPEATED, ALTERED = SOURCES = ("real", "synthetic", "repeated", "altered")
+"""Where a face of a set comes from; the last two are copies of real faces, as they are or altered geometrically."""
 
 _OWN_TARGETS = ("original", "aug1")  # the levels that depend on the data set's own counts
 
@@ -81,27 +89,49 @@ def distribution_table(counts_by_set: dict[str, dict[str, int]], profile: Profil
 
 
 def balanced_index(train: FaceSet, manifest: pd.DataFrame, level: str, profile: Profile) -> pd.DataFrame:
-    """Which faces a level holds: columns id, source ('real' or 'synthetic'), emotion.
+    """Which faces a level holds: columns id, source (of ``SOURCES``), emotion.
 
     ``manifest`` has a row for each synthetic face, with at least id, generator and emotion. Of every class the
     first ones of a seeded order are taken, in which the generators take turns by their share. Raises
     CompanionError when the pool has too few faces of a class.
     """
-    real = pd.DataFrame({"id": train.ids.astype(object), "source": "real",
-                         "emotion": np.array(EMOTIONS, object)[train.labels]})
     needed = synthetic_needed(train.counts(), level, profile)
-    chosen = [_first_of_class(manifest, emotion, count, profile) for emotion, count in needed.items() if count]
-    return pd.concat([real, *chosen], ignore_index=True)
+    chosen = [_enough_of_class(manifest, emotion, count, profile) for emotion, count in needed.items() if count]
+    return pd.concat([real_rows(train), *chosen], ignore_index=True)
 
 
-def _first_of_class(manifest: pd.DataFrame, emotion: str, count: int, profile: Profile) -> pd.DataFrame:
-    available = manifest[manifest["emotion"] == emotion]
-    if len(available) < count:
-        raise CompanionError(f"The pool has {len(available):,} synthetic faces of {emotion}, this level needs "
+def real_rows(train: FaceSet) -> pd.DataFrame:
+    """The rows of all real training faces in an index, in their order."""
+    return pd.DataFrame({"id": train.ids.astype(object), "source": REAL,
+                         "emotion": np.array(EMOTIONS, object)[train.labels]})
+
+
+def synthetic_rows(manifest: pd.DataFrame, emotion: str, count: int, profile: Profile) -> pd.DataFrame:
+    """The rows of the first ``count`` synthetic faces of an emotion, or of all where the manifest has fewer."""
+    ids = _fixed_order(manifest[manifest["emotion"] == emotion], profile)[:count]
+    return pd.DataFrame({"id": ids, "source": SYNTHETIC, "emotion": emotion})
+
+
+def copy_rows(train: FaceSet, emotion: str, count: int, source: str, profile: Profile) -> pd.DataFrame:
+    """The rows of ``count`` copies of real faces of an emotion: all of them once in a seeded order, then all again.
+
+    ``source`` is 'repeated' or 'altered'; fewer copies are the first of more.
+    """
+    names = sorted(train.ids[train.labels == EMOTIONS.index(emotion)],
+                   key=lambda name: _shuffle_key(name, profile.balancing.seed))
+    if count and not names:
+        raise CompanionError(f"No real face of {emotion} to copy. Raise data.scale.")
+    ids = [f"{names[place % len(names)]}+{1 + place // len(names)}" for place in range(count)]
+    return pd.DataFrame({"id": ids, "source": source, "emotion": emotion})
+
+
+def _enough_of_class(manifest: pd.DataFrame, emotion: str, count: int, profile: Profile) -> pd.DataFrame:
+    rows = synthetic_rows(manifest, emotion, count, profile)
+    if len(rows) < count:
+        raise CompanionError(f"The pool has {len(rows):,} synthetic faces of {emotion}, this level needs "
                              f"{count:,}. Run stage 03 (notebooks/03_synthesis.ipynb) again to its end; where quality.filter "
                              "leaves faces out, raise quality.surplus and start at stage 02.")
-    ids = _fixed_order(available, profile)[:count]
-    return pd.DataFrame({"id": ids, "source": "synthetic", "emotion": emotion})
+    return rows
 
 
 def _fixed_order(rows: pd.DataFrame, profile: Profile) -> list[str]:
@@ -126,9 +156,14 @@ def write_balanced_sets(dataset: str, profile: Profile, *, train: FaceSet,
     """Write the index of every level of the profile to ``profile.paths.balanced_set``, and return them."""
     indices = {level: balanced_index(train, manifest, level, profile) for level in profile.balancing.levels}
     for level, index in indices.items():
-        with atomic_write(profile.paths.balanced_set(dataset, level), "w", encoding="utf-8", newline="") as file:
-            index.to_csv(file, index=False, lineterminator="\n")
+        write_index(index, profile.paths.balanced_set(dataset, level))
     return indices
+
+
+def write_index(index: pd.DataFrame, path: Path) -> None:
+    """Keep the index of a set as CSV."""
+    with atomic_write(path, "w", encoding="utf-8", newline="") as file:
+        index.to_csv(file, index=False, lineterminator="\n")
 
 
 def read_balanced_set(dataset: str, level: str, profile: Profile) -> pd.DataFrame:
@@ -148,12 +183,20 @@ def assemble(index: pd.DataFrame, train: FaceSet, pool: FaceSet, *, channels: in
     labels = index["emotion"].map(EMOTIONS.index).to_numpy(np.int64)
     images = np.empty((len(index), size, size, channels), np.uint8)
     origin = np.empty(len(index), object)
-    for source, faces in (("real", train), ("synthetic", pool)):
+    for source in SOURCES:
         rows = np.flatnonzero(index["source"] == source)
-        found = _positions(index["id"].to_numpy()[rows], labels[rows], faces, source)
-        images[rows] = resize_images(faces.images[found], size, channels=channels)
+        ids, faces = index["id"].to_numpy(object)[rows], pool if source == SYNTHETIC else train
+        found = _positions(_copied(ids) if source in (REPEATED, ALTERED) else ids, labels[rows], faces, source)
+        chosen = faces.images[found]
+        images[rows] = (altered_copies(chosen, ids, size, channels=channels) if source == ALTERED else
+                        resize_images(chosen, size, channels=channels))
         origin[rows] = faces.origin[found]
     return FaceSet(images, labels, index["id"].to_numpy(str), origin.astype(str))
+
+
+def _copied(ids: np.ndarray) -> np.ndarray:
+    """Ids of the faces that these ids are copies of."""
+    return np.array([name.rpartition("+")[0] for name in ids], object)
 
 
 def _positions(ids: np.ndarray, labels: np.ndarray, faces: FaceSet, source: str) -> np.ndarray:

@@ -74,8 +74,9 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
                  "in it", with_profile=False)
     check.add_argument("--json", action="store_true", help="everything found, as JSON")
     bench = _add(commands, "bench", _bench, "measure speed and memory against the plain way", with_profile=False)
-    bench.add_argument("what", choices=["data", "synthesis"],
-                       help="reading and comparing FER2013; making synthetic faces")
+    bench.add_argument("what", choices=["data", "synthesis", "training", "latency"],
+                       help="reading and comparing FER2013; making synthetic faces; training the paper's network; its "
+                       "milliseconds per image")
     _add(commands, "fetch-data", _fetch_data, "fetch FER2013 from Kaggle and say how to get RAF-DB", with_profile=False)
     _add(commands, "profiles", _profiles, "list the profiles", with_profile=False)
     _check_command(arguments, commands.choices)
@@ -185,7 +186,7 @@ def _profiles(options) -> None:
     from fer_utils.profiles import load_profile, profile_names
 
     for name in profile_names():
-        _say(f"{name:10} {load_profile(name).values['description']}")
+        _say(f"{name:13} {load_profile(name).values['description']}")
 
 
 def _notebooks(options) -> None:

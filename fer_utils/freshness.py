@@ -6,7 +6,7 @@ with its own hash, so that the reason for running again can be named.
 
 import hashlib
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from fer_utils.paths import PACKAGE, atomic_write, data_folder, project_root
 from fer_utils.stages import Unit
@@ -37,7 +37,7 @@ def ingredients(unit: Unit, profile, notebook: Path, inputs: list[Unit]) -> dict
     return {"setting": _settings(profile, stage.sections), "code": _code(stage.code),
             "notebook": {notebook.name: _notebook_hash(notebook)},
             "data": _source_files(profile) if "data" in stage.sections else {},
-            "input": {needed.name: _content(read_record(needed, profile)) for needed in inputs}}
+            "input": {needed.name: _content(read_record(needed, profile), unit.reads(profile)) for needed in inputs}}
 
 
 def changed(recorded: dict, current: dict) -> str:
@@ -131,9 +131,12 @@ def _source_files(profile) -> dict[str, list]:
             for path in _files_below([data_folder()])}
 
 
-def _content(record: dict | None) -> str:
-    """A hash of what a finished unit hands on, so that a stage that ran again with equal results changes nothing."""
+def _content(record: dict | None, wanted: list[Path] | None) -> str:
+    """A hash of what a finished unit hands on, or of that part of it that lies at or below the ``wanted`` paths, so that
+    a stage that ran again with equal results changes nothing."""
     if not record or not record.get("finished"):
         return ""
-    handed_on = {name: record["outputs"][name]["sha256"] for name in record["handed_on"]}
+    counts = None if wanted is None else {_relative(path) for path in wanted}
+    handed_on = {name: record["outputs"][name]["sha256"] for name in record["handed_on"]
+                 if counts is None or counts & {name, *map(str, PurePosixPath(name).parents)}}
     return hashlib.sha256(json.dumps(handed_on, sort_keys=True).encode()).hexdigest()

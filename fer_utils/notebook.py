@@ -3,7 +3,7 @@
 import inspect
 import platform
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from importlib.metadata import distributions
 
 import torch
@@ -33,6 +33,11 @@ def epochs(most: int) -> Callable[[dict], None]:
     return lambda row: line.update(Markdown(
         f"epoch {row['epoch']} of at most {most}: training loss {row['train_loss']:.3f}, "
         f"validation loss {row['validation_loss']:.3f}, validation accuracy {row['validation_accuracy']:.1f} %"))
+
+
+def if_any(rows: Sized, use: Callable, otherwise: str):
+    """What ``use`` makes of the rows; without any, the sentence ``otherwise``."""
+    return use(rows) if len(rows) else Markdown(otherwise)
 
 
 def source(function: Callable) -> Markdown:

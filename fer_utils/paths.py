@@ -100,6 +100,10 @@ class RunPaths:
     def balanced_set(self, dataset: str, level: str) -> Path:
         return self.run / "sets" / f"{dataset}_{level}.csv"
 
+    def training_options(self, dataset: str, control: str) -> Path:
+        """How the set of a control is trained, where that differs from a level."""
+        return self.run / "sets" / f"{dataset}_{control}.json"
+
     def model(self, dataset: str, level: str, seed: int) -> Path:
         return self.run / "models" / dataset / level / str(seed)
 

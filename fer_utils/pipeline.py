@@ -146,7 +146,7 @@ def _clear(unit: Unit, profile, made_from: dict, *, forced: bool) -> None:
     record = read_record(unit, profile)
     other = record is None or bool(changed(record["ingredients"], made_from))
     if forced or (other and not unit.stage.resumes):
-        for path in unit.outputs(profile):
+        for path in unit.outputs(profile) + unit.unfinished(profile):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     record_path(unit, profile).unlink(missing_ok=True)
 

@@ -4,13 +4,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
+from fer_utils.controls import chosen_controls, trained_sets
 from fer_utils.errors import CompanionError, nearest
 
 SPLITS = ("train", "validation", "test")
 FACES = ("emotions", "faces", "datasets")
 SHOWN = ("figures", "tables")
-EVERYTHING = ("data", "gate", "prompts", "generators", "synthesis", "tiny_generators", "quality", "balancing", "network",
-              "training", "evaluation", "run", "stamp")
+EVERYTHING = ("data", "gate", "prompts", "generators", "synthesis", "tiny_generators", "quality", "balancing", "controls",
+              "network", "training", "evaluation", "stamp")
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,11 @@ class Stage:
     code:     modules and folders of fer_utils whose text decides what it computes.
     outputs:  profile, parameters -> files or folders it hands on to later stages.
     shown:    tables (``table_…``) and figures (``figure_…``) it must write for readers.
+    shown_at_times: profile -> those that only some profiles have.
+    reads:    profile, parameters -> those of its inputs' files and folders that count; all of them where it is None.
     varies:   profile -> one dict of notebook parameters per unit; a stage runs once per unit.
+    unfinished: profile, parameters -> files of a stopped run that the next one goes on from; removed when it would be
+              made from anything else.
     resumes:  whether its modules check and reuse what an earlier run left, so that it must not be deleted.
     """
 
@@ -34,8 +39,11 @@ class Stage:
     code: tuple[str, ...]
     outputs: Callable[..., list[Path]]
     shown: tuple[str, ...] = ()
+    shown_at_times: Callable[..., tuple[str, ...]] = lambda profile: ()
+    reads: Callable[..., list[Path]] | None = None
     varies: Callable[..., list[dict]] = lambda profile: [{}]
     resumes: bool = False
+    unfinished: Callable[..., list[Path]] = lambda profile, **_: []
 
 
 @dataclass(frozen=True)
@@ -54,9 +62,18 @@ class Unit:
         """What it hands on to later stages."""
         return self.stage.outputs(profile, **self.parameters)
 
+    def unfinished(self, profile) -> list[Path]:
+        """What a stopped run of it leaves for the next one."""
+        return self.stage.unfinished(profile, **self.parameters)
+
     def shown(self, profile) -> list[Path]:
         """What it writes for readers."""
-        return [path for name in self.stage.shown for path in shown_files(name, profile)]
+        names = (*self.stage.shown, *self.stage.shown_at_times(profile))
+        return [path for name in names for path in shown_files(name, profile)]
+
+    def reads(self, profile) -> list[Path] | None:
+        """Those of its inputs' files and folders that decide its results; None for all of them."""
+        return None if self.stage.reads is None else self.stage.reads(profile, **self.parameters)
 
 
 def shown_files(name: str, profile) -> list[Path]:
@@ -80,8 +97,11 @@ def find_stage(wanted: str, stages) -> Stage:
 
 
 def _faces(profile) -> list[Path]:
-    return [path for dataset in profile.data.sets
-            for path in (*(profile.paths.faces(dataset, split) for split in SPLITS), profile.paths.gate(dataset))]
+    return [path for dataset in profile.data.sets for path in _faces_of(dataset, profile)]
+
+
+def _faces_of(dataset: str, profile) -> list[Path]:
+    return [*(profile.paths.faces(dataset, split) for split in SPLITS), profile.paths.gate(dataset)]
 
 
 def _prompts(profile) -> list[Path]:
@@ -94,8 +114,10 @@ def _pool(profile) -> list[Path]:
 
 
 def _balanced_sets(profile) -> list[Path]:
-    return [profile.paths.gate("pool"), *(profile.paths.balanced_set(dataset, level)
-            for dataset in profile.data.sets for level in profile.balancing.levels)]
+    levels, controls = profile.balancing.levels, [control.name for control in chosen_controls(profile)]
+    return [profile.paths.gate("pool"), *(path for dataset in profile.data.sets for path in (
+        *(profile.paths.balanced_set(dataset, name) for name in (*levels, *controls)),
+        *(profile.paths.training_options(dataset, name) for name in controls)))]
 
 
 def _trained(profile, dataset: str, level: str, seed: int) -> list[Path]:
@@ -103,13 +125,27 @@ def _trained(profile, dataset: str, level: str, seed: int) -> list[Path]:
     return [folder / name for name in ("model.safetensors", "history.csv", "predictions.csv")]
 
 
+def _learnt_from(profile, dataset: str, level: str, seed: int) -> list[Path]:
+    """A training reads one data set, the pool and one set with its options: another control leaves it fresh."""
+    return [*_faces_of(dataset, profile), profile.paths.pool, profile.paths.balanced_set(dataset, level),
+            profile.paths.training_options(dataset, level)]
+
+
+def _checkpoint(profile, dataset: str, level: str, seed: int) -> list[Path]:
+    return [profile.paths.model(dataset, level, seed) / "checkpoint.pt"]
+
+
 def _nothing(profile) -> list[Path]:
     return []
 
 
 def _trainings(profile) -> list[dict]:
-    return [{"dataset": dataset, "level": level, "seed": seed} for dataset in profile.data.sets
-            for level in profile.balancing.levels for seed in profile.training.seeds]
+    return [{"dataset": dataset, "level": name, "seed": seed} for dataset in profile.data.sets
+            for name, seeds in trained_sets(profile) for seed in seeds]
+
+
+def _of_controls(profile) -> tuple[str, ...]:
+    return ("table_a2_controls", "figure_a2_controls") if chosen_controls(profile) else ()
 
 
 # Table II's official counts and every other number printed in the paper lie in reference/.
@@ -129,18 +165,23 @@ STAGES = (
           ("figure_3_synthetic_examples", "figure_a4_trajectory", "figure_a4_guidance", "table_a1_generators", "table_a4_quality", "table_a4_filter",
            "table_a4_attributes", "figure_a4_quality", "figure_a4_nearest"),
           resumes=True),
-    Stage(4, "balancing", "04_balancing", ("data", "gate", "balancing", "quality.filter", "quality.confidence", "stamp"),
-          (1, 3), (*FACES, *SHOWN, "balancing", "prompts", "quality", "reference", "stages", "synthesis", "notebook"),
-          _balanced_sets,
+    Stage(4, "balancing", "04_balancing", ("data", "gate", "balancing", "controls", "-controls.seeds", "quality.filter",
+                                           "quality.confidence", "stamp"), (1, 3),
+          (*FACES, *SHOWN, "balancing", "alterations", "controls", "recipes", "prompts", "quality", "reference", "stages",
+           "synthesis", "notebook"), _balanced_sets,
           ("table_2_distribution", "table_2_paper_scale", "figure_2_pipeline")),
-    # Training is dear. Its faces and sets count by their content, so neither the code that made them nor the
+    # Training is dear. Its faces, sets and options count by their content, so neither the code that made them nor the
     # style of figures is part of this stage's code.
     Stage(5, "training", "05_training", ("network", "training", "-training.seeds"), (1, 3, 4),
-          ("emotions", "faces", "balancing", "resemotenet", "training"), _trained, varies=_trainings),
+          ("emotions", "faces", "balancing", "alterations", "recipes", "resemotenet", "reduced_network", "training"), _trained,
+          reads=_learnt_from, varies=_trainings, unfinished=_checkpoint),
     Stage(6, "evaluation", "06_evaluation", EVERYTHING, (1, 5),
-          (*FACES, *SHOWN, "balancing", "evaluation", "training", "resemotenet", "reference", "profiles", "notebook"), _nothing,
-          ("table_3_class_accuracy", "table_4_comparison", "table_a0_differences", "figure_1_resemotenet",
-           "figure_4_confusion_matrices", "figure_a0_learning_curves", "figure_a0_class_accuracy")),
+          (*FACES, *SHOWN, "balancing", "controls", "control_results", "evaluation", "training", "resemotenet", "reference",
+           "profiles", "notebook"), _nothing,
+          ("table_3_class_accuracy", "table_4_comparison", "table_a0_differences", "table_a6_summary",
+           "table_a6_comparison", "table_a6_subsets", "table_a6_confusion", "figure_1_resemotenet",
+           "figure_4_confusion_matrices", "figure_a0_learning_curves", "figure_a0_class_accuracy",
+           "figure_a6_calibration"), shown_at_times=_of_controls),
     # The audit reads printed numbers alone: always the paper's, whatever the profile; of it only the stamp counts.
     Stage(7, "audit", "07_paper_audit", ("stamp",), (),
           (*FACES, *SHOWN, "audit", "balancing", "profiles", "reference", "widgets", "notebook"), _nothing,

@@ -16,7 +16,7 @@ from fer_utils.paths import PACKAGE
 from fer_utils.readme import _filled
 
 ROOT = PACKAGE.parent
-CONDA_NAMES = {"torch": "pytorch"}
+CONDA_NAMES = {"ray": "ray-default", "torch": "pytorch"}
 IMPORT_NAMES = {"yaml": "pyyaml", "sklearn": "scikit-learn", "PIL": "pillow", "jupyter_client": "nbclient",
                 "IPython": "ipykernel", "huggingface_hub": "diffusers"}
 NOT_IN_A_CLONE = ("data/", "runs/", ".venv")

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 from fer_utils.notebook_runs import kernel_environment
@@ -39,6 +40,18 @@ def test_a_smoke_run_writes_nothing_for_readers(smoke_root):
     root, _ = smoke_root
     assert not (root / "tables").exists() and not (root / "figures").exists()
     assert (root / "runs" / "smoke" / "tables" / "provenance.json").is_file()
+
+
+def test_the_controls_are_trained_and_stand_beside_their_level(smoke_root):
+    root, _ = smoke_root
+    run_folder = root / "runs" / "smoke"
+    table = pd.read_csv(run_folder / "tables" / "table_a2_controls.csv")
+    assert table["control"].tolist() == 2 * ["original", "aug1", "geometric", "class_weights"]
+    assert table["to_original"].notna().sum() == 6 and table["to_oversampling"].isna().all()
+    faces = table.pivot(index="dataset", columns="control", values="faces")
+    assert (faces["geometric"] == faces["aug1"]).all() and (faces["class_weights"] == faces["original"]).all()
+    assert (run_folder / "figures" / "figure_a2_controls.pdf").is_file()
+    assert "05_training_demo_rafdb_geometric_0: fresh" in run("status", root=root)
 
 
 def test_a_second_run_has_nothing_to_do(smoke_root):

@@ -11,7 +11,17 @@ from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet
 from fer_utils.profiles import load_profile
-from fer_utils.training import batches, flip_half, load_model, normalise, predict, train_model, write_predictions
+from fer_utils.training import (
+    batches,
+    epoch_order,
+    flip_half,
+    image_weights,
+    load_model,
+    normalise,
+    predict,
+    train_model,
+    write_predictions,
+)
 
 
 def profile(*overrides):
@@ -233,3 +243,39 @@ def test_a_network_that_was_never_trained_is_named_with_the_command_that_trains_
 def test_probabilities_for_another_number_of_faces_are_refused(tmp_path):
     with pytest.raises(CompanionError, match=r"\[14, 7\].*found \[13, 7\]"):
         write_predictions(tmp_path, toy_faces(14), np.zeros((13, 7), np.float32))
+
+
+def test_equal_class_weights_change_nothing_and_others_do(tmp_path):
+    weights = {"none": None, "equal": torch.full((7,), 3.0), "other": torch.tensor([9.0, 1, 1, 1, 1, 1, 1])}
+    for name, chosen in weights.items():
+        train_model(toy_faces(35), toy_faces(14), profile(), seed=0, folder=tmp_path / name, class_weights=chosen)
+    none, equal, other = ((tmp_path / name / "model.safetensors").read_bytes() for name in weights)
+    assert none == equal and none != other
+
+
+def test_class_weights_weigh_one_on_average_over_the_images_trained_on():
+    labels = torch.tensor([0] * 6 + [1] * 2)
+    scaled = image_weights(torch.tensor([1.0, 3, 5, 5, 5, 5, 5]), labels)
+    assert scaled[labels].mean().item() == pytest.approx(1)
+    assert (scaled[1] / scaled[0]).item() == pytest.approx(3)
+
+
+@pytest.mark.parametrize("wrong", [torch.ones(6), torch.tensor([1.0] * 6 + [-1]), torch.full((7,), torch.inf),
+                                   torch.zeros(7)])
+def test_class_weights_that_cannot_be_used_are_refused(wrong):
+    with pytest.raises(CompanionError, match="7 finite numbers"):
+        image_weights(wrong, torch.arange(7))
+
+
+def test_an_epoch_of_more_images_repeats_the_set_in_new_orders():
+    order = epoch_order(10, 25, torch.Generator().manual_seed(0)).tolist()
+    assert len(order) == 25
+    assert sorted(order[:10]) == sorted(order[10:20]) == list(range(10)) and order[:10] != order[10:20]
+    assert len(set(order[20:])) == 5
+
+
+def test_images_per_epoch_decides_the_number_of_updates_and_is_in_the_history(tmp_path, monkeypatch):
+    steps = []
+    monkeypatch.setattr(training.SGD, "step", lambda self, closure=None: steps.append(1))
+    history = train_model(toy_faces(14), toy_faces(14), profile(), seed=0, folder=tmp_path, images_per_epoch=48)
+    assert history["images"].tolist() == [48] and len(steps) == 3

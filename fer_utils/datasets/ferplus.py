@@ -56,6 +56,15 @@ def plurality(votes: pd.DataFrame) -> np.ndarray:
     return np.where(decided, winner, -1).astype(np.int64)
 
 
+def undecided(votes: pd.DataFrame) -> np.ndarray:
+    """Why ``plurality`` names no emotion: 'tie', 'contempt', 'unknown' or 'not a face'; '' where it names one. str [N]."""
+    counts = votes[list(VOTES)].to_numpy()
+    tied = (counts == counts.max(axis=1, keepdims=True)).sum(axis=1) > 1
+    winner = np.array(VOTES)[counts.argmax(axis=1)]
+    reasons = np.where(np.isin(winner, OTHERS), np.char.replace(winner, "_", " "), "")
+    return np.where(tied, "tie", reasons)
+
+
 def surely_mislabelled(labels: np.ndarray, votes: pd.DataFrame) -> np.ndarray:
     """bool [N]: at least six of the ten votes agree on something else than the label (an emotion, contempt, unknown or
     not a face).

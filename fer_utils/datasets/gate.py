@@ -85,14 +85,25 @@ def read_verdict(path: Path) -> Verdict:
 
 def copies(candidates: FaceSet, held_out: list[FaceSet], *, correlation: float) -> Verdict:
     """Each candidate that copies a held-out face, with the most certain of the faces it copies."""
-    if not 0.8 <= correlation <= 1:
-        raise CompanionError(f"gate.correlation is {correlation}; it must lie between 0.8 and 1. Lower, different "
-                             "people are taken for one; the default is 0.95.")
     references = HeldOut(held_out)
-    found = [copies_among(candidates.select(slice(start, start + _FACES_AT_ONCE)), references, correlation=correlation)
-             for start in range(0, len(candidates), _FACES_AT_ONCE)]
-    kept_out = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(COLUMNS))
+    kept_out = copies_among(candidates, references, correlation=correlation)
     return Verdict(kept_out, len(candidates), len(references.faces))
+
+
+def copies_among(candidates: FaceSet, references: "HeldOut", *, correlation: float) -> pd.DataFrame:
+    """``Verdict.kept_out`` of these candidates, for who asks many times about the same held-out faces."""
+    pairs = _copy_pairs(candidates, references, correlation)
+    order = pairs["kind"].map(KINDS.index)
+    best = pairs.assign(order=order).sort_values(["first", "order", "correlation", "second"],
+                                                 ascending=[True, True, False, True]).drop_duplicates("first")
+    return _named(best, candidates, references.faces)
+
+
+def copied(candidates: FaceSet, held_out: FaceSet, *, correlation: float) -> np.ndarray:
+    """Whether each held-out face has a copy among the candidates, bool [N]: all of them, where a ``Verdict`` names only
+    the most certain face for each candidate."""
+    pairs = _copy_pairs(candidates, HeldOut([held_out]), correlation)
+    return np.isin(np.arange(len(held_out)), pairs["second"].to_numpy())
 
 
 class HeldOut:
@@ -113,14 +124,20 @@ class _Side:
                                        for part in whole.pixels.split(_ROWS_AT_ONCE)])) for crop in _CROPS]
 
 
-def copies_among(candidates: FaceSet, references: HeldOut, *, correlation: float) -> pd.DataFrame:
-    """``Verdict.kept_out`` of a thousand candidates or so: what is alike in part of them must fit into memory."""
-    faces = candidates.resize(SIZE, channels=1)
-    pairs = pd.concat([_equal_pairs(faces, references.faces), _alike_pairs(portraits(faces), references, correlation)])
-    order = pairs["kind"].map(KINDS.index)
-    best = pairs.assign(order=order).sort_values(["first", "order", "correlation", "second"],
-                                                 ascending=[True, True, False, True]).drop_duplicates("first")
-    return _named(best, faces, references.faces)
+def _copy_pairs(candidates: FaceSet, references: HeldOut, correlation: float) -> pd.DataFrame:
+    """Every pair of a candidate (first) and a held-out face (second) that it copies.
+
+    A thousand candidates at a time: what is alike in part of them must fit into memory.
+    """
+    if not 0.8 <= correlation <= 1:
+        raise CompanionError(f"gate.correlation is {correlation}; it must lie between 0.8 and 1. Lower, different "
+                             "people are taken for one; the default is 0.95.")
+    found = [pd.DataFrame({"first": [], "second": [], "correlation": [], "kind": []})]
+    for start in range(0, len(candidates), _FACES_AT_ONCE):
+        faces = candidates.select(slice(start, start + _FACES_AT_ONCE)).resize(SIZE, channels=1)
+        pairs = pd.concat([_equal_pairs(faces, references.faces), _alike_pairs(portraits(faces), references, correlation)])
+        found.append(pairs.assign(first=pairs["first"] + start))
+    return pd.concat([pairs for pairs in found if len(pairs)] or found, ignore_index=True)
 
 
 def refuse_copies(training: FaceSet, held_out: list[FaceSet], profile: Profile) -> None:

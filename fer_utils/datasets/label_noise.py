@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fer_utils.datasets.demo_faces import demo_plan
-from fer_utils.datasets.ferplus import plurality, read_votes_file, surely_mislabelled, votes_for, votes_source
+from fer_utils.datasets.ferplus import plurality, read_votes_file, surely_mislabelled, undecided, votes_for, votes_source
 from fer_utils.datasets.splits import dataset_info
 from fer_utils.datasets.tree import look_into
 from fer_utils.emotions import EMOTIONS
@@ -30,6 +30,16 @@ def second_opinions(name: str, split: str, faces: FaceSet, profile: Profile) -> 
         return np.array([EMOTIONS.index(emotion) for emotion in plan.loc[faces.ids.astype(object)]], np.int64)
     votes = _votes(name, faces)
     return None if votes is None else plurality(votes)
+
+
+def no_opinion(name: str, faces: FaceSet) -> dict[str, int]:
+    """How many faces the second opinion names no emotion for, by reason ('tie', 'contempt', 'unknown', 'not a face');
+    empty where it always names one, as for drawn faces, and where there is none at all."""
+    votes = _votes(name, faces)
+    if votes is None:
+        return {}
+    reasons = pd.Series(undecided(votes))
+    return {reason: int(count) for reason, count in reasons[reasons != ""].value_counts(sort=False).sort_index().items()}
 
 
 def surely_wrong(name: str, faces: FaceSet) -> np.ndarray | None:

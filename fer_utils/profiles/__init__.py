@@ -15,6 +15,7 @@ import yaml
 
 from fer_utils.errors import CompanionError, nearest
 from fer_utils.paths import PROFILES, RunPaths
+from fer_utils.recipes import recipe_settings
 
 BASE = "paper"
 
@@ -75,10 +76,17 @@ def load_profile(name: str, overrides=()) -> Profile:
     Raises CompanionError, naming the nearest valid name, for an unknown profile or setting, and naming the
     expected type for a value of another type.
     """
-    values = _read(name)
+    values = _with_overrides(_read(name), overrides)
+    recipe = recipe_settings(values["training"]["recipe"])
+    if recipe:   # above the file, below what was asked for by name
+        values = _with_overrides(_merge(_read(name), {"training": recipe}, where="training.recipe"), overrides)
+    return Profile(name, values, tuple(overrides))
+
+
+def _with_overrides(values: dict, overrides) -> dict:
     for override in overrides:
         values = _apply_override(values, override)
-    return Profile(name, values, tuple(overrides))
+    return values
 
 
 def differences(profile: Profile, base: Profile | None = None) -> pd.DataFrame:

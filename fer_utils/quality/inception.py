@@ -10,11 +10,11 @@ import torch
 from torch import nn
 from torchvision.models import Inception_V3_Weights, inception_v3
 
+from fer_utils.devices import choose_device
 from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet
 from fer_utils.paths import hub_checkpoint
 from fer_utils.quality.reader import Readings
-from fer_utils.training import choose_device
 
 FEATURES = "inception"
 WEIGHTS = Inception_V3_Weights.IMAGENET1K_V1

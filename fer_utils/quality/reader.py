@@ -14,11 +14,12 @@ import numpy as np
 import torch
 
 from fer_utils.datasets import Splits, dataset_info
+from fer_utils.devices import choose_device
 from fer_utils.emotions import EMOTIONS
 from fer_utils.faces import FaceSet
 from fer_utils.profiles import Profile
 from fer_utils.resemotenet import ResEmoteNet
-from fer_utils.training import HISTORY, WEIGHTS, as_tensors, choose_device, load_model, normalise, train_model
+from fer_utils.training import HISTORY, WEIGHTS, as_tensors, load_model, normalise, train_model
 
 FEATURES = "reader"
 _FACES_AT_ONCE = 256

@@ -28,6 +28,8 @@ def read_reference(name: str) -> pd.DataFrame:
       place: gains, accuracies, counts and times that the text states
     - ``costs``: quantity, value, unit, source: what training and inference take at least
     - ``code_facts``: topic, text, code, source: where the authors' published code differs from the text
+    - ``recipes``: setting (of the profile's training section), paper (empty: not stated), place, authors_code (empty: no
+      such thing in it), source: the text's recipe beside the published code's
     - ``label_agreement``: emotion (or 'overall'), count, majority_elsewhere, voted, told, source: FER2013's
       PrivateTest beside the ten votes of FER+ and its twins in Training
     - ``example_table``: dataset, column, class, count, accuracy, place: an honest table in the form that

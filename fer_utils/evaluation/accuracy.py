@@ -5,63 +5,20 @@ seeds lie apart, and the Wilson interval, because 74 fear images of RAF-DB or 55
 cannot decide a point or two. All accuracies are in percent, as printed in the paper.
 """
 
-import shlex
-
 import numpy as np
 import pandas as pd
-from sklearn.metrics import confusion_matrix
 from statsmodels.stats.proportion import proportion_confint
 
 from fer_utils.datasets import dataset_info
 from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError, nearest
+from fer_utils.evaluation.predictions import check_same_test_set
 from fer_utils.profiles import Profile
 from fer_utils.reference import read_reference
-from fer_utils.training import PREDICTIONS
 
 OVERALL = "overall"
 PAPER = "paper"
 # The two rows of Table IV that are the authors' own, and the level that stands behind each.
 TABLE_4_ROWS = {"ResEmoteNet (Without Augmentation)": "original", "ResEmoteNet (With augmentation)": "aug4"}
-
-
-def expected_runs(dataset: str, profile: Profile, *, levels=None) -> list[tuple[str, int]]:
-    """(level, seed) of every run the profile asks for, or of the given ``levels`` of it."""
-    known = profile.balancing.levels
-    for level in levels or ():
-        if level not in known:
-            raise CompanionError(f"Level '{level}' is not in balancing.levels: {nearest(level, known)}")
-    dataset_info(dataset)
-    return [(level, seed) for level in (levels or known) for seed in profile.training.seeds]
-
-
-def missing_runs(dataset: str, profile: Profile, *, levels=None) -> list[tuple[str, int]]:
-    """(level, seed) of the expected runs whose predictions are not there yet."""
-    return [(level, seed) for level, seed in expected_runs(dataset, profile, levels=levels)
-            if not (profile.paths.model(dataset, level, seed) / PREDICTIONS).is_file()]
-
-
-def read_predictions(dataset: str, profile: Profile, *, levels=None) -> pd.DataFrame:
-    """One row per test image and run: dataset, level, seed, id, emotion, predicted, p_anger ... p_surprise.
-
-    Covers every level and seed of the profile, or only the given ``levels``. Raises CompanionError listing
-    every run that is missing, and the command that makes them.
-    """
-    missing = missing_runs(dataset, profile, levels=levels)
-    if missing:
-        listed = ", ".join(f"{level} seed {seed}" for level, seed in missing)
-        overrides = "".join(f" --set {shlex.quote(override)}" for override in profile.overrides)
-        raise CompanionError(f"{len(missing)} training runs of {dataset} have no predictions under "
-                             f"{profile.paths.run / 'models' / dataset}: {listed}. Make them with "
-                             f"`python -m fer_utils reproduce --profile {profile.name}{overrides}`.")
-    return pd.concat([_read_run(dataset, level, seed, profile)
-                      for level, seed in expected_runs(dataset, profile, levels=levels)], ignore_index=True)
-
-
-def all_predictions(profile: Profile, *, levels=None) -> pd.DataFrame:
-    """``read_predictions`` of every data set of the profile, one under the other."""
-    return pd.concat([read_predictions(dataset, profile, levels=levels) for dataset in profile.data.sets],
-                     ignore_index=True)
 
 
 def wilson_interval(correct: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -151,37 +108,9 @@ def table_4(predictions: pd.DataFrame, profile: Profile) -> pd.DataFrame:
     return table.reindex(columns=["method", "source", *columns]).rename_axis(columns=None)
 
 
-def confusion_counts(predictions: pd.DataFrame, dataset: str, level: str) -> np.ndarray:
-    """int [7, 7], rows the labels and columns the predictions in the order of ``EMOTIONS``, summed over seeds."""
-    rows = predictions[(predictions["dataset"] == dataset) & (predictions["level"] == level)]
-    if rows.empty:
-        found = predictions[["dataset", "level"]].drop_duplicates().agg(" ".join, axis=1)
-        raise CompanionError(f"No predictions for {dataset} {level}; there are: {', '.join(found)}.")
-    return confusion_matrix(rows["emotion"], rows["predicted"], labels=list(EMOTIONS))
-
-
-def confusion_rates(counts: np.ndarray) -> np.ndarray:
-    """float [7, 7]: each row of counts as shares of that emotion's test images; nan where there are none."""
-    totals = counts.sum(axis=1, keepdims=True)
-    return np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
-
-
-def _read_run(dataset: str, level: str, seed: int, profile: Profile) -> pd.DataFrame:
-    path = profile.paths.model(dataset, level, seed) / PREDICTIONS
-    frame = pd.read_csv(path, dtype={"id": str})
-    expected = ["id", "emotion", "predicted", *(f"p_{emotion}" for emotion in EMOTIONS)]
-    if list(frame.columns) != expected or frame.empty or frame.isna().any(axis=None):
-        raise CompanionError(f"{path} is not a table of predictions: expected the columns {', '.join(expected)} "
-                             f"and no empty cell, found {len(frame)} rows of {', '.join(frame.columns)}. "
-                             "Delete it and run stage 05 again.")
-    for position, (column, value) in enumerate([("dataset", dataset), ("level", level), ("seed", seed)]):
-        frame.insert(position, column, value)
-    return frame
-
-
 def _accuracy_of_level(predictions, dataset: str, level: str, confidence: float) -> pd.DataFrame:
     rows = predictions[(predictions["dataset"] == dataset) & (predictions["level"] == level)]
-    _check_same_test_set(rows, dataset, level)
+    check_same_test_set(rows, dataset, level)
     return pd.DataFrame([_accuracy_row(rows, dataset, level, emotion, confidence)
                          for emotion in (*EMOTIONS, OVERALL)])
 
@@ -196,13 +125,6 @@ def _accuracy_row(rows, dataset: str, level: str, emotion: str, confidence: floa
             "accuracy": 100 * accuracy.mean(), "sd": 100 * accuracy.std(ddof=1),
             "low": 100 * low, "high": 100 * high,
             **{f"accuracy_seed_{seed}": 100 * value for seed, value in accuracy.items()}}
-
-
-def _check_same_test_set(rows: pd.DataFrame, dataset: str, level: str) -> None:
-    sets = rows.groupby("seed")["id"].agg(frozenset)
-    if sets.nunique() > 1 or rows.duplicated(["seed", "id"]).any():
-        raise CompanionError(f"The runs of {dataset} {level} were not tested on the same images once each "
-                             f"(seeds {', '.join(map(str, sets.index))}). Run stage 05 again for all of them.")
 
 
 def _table_4_cells(overall: pd.DataFrame, level: str) -> dict:

@@ -1,0 +1,117 @@
+"""What the controls amount to: how much of a level's gain is left when only balance, updates or synthesis change.
+
+All rows use the seeds of ``controls.seeds``, those of the levels too, so that every difference is one of accuracies in
+the same table. All accuracies are in percent, differences in points.
+"""
+
+import pandas as pd
+import torch
+
+from fer_utils.balancing import SYNTHETIC, read_balanced_set
+from fer_utils.controls import CONTROLS, RATIO_SWEEP, chosen_controls, set_title
+from fer_utils.datasets import dataset_info
+from fer_utils.evaluation import OVERALL, all_predictions, class_accuracy, compare
+from fer_utils.profiles import Profile
+from fer_utils.tables import verdict
+from fer_utils.training import HISTORY, batches
+
+OVERSAMPLING = "oversampling"
+LEVEL = "level"
+"""The group of Original and of the level whose class counts the controls share."""
+
+_LEVEL_ANSWERS = ("What is there without balancing?", "What do balance, updates and synthesis give together?")
+
+
+def control_results(profile: Profile) -> pd.DataFrame:
+    """A row per data set for Original, ``controls.level`` and each control; none where the profile has no controls.
+
+    Columns:
+        dataset, control (or level), group (of ``controls.GROUPS``, or 'level'), answers (its question).
+        faces: images an epoch; synthetic: synthetic faces in the set; updates: optimizer steps of a run, mean over seeds.
+        n (test images), seeds, accuracy (mean over seeds), sd (over seeds), low, high (Wilson interval).
+        to_original (difference), to_original_low, to_original_high, to_original_p, to_original_p_holm: the row against
+            Original, as ``evaluation.compare`` gives them, and to_original_reading ('better', 'worse' or 'open').
+            to_oversampling, ...: the same against oversampling; empty without it.
+    """
+    controls = chosen_controls(profile)
+    if not controls:
+        return pd.DataFrame()
+    names = ["original", profile.controls.level, *(control.name for control in controls)]
+    predictions = all_predictions(profile, levels=names)
+    predictions = predictions[predictions["seed"].isin(profile.controls.seeds)]
+    table = class_accuracy(predictions, profile).query("emotion == @OVERALL").rename(columns={"level": "control"})
+    table = table[["dataset", "control", "n", "seeds", "accuracy", "sd", "low", "high"]]
+    described = pd.DataFrame([_described(dataset, name, profile) for dataset in profile.data.sets for name in names])
+    table = described.merge(table, on=["dataset", "control"])
+    for reference in ("original", OVERSAMPLING):
+        table = table.merge(_against(reference, predictions, names, profile), how="left", on=["dataset", "control"])
+    return table
+
+
+def ratio_sweep(results: pd.DataFrame, profile: Profile) -> pd.DataFrame:
+    """The rows of ``control_results`` from no synthetic face among the added ones to only such, with the column percent."""
+    shares = {name: 100 * CONTROLS[name].synthetic for name in RATIO_SWEEP} | {profile.controls.level: 100.0}
+    rows = results[results["control"].isin(list(shares))]
+    return rows.assign(percent=rows["control"].map(shares)).sort_values(["dataset", "percent"], kind="stable")
+
+
+def in_words(results: pd.DataFrame, profile: Profile) -> str:
+    """For each data set: is the level better than oversampling to the same class counts, and what updates alone give."""
+    return "\n".join(f"- **{dataset_info(dataset).title}**: {_sentences(rows.set_index('control'), profile)}"
+                     for dataset, rows in results.groupby("dataset", sort=False))
+
+
+def _described(dataset: str, name: str, profile: Profile) -> dict:
+    control = CONTROLS.get(name)
+    runs = [pd.read_csv(profile.paths.model(dataset, name, seed) / HISTORY)["images"]
+            for seed in _seeds(name, profile)]
+    index = read_balanced_set(dataset, name, profile)
+    return {"dataset": dataset, "control": name, "group": control.group if control else LEVEL,
+            "answers": control.answers if control else _LEVEL_ANSWERS[name != "original"], "faces": int(runs[0].iloc[0]),
+            "synthetic": int((index["source"] == SYNTHETIC).sum()),
+            "updates": sum(_updates(images, profile) for images in runs) / len(runs)}
+
+
+def _seeds(name: str, profile: Profile) -> list[int]:
+    return [seed for seed in profile.controls.seeds if name in CONTROLS or seed in profile.training.seeds]
+
+
+def _updates(images: pd.Series, profile: Profile) -> int:
+    """Optimizer steps of a run whose epochs had so many images."""
+    return sum(len(list(batches(torch.arange(count), profile.training.batch_size))) for count in images)
+
+
+def _against(reference: str, predictions: pd.DataFrame, names: list[str], profile: Profile) -> pd.DataFrame:
+    name = f"to_{reference}"
+    columns = {"difference": name} | {column: f"{name}_{column}" for column in ("low", "high", "p", "p_holm", "reading")}
+    if reference not in names:
+        return pd.DataFrame(columns=["dataset", "control", *columns.values()])
+    others = [other for other in names if other != reference]
+    found = compare(predictions, profile, reference=reference, levels=others).rename(columns={"level": "control"})
+    found["reading"] = [verdict(row) for row in found.to_dict("records")]
+    return found[["dataset", "control", *columns]].rename(columns=columns)
+
+
+def _sentences(rows: pd.DataFrame, profile: Profile) -> str:
+    level = rows.loc[profile.controls.level]
+    parts = [f"{set_title(level.name)} changes Original by {_points(level)} on {level['n']:,} test faces (seeds: "
+             f"{level['seeds']})."]
+    if OVERSAMPLING in rows.index:
+        parts.append(_synthesis(level, rows.loc[OVERSAMPLING]))
+    if "equal_updates" in rows.index:
+        parts.append(f"As many updates without any balance change Original by {_points(rows.loc['equal_updates'])}.")
+    return " ".join(parts)
+
+
+def _synthesis(level: pd.Series, oversampling: pd.Series) -> str:
+    """Whether synthesis beats oversampling, by the reading of their difference that every comparison here has."""
+    found = {"better": "The synthetic faces are **better than** repeated real ones", "open": "Whether synthetic or "
+             "repeated real faces are better is **left open**",
+             "worse": "The synthetic faces are **worse than** repeated real ones"}[level["to_oversampling_reading"]]
+    return (f"Repeated real faces change it by {_points(oversampling)}. {found}: the difference is "
+            f"{level['to_oversampling']:+.1f} points [{level['to_oversampling_low']:+.1f}, "
+            f"{level['to_oversampling_high']:+.1f}].")
+
+
+def _points(row: pd.Series) -> str:
+    return f"{row['to_original']:+.1f} points [{row['to_original_low']:+.1f}, {row['to_original_high']:+.1f}]"

@@ -1,0 +1,214 @@
+"""Controls: what else could explain a gain from balancing with synthetic faces?
+
+A level of Table II changes three things at once: every class is equally large, an epoch has more updates, and the new
+faces are synthetic. Each control changes one of them and leaves the rest (the paper has none). Its set, like a level's,
+is an index of ids written by stage 4; how it is trained, where that differs from a level, lies beside it.
+"""
+
+import json
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from fer_utils.balancing import (ALTERED, LEVEL_TITLES, REPEATED, SOURCES, SYNTHETIC, copy_rows, level_targets, real_rows,
+                                 synthetic_rows, write_index)
+from fer_utils.emotions import EMOTIONS
+from fer_utils.errors import CompanionError, nearest
+from fer_utils.faces import FaceSet
+from fer_utils.paths import atomic_write
+from fer_utils.profiles import Profile
+
+GROUPS = ("balance", "updates", "synthesis", "recipe")
+"""What a control controls for, in the order in which tables and figures show them."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """One training set, or one way to train, beside the levels.
+
+    answers:   the question it answers.
+    balanced:  whether its classes are as large as those of ``controls.level``; else the set is Original.
+    real:      whether the real faces are in it.
+    synthetic: share of the missing faces that come from the pool; the rest are copies of real faces.
+    copies:    what the copies are: 'repeated' or 'altered'.
+    pool:      which synthetic faces may enter: 'all', those of one generator ('sd2', 'sd3'), or those in which a reader
+               trained on real faces sees the emotion of the prompt ('agreed').
+    weighted:  whether the loss weighs each class by its inverse frequency.
+    updates_of_level: whether an epoch has as many images as ``controls.level``, the set being repeated.
+    recipe:    the switch of ``recipes.RECIPE_SWITCHES`` that is on.
+    """
+
+    name: str
+    title: str
+    group: str
+    answers: str
+    balanced: bool = True
+    real: bool = True
+    synthetic: float = 0.0
+    copies: str = REPEATED
+    pool: str = "all"
+    weighted: bool = False
+    updates_of_level: bool = False
+    recipe: str = ""
+
+
+CONTROLS = {control.name: control for control in (
+    Control("oversampling", "Oversampling", "balance", "Are repeated real faces as good as synthetic ones?"),
+    Control("geometric", "Geometric copies", "balance",
+            "Are rotated, mirrored and cropped copies of real faces as good as synthetic ones?", copies=ALTERED),
+    Control("class_weights", "Class weights", "balance", "Is it enough that rare classes count more in the loss?",
+            balanced=False, weighted=True),
+    Control("equal_updates", "Equal updates", "updates",
+            "Is it enough to train for as many updates, without any balance?", balanced=False, updates_of_level=True),
+    Control("sd2_only", "SD2 only", "synthesis", "Do the faces of Stable Diffusion 2 alone do it?", synthetic=1.0,
+            pool="sd2"),
+    Control("sd3_only", "SD3 only", "synthesis", "Do the faces of Stable Diffusion 3 alone do it?", synthetic=1.0,
+            pool="sd3"),
+    Control("filtered", "Filtered", "synthesis",
+            "Is it better to keep only synthetic faces in which a reader of real faces sees the prompted emotion?",
+            synthetic=1.0, pool="agreed"),
+    Control("synthetic_only", "Synthetic only", "synthesis", "What do synthetic faces teach without any real one?",
+            synthetic=1.0, real=False),
+    *(Control(f"ratio_{percent}", f"{percent} % synthetic", "synthesis",
+              f"Does it matter if {percent} % of the added faces are synthetic and the rest repeated real ones?",
+              synthetic=percent / 100) for percent in (25, 50, 75)),
+    Control("recipe_no_scheduler", "No scheduler", "recipe", "What does a constant learning rate change?",
+            balanced=False, recipe="scheduler"),
+    Control("recipe_select_on_accuracy", "Kept by accuracy", "recipe",
+            "What does it change to keep the epoch of the best validation accuracy?", balanced=False, recipe="select_on"),
+    Control("recipe_patience", "Longer patience", "recipe", "What does the longer patience of the authors' code change?",
+            balanced=False, recipe="patience"),
+)}
+"""Every control by name. Of the recipe's switches those are left out that change which test faces there are or how they
+look (``first_row_lost``, ``test_flip``, ``grayscale``): such a run can't be compared face by face."""
+
+NO_CONTROLS = "No controls in this profile: its `controls.names` is empty. The profile `demo_controls` has them all."
+
+RATIO_SWEEP = ("oversampling", "ratio_25", "ratio_50", "ratio_75")
+"""The controls that, with ``controls.level`` at their end, go from no synthetic face among the added ones to only such."""
+
+
+def chosen_controls(profile: Profile) -> list[Control]:
+    """The controls of the profile in its order; CompanionError for an unknown name or level, naming the nearest."""
+    names, level = profile.controls.names, profile.controls.level
+    for name in names:
+        if name not in CONTROLS:
+            raise CompanionError(f"controls.names holds '{name}': {nearest(name, CONTROLS)}")
+    if names and (level == "original" or level not in profile.balancing.levels):
+        raise CompanionError(f"controls.level is '{level}': it must be a level of balancing.levels other than original; "
+                             f"{nearest(level, [known for known in profile.balancing.levels if known != 'original'])}")
+    return [CONTROLS[name] for name in names]
+
+
+def trained_sets(profile: Profile) -> list[tuple[str, list[int]]]:
+    """(level or control, seeds) of everything stage 5 trains for each data set, in that order."""
+    return [*((level, profile.training.seeds) for level in profile.balancing.levels),
+            *((control.name, profile.controls.seeds) for control in chosen_controls(profile))]
+
+
+def set_title(name: str) -> str:
+    """What readers see for a level or a control."""
+    return LEVEL_TITLES[name] if name in LEVEL_TITLES else CONTROLS[name].title
+
+
+def control_index(control: Control, dataset: str, profile: Profile, *, train: FaceSet,
+                  manifest: pd.DataFrame) -> pd.DataFrame:
+    """Which faces the set of a control holds: columns id, source, emotion, as ``balancing.balanced_index``.
+
+    Where the pool has fewer faces than wanted, more copies of real ones take their place, so that the class counts
+    stay those of the level; without real faces the class is left smaller. Raises CompanionError if the pool has none.
+    """
+    usable = _usable(manifest, control, dataset, profile)
+    parts = [real_rows(train)] if control.real else []
+    for emotion, (missing, wanted) in _wanted(control, train.counts(), profile).items():
+        synthetic = synthetic_rows(usable, emotion, wanted, profile)
+        copies = missing - len(synthetic) if control.real else 0
+        parts += [synthetic, copy_rows(train, emotion, copies, control.copies, profile)]
+    index = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    if control.synthetic and not (index["source"] == SYNTHETIC).any():
+        raise CompanionError(f"The control '{control.name}' finds no synthetic face for {dataset} in the pool ("
+                             f"{len(manifest):,} faces, {len(usable):,} of them of the kind '{control.pool}'). Take it "
+                             "out of controls.names, or see stage 03 for what the pool holds.")
+    return index
+
+
+def _wanted(control: Control, counts: dict[str, int], profile: Profile) -> dict[str, tuple[int, int]]:
+    """Emotion -> faces that the real ones (if they are in the set) leave missing, and how many of them from the pool."""
+    targets = level_targets(counts, profile.controls.level if control.balanced else "original", profile)
+    missing = {emotion: targets[emotion] - (counts[emotion] if control.real else 0) for emotion in counts}
+    return {emotion: (count, round(count * control.synthetic)) for emotion, count in missing.items()}
+
+
+def _usable(manifest: pd.DataFrame, control: Control, dataset: str, profile: Profile) -> pd.DataFrame:
+    if control.pool == "all":
+        return manifest
+    if control.pool != "agreed":
+        return manifest[manifest["generator"] == control.pool]
+    from fer_utils.quality import read_scores
+
+    scores = read_scores(dataset, profile)
+    return manifest[manifest["id"].isin(scores.loc[scores["agrees"], "id"])]
+
+
+def write_control_sets(dataset: str, profile: Profile, *, train: FaceSet,
+                       manifest: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Write index and training options of every control of the profile beside those of the levels; the indices."""
+    indices = {}
+    for control in chosen_controls(profile):
+        indices[control.name] = control_index(control, dataset, profile, train=train, manifest=manifest)
+        write_index(indices[control.name], profile.paths.balanced_set(dataset, control.name))
+        with atomic_write(profile.paths.training_options(dataset, control.name), "w", encoding="utf-8") as file:
+            json.dump(_options(control, profile, train.counts()), file, indent=1, sort_keys=True)
+    return indices
+
+
+def _options(control: Control, profile: Profile, counts: dict[str, int]) -> dict:
+    """What differs from training a level: the keyword arguments of ``train_model``, and settings of ``training``."""
+    from fer_utils.recipes import RECIPE_SWITCHES
+
+    arguments = {}
+    if control.weighted:
+        arguments["class_weights"] = inverse_frequency(counts)
+    if control.updates_of_level:
+        arguments["images_per_epoch"] = sum(level_targets(counts, profile.controls.level, profile).values())
+    return {"arguments": arguments, "settings": RECIPE_SWITCHES[control.recipe] if control.recipe else {}}
+
+
+def inverse_frequency(counts: dict[str, int]) -> list[float]:
+    """What an image of each emotion counts in the loss, in the order of ``EMOTIONS``: all images / (7 x those of its
+    class), so that the classes count alike and the images 1 on average; 0 for a class without images."""
+    total = sum(counts.values())
+    return [total / (len(EMOTIONS) * counts[emotion]) if counts[emotion] else 0.0 for emotion in EMOTIONS]
+
+
+def training_options(dataset: str, name: str, profile: Profile) -> tuple[Profile, dict]:
+    """The profile with the recipe of a level or control, and the further arguments of ``train_model``.
+
+    Its paths are not those of ``profile``, which it must not replace.
+    """
+    if name in LEVEL_TITLES:
+        return profile, {}
+    path = profile.paths.training_options(dataset, name)
+    if not path.is_file():
+        raise CompanionError(f"{path} is not there. Run stage 04 (notebooks/04_balancing.ipynb) with the profile "
+                             f"'{profile.name}' and '{name}' in controls.names first.")
+    options = json.loads(path.read_text(encoding="utf-8"))
+    training = profile.values["training"] | options["settings"]
+    return replace(profile, values=profile.values | {"training": training}), options["arguments"]
+
+
+def control_sets_table(indices: dict[str, dict[str, pd.DataFrame]], counts: dict[str, dict[str, int]],
+                       profile: Profile) -> pd.DataFrame:
+    """What ``write_control_sets`` wrote: a row per data set and control.
+
+    Columns dataset, control, faces, real, synthetic, repeated, altered, lacking (how many synthetic faces the pool was
+    short of). ``counts`` are the training counts of each data set.
+    """
+    rows = []
+    for dataset, sets in indices.items():
+        for name, index in sets.items():
+            found = {source: int((index["source"] == source).sum()) for source in SOURCES}
+            wanted = sum(synthetic for _, synthetic in _wanted(CONTROLS[name], counts[dataset], profile).values())
+            rows.append({"dataset": dataset, "control": name, "faces": len(index), **found,
+                         "lacking": wanted - found[SYNTHETIC]})
+    return pd.DataFrame(rows)

@@ -1,0 +1,34 @@
+"""What the predictions on the test sets amount to: Tables III and IV, Figure 4 (section V of the paper), and how far
+each number can be trusted.
+
+- ``predictions``: what stage 5 left, one row per test image and run.
+- ``accuracy``:    Tables III and IV with Wilson intervals.
+- ``comparison``:  one level against another on the same images: paired bootstrap, McNemar's test, Holm's correction.
+- ``bootstrap``:   the resampling behind every interval that is not Wilson's.
+- ``scoring``:     macro-F1, balanced accuracy, calibration error and Brier score of whole test sets.
+- ``calibration``: confidence against accuracy.
+- ``subsets``:     test faces without twins in the training set, and labels by a second opinion.
+- ``confusion``:   which emotions are taken for which.
+"""
+
+from fer_utils.evaluation.accuracy import (
+    OVERALL,
+    PAPER,
+    TABLE_4_ROWS,
+    class_accuracy,
+    printed_precision,
+    table_3,
+    table_4,
+    wilson_interval,
+)
+from fer_utils.evaluation.calibration import reliability
+from fer_utils.evaluation.comparison import compare
+from fer_utils.evaluation.confusion import confusion_counts, confusion_rates, confusion_table
+from fer_utils.evaluation.predictions import all_predictions, expected_runs, missing_runs, read_predictions
+from fer_utils.evaluation.scoring import ACCURACY, BALANCED, BRIER, ECE, MACRO_F1, scores
+from fer_utils.evaluation.subsets import ALL, SECOND_OPINION, WITHOUT_TWINS, subset_accuracy
+
+__all__ = ["ACCURACY", "ALL", "BALANCED", "BRIER", "ECE", "MACRO_F1", "OVERALL", "PAPER", "SECOND_OPINION",
+           "TABLE_4_ROWS", "WITHOUT_TWINS", "all_predictions", "class_accuracy", "compare", "confusion_counts",
+           "confusion_rates", "confusion_table", "expected_runs", "missing_runs", "printed_precision",
+           "read_predictions", "reliability", "scores", "subset_accuracy", "table_3", "table_4", "wilson_interval"]

@@ -1,0 +1,120 @@
+"""Is one level better than another? Both were tested on the same images, so the images are compared in pairs.
+
+An image that both get right, or both wrong, says nothing about which is better; McNemar's test looks at the others
+alone. It takes the trained networks as they are. The bootstrap interval beside it also lets the training run vary.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
+
+from fer_utils.errors import CompanionError
+from fer_utils.evaluation.bootstrap import image_draws, percentile_interval, seed_draws
+from fer_utils.evaluation.predictions import level_rows
+from fer_utils.profiles import Profile
+
+
+def compare(predictions: pd.DataFrame, profile: Profile, *, reference: str = "original",
+            levels: Iterable[str] | None = None) -> pd.DataFrame:
+    """Each level against ``reference``, one row per data set and level.
+
+    Args:
+        predictions: as ``read_predictions`` gives them; more than one data set may be in it.
+        levels: those to compare, every one of them for every data set; without it all that are in ``predictions``,
+            in the profile's order and then in their own.
+
+    Columns:
+        dataset, level, reference, n (test images), seeds (those that both sides have; only these are used).
+        difference: mean accuracy of the level less that of the reference, over images and seeds, in points.
+        low, high: percentile interval of it from ``evaluation.resamples`` resamples at ``evaluation.confidence``. Each
+            draws the test images with replacement and, independently, the seeds with replacement; a drawn image or
+            seed is drawn for both sides alike (Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1
+            (2007), 386-411). With one seed the images alone vary; with two or three the share of the seeds is
+            underestimated (their spread is divided by k, not k - 1).
+        b, c: images that only the level gets right, and only the reference, mean over seeds; so
+            difference = 100 (b - c) / n.
+        p: median over seeds of the exact McNemar test of that seed's pair of networks (the level's run of a seed with
+            the reference's run of the same seed). A summary of those tests, which are in p_seed_<s>; twice the median
+            is a valid p-value whatever their dependence (Rüger, 1978).
+        p_holm: ``p`` after Holm's correction over all rows of this table.
+        b_seed_<s>, c_seed_<s>, p_seed_<s>: the same for each seed; empty where a row lacks the seed.
+
+    Raises CompanionError if a level or the reference is missing, if the two sides share no seed, or if they were not
+    tested on the same images.
+    """
+    chosen = None if levels is None else list(levels)
+    rows = [_compared(predictions[predictions["dataset"] == dataset], dataset, level, reference, profile)
+            for dataset in predictions["dataset"].unique()
+            for level in chosen or _other_levels(predictions, dataset, reference, profile)]
+    if not rows:
+        raise CompanionError(f"No level to compare with '{reference}' in these predictions; there are: "
+                             f"{', '.join(predictions['level'].unique()) or 'none'}.")
+    table = pd.DataFrame(rows)
+    table.insert(table.columns.get_loc("p") + 1, "p_holm", holm(table["p"]))
+    by_seed = sorted((name for name in table if "_seed_" in name), key=lambda name: int(name.rsplit("_", 1)[1]))
+    return table[[name for name in table if name not in by_seed] + by_seed]
+
+
+def mcnemar_exact(b: int, c: int) -> float:
+    """p of McNemar's exact test: were ``b`` and ``c`` discordant pairs equally likely, how often would they lie so far
+    apart? Two-sided binomial (McNemar, Psychometrika 12 (1947), 153-157); 1 where there are none."""
+    return float(mcnemar([[0, b], [c, 0]], exact=True).pvalue)
+
+
+def holm(p_values) -> np.ndarray:
+    """p-values after Holm's correction (Scandinavian Journal of Statistics 6 (1979), 65-70): among all that stay below
+    0.05, the chance that even one was luck is at most 0.05."""
+    return multipletests(np.asarray(p_values, float), method="holm")[1]
+
+
+def right_answers(predictions: pd.DataFrame, dataset: str, level: str) -> pd.DataFrame:
+    """Whether each run got each image right: bool, a row per image id (sorted), a column per seed (sorted)."""
+    rows = level_rows(predictions, dataset, level)
+    return rows.assign(right=rows["emotion"] == rows["predicted"]).pivot(index="id", columns="seed", values="right")
+
+
+def _compared(rows, dataset: str, level: str, reference: str, profile: Profile) -> dict:
+    ours, theirs = (right_answers(rows, dataset, name) for name in (level, reference))
+    seeds = [seed for seed in ours.columns if seed in theirs.columns]
+    if not seeds:
+        raise CompanionError(f"{dataset}: {level} (seeds {_listed(ours)}) and {reference} (seeds {_listed(theirs)}) have no "
+                             "seed in common, so no run of one can be paired with a run of the other. Train both with "
+                             "the same training.seeds.")
+    _check_same_images(rows, ours, theirs, f"{dataset}: {level} and {reference}")
+    b, c = ((first[seeds] & ~second[seeds]).sum() for first, second in ((ours, theirs), (theirs, ours)))
+    p = {seed: mcnemar_exact(b[seed], c[seed]) for seed in seeds}
+    gains = ours[seeds].to_numpy(float) - theirs[seeds].to_numpy(float)
+    low, high = _interval(gains, profile)
+    return {"dataset": dataset, "level": level, "reference": reference, "n": len(ours), "seeds": len(seeds),
+            "difference": 100 * gains.mean(), "low": low, "high": high, "b": b.mean(), "c": c.mean(),
+            "p": float(np.median(list(p.values()))),
+            **{f"{name}_seed_{seed}": values[seed] for seed in seeds
+               for name, values in (("b", b), ("c", c), ("p", p))}}
+
+
+def _interval(gains: np.ndarray, profile: Profile) -> tuple[float, float]:
+    """Interval of the mean of ``gains`` [images, seeds], in points."""
+    n, seeds = gains.shape
+    by_seed = np.concatenate([weights @ gains for weights in image_draws(n, profile)])
+    drawn = (by_seed * seed_draws(seeds, profile)).sum(axis=1) / (n * seeds)
+    return percentile_interval(100 * gains.mean(), 100 * drawn, profile.evaluation.confidence)
+
+
+def _other_levels(predictions, dataset: str, reference: str, profile: Profile) -> list[str]:
+    there = predictions.loc[predictions["dataset"] == dataset, "level"].unique()
+    known = [level for level in profile.balancing.levels if level in there]
+    return [level for level in (*known, *(name for name in there if name not in known)) if level != reference]
+
+
+def _check_same_images(rows, ours: pd.DataFrame, theirs: pd.DataFrame, what: str) -> None:
+    if not ours.index.equals(theirs.index) or rows.groupby("id")["emotion"].nunique().max() > 1:
+        raise CompanionError(f"{what} were not tested on the same images with the same labels: "
+                             f"{len(ours.index.symmetric_difference(theirs.index)):,} of {len(ours):,} and "
+                             f"{len(theirs):,} ids differ. Run stage 05 again for both.")
+
+
+def _listed(right: pd.DataFrame) -> str:
+    return ", ".join(map(str, right.columns))

@@ -1,0 +1,85 @@
+"""The predictions on the test sets that stage 5 left, one row per test image and run."""
+
+import shlex
+
+import pandas as pd
+
+from fer_utils.controls import trained_sets
+from fer_utils.datasets import dataset_info
+from fer_utils.emotions import EMOTIONS
+from fer_utils.errors import CompanionError, nearest
+from fer_utils.profiles import Profile
+from fer_utils.training import PREDICTIONS
+
+
+def expected_runs(dataset: str, profile: Profile, *, levels=None) -> list[tuple[str, int]]:
+    """(level, seed) of every run of a level of the profile, or of the given ``levels``, which may be controls."""
+    known = dict(trained_sets(profile))
+    for level in levels or ():
+        if level not in known:
+            raise CompanionError(f"Level '{level}' is not in balancing.levels or controls.names: {nearest(level, known)}")
+    dataset_info(dataset)
+    return [(level, seed) for level in (levels or profile.balancing.levels) for seed in known[level]]
+
+
+def missing_runs(dataset: str, profile: Profile, *, levels=None) -> list[tuple[str, int]]:
+    """(level, seed) of the expected runs whose predictions are not there yet."""
+    return [(level, seed) for level, seed in expected_runs(dataset, profile, levels=levels)
+            if not (profile.paths.model(dataset, level, seed) / PREDICTIONS).is_file()]
+
+
+def read_predictions(dataset: str, profile: Profile, *, levels=None) -> pd.DataFrame:
+    """One row per test image and run: dataset, level, seed, id, emotion, predicted, p_anger ... p_surprise.
+
+    Covers every level and seed of the profile, or only the given ``levels`` or controls. Raises CompanionError listing
+    every run that is missing, and the command that makes them.
+    """
+    missing = missing_runs(dataset, profile, levels=levels)
+    if missing:
+        listed = ", ".join(f"{level} seed {seed}" for level, seed in missing)
+        overrides = "".join(f" --set {shlex.quote(override)}" for override in profile.overrides)
+        raise CompanionError(f"{len(missing)} training runs of {dataset} have no predictions under "
+                             f"{profile.paths.run / 'models' / dataset}: {listed}. Make them with "
+                             f"`python -m fer_utils reproduce --profile {profile.name}{overrides}`.")
+    return pd.concat([_read_run(dataset, level, seed, profile)
+                      for level, seed in expected_runs(dataset, profile, levels=levels)], ignore_index=True)
+
+
+def all_predictions(profile: Profile, *, levels=None) -> pd.DataFrame:
+    """``read_predictions`` of every data set of the profile, one under the other."""
+    return pd.concat([read_predictions(dataset, profile, levels=levels) for dataset in profile.data.sets],
+                     ignore_index=True)
+
+
+def level_rows(predictions: pd.DataFrame, dataset: str, level: str) -> pd.DataFrame:
+    """The rows of one level, sorted by seed and then by image, so that a column reshapes to [seeds, images].
+
+    Raises CompanionError where there are none, and unless every run was tested on the same images, once each.
+    """
+    rows = predictions[(predictions["dataset"] == dataset) & (predictions["level"] == level)]
+    if rows.empty:
+        found = predictions[["dataset", "level"]].drop_duplicates().agg(" ".join, axis=1)
+        raise CompanionError(f"No predictions for {dataset} {level}; there are: {', '.join(found)}.")
+    check_same_test_set(rows, dataset, level)
+    return rows.sort_values(["seed", "id"], kind="stable")
+
+
+def check_same_test_set(rows: pd.DataFrame, dataset: str, level: str) -> None:
+    """CompanionError unless every run of a level was tested on the same images, once each."""
+    sets = rows.groupby("seed")["id"].agg(frozenset)
+    if sets.nunique() > 1 or rows.duplicated(["seed", "id"]).any():
+        raise CompanionError(f"The runs of {dataset} {level} were not tested on the same images once each "
+                             f"(seeds {', '.join(map(str, sets.index))}). Run stage 05 again for all of them.")
+
+
+def _read_run(dataset: str, level: str, seed: int, profile: Profile) -> pd.DataFrame:
+    path = profile.paths.model(dataset, level, seed) / PREDICTIONS
+    frame = pd.read_csv(path, dtype={"id": str})
+    expected = ["id", "emotion", "predicted", *(f"p_{emotion}" for emotion in EMOTIONS)]
+    if list(frame.columns) != expected or frame.empty or frame.isna().any(axis=None):
+        raise CompanionError(f"{path} is not a table of predictions: expected the columns {', '.join(expected)} "
+                             f"and no empty cell, found {len(frame)} rows of {', '.join(frame.columns)}. "
+                             "Delete it and run stage 05 again.")
+    for position, (column, value) in enumerate([("dataset", dataset), ("level", level), ("seed", seed)]):
+        frame.insert(position, column, value)
+    return frame

@@ -1,0 +1,58 @@
+"""The two recipes ResEmoteNet may have been trained by: the paper's text and its authors' published code.
+
+A recipe is values of the profile's ``training`` section. ``paper.yaml`` holds the text's, and our choice where the text
+is silent; ``reference/recipes.csv`` says what the authors' code (https://github.com/ArnabKumarRoy02/ResEmoteNet at
+commit fabbe68) does and where. ``training.recipe=authors_code`` puts all of it in place; each setting alone is a switch.
+"""
+
+import pandas as pd
+import yaml
+
+from fer_utils.errors import CompanionError, nearest
+from fer_utils.faces import FaceSet
+from fer_utils.paths import PROFILES
+from fer_utils.reference import read_as_printed
+
+RECIPES = ("paper", "authors_code")
+
+
+def _switches() -> dict[str, dict]:
+    paper = yaml.safe_load((PROFILES / "paper.yaml").read_text(encoding="utf-8"))["training"]
+    code = {row["setting"]: yaml.safe_load(row["authors_code"]) for row in read_as_printed("recipes").to_dict("records")}
+    return {setting: {setting: value} for setting, value in code.items() if value not in (None, paper[setting])}
+
+
+RECIPE_SWITCHES: dict[str, dict] = _switches()
+"""Name of a switch -> what it changes in the ``training`` section: each step from the paper's recipe to the code's."""
+
+
+def recipe_settings(name: str) -> dict:
+    """What a recipe changes in the ``training`` section of any profile: nothing for 'paper'; for 'authors_code' all
+    switches. Sizes that a profile scales (learning rate, batch, epochs) are equal in both and stay."""
+    if name not in RECIPES:
+        raise CompanionError(f"training.recipe '{name}' is unknown: {nearest(name, RECIPES)}")
+    if name == "paper":
+        return {}
+    return {setting: value for changes in RECIPE_SWITCHES.values() for setting, value in changes.items()}
+
+
+def as_read(faces: FaceSet, settings) -> FaceSet:
+    """``faces`` of a training, validation or test set as the recipe in ``settings`` (``profile.training``) reads them:
+    the authors' code loses the first row of every list and makes all images gray."""
+    if settings.first_row_lost:
+        faces = faces.select(slice(1, None))
+    return faces.resize(faces.images.shape[1], channels=1) if settings.grayscale else faces
+
+
+def recipe_table(training: dict) -> pd.DataFrame:
+    """The recipes side by side: setting, paper (None: not stated), chosen (the base profile's value), authors_code
+    (None: no such thing there), switch (whether the recipes differ in it), place, source.
+
+    Args:
+        training: the ``training`` section of the ``paper`` profile, whose values are what is chosen.
+    """
+    rows = read_as_printed("recipes").to_dict("records")
+    return pd.DataFrame([{
+        "setting": row["setting"], "paper": yaml.safe_load(row["paper"]), "chosen": training[row["setting"]],
+        "authors_code": yaml.safe_load(row["authors_code"]), "switch": row["setting"] in RECIPE_SWITCHES,
+        "place": row["place"], "source": row["source"]} for row in rows], dtype=object)

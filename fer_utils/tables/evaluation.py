@@ -1,0 +1,99 @@
+"""The tables beside Tables III and IV: levels compared, whole-set scores, subsets, confusion; each for readers."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from fer_utils.emotions import EMOTIONS
+from fer_utils.evaluation import BRIER
+
+SIGNIFICANT = 0.05
+
+
+def table_a6_comparison(table: pd.DataFrame, *, titles: Mapping[str, str], level_titles: Mapping[str, str]) -> pd.DataFrame:
+    """``evaluation.compare`` for readers: the difference in points with its interval, images that tell the two apart,
+    p of every seed, their median and Holm's, and ``verdict``."""
+    rows = table.to_dict("records")
+    seeds = [column for column in table.columns if column.startswith("p_seed_")]
+    return pd.DataFrame([{
+        "Data set": titles[row["dataset"]],
+        "Compared": f"{_title(row['level'], level_titles)} with {_title(row['reference'], level_titles)}",
+        "Test images, seeds": f"{row['n']:,}, {row['seeds']}",
+        "Difference (points)": f"{row['difference']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]",
+        "Only it right | only the other": f"{row['b']:.1f} | {row['c']:.1f}",
+        "McNemar p of each seed": ", ".join(p_value(row[seed]) for seed in seeds if pd.notna(row[seed])),
+        "Median p": p_value(row["p"]), "Holm": p_value(row["p_holm"]), "Reading": verdict(row)} for row in rows])
+
+
+def verdict(row: Mapping) -> str:
+    """'better' or 'worse' than the reference, if Holm's p is under 0.05, the interval has one sign and every seed's
+    difference has it too; 'open' else: this many images and runs do not decide it."""
+    sign = (row["difference"] > 0) - (row["difference"] < 0)
+    seeds = [name.removeprefix("b_seed_") for name in row if name.startswith("b_seed_") and pd.notna(row[name])]
+    agree = all((row[f"b_seed_{seed}"] - row[f"c_seed_{seed}"]) * sign > 0 for seed in seeds)
+    decided = row["p_holm"] < SIGNIFICANT and row["low"] * row["high"] > 0 and agree
+    return ("better" if sign > 0 else "worse") if decided else "open"
+
+
+def table_a6_summary(table: pd.DataFrame, *, titles: Mapping[str, str], level_titles: Mapping[str, str]) -> pd.DataFrame:
+    """``evaluation.scores`` for readers: a row per data set and level, a column per score with mean, standard deviation
+    over seeds and interval; the paper's accuracy before ours."""
+    cells = {(row["dataset"], row["level"], row["score"]): _score_cell(row) for row in table.to_dict("records")}
+    sizes = table.drop_duplicates(["dataset", "level"]).itertuples()
+    return pd.DataFrame([{"Data set": titles[row.dataset], "Level": _title(row.level, level_titles),
+                          "Test images, seeds": f"{row.n:,}, {row.seeds}",
+                          **{_score_head(score): cells[row.dataset, row.level, score] for score in table["score"].unique()}}
+                         for row in sizes])
+
+
+def table_a6_subsets(table: pd.DataFrame, *, titles: Mapping[str, str], level_titles: Mapping[str, str]) -> pd.DataFrame:
+    """``evaluation.subset_accuracy`` for readers: a row per data set and subset, a column per level."""
+    cells = {(row["dataset"], row["subset"], row["level"]): _subset_cell(row) for row in table.to_dict("records")}
+    parts = table.drop_duplicates(["dataset", "subset"]).itertuples()
+    return pd.DataFrame([{"Data set": titles[row.dataset], "Test images": row.subset, "Labels": row.labels,
+                          "n": f"{row.n:,}", "Left out": f"{row.dropped:,}" + (f" ({row.why})" if row.why else ""),
+                          "Data set's labels are the same (%)": f"{row.labels_same:.1f}",
+                          **{head: cells.get((row.dataset, row.subset, level), "") for level, head in level_titles.items()}}
+                         for row in parts])
+
+
+def table_a6_confusion(table: pd.DataFrame, *, titles: Mapping[str, str], level_titles: Mapping[str, str]) -> pd.DataFrame:
+    """``evaluation.confusion_table`` for readers: a row per data set, level and label; 'share % (count)' of each answer."""
+    rows = []
+    for (dataset, level, emotion), part in table.groupby(["dataset", "level", "emotion"], sort=False):
+        answers = part.set_index("predicted")
+        rows.append({"Data set": titles[dataset], "Level": _title(level, level_titles), "Label": emotion.capitalize(),
+                     "Images, seeds": f"{answers['n'].iloc[0]:,}, {answers['seeds'].iloc[0]}",
+                     **{name.capitalize(): _confusion_cell(answers.loc[name]) for name in EMOTIONS}})
+    return pd.DataFrame(rows)
+
+
+def p_value(p: float) -> str:
+    """A p-value in three decimals; '< 0.001' under that."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _title(level: str, level_titles: Mapping[str, str]) -> str:
+    return level_titles.get(level, level)
+
+
+def _score_head(score: str) -> str:
+    return score[0].upper() + score[1:] + ("" if score == BRIER else " (%)")
+
+
+def _score_cell(row: dict) -> str:
+    digits = 3 if row["score"] == BRIER else 1
+    spread = "" if pd.isna(row["sd"]) else f" ± {row['sd']:.{digits}f}"
+    paper = "" if pd.isna(row["paper"]) else f"{row['paper']:g} | "
+    floor = "" if pd.isna(row["floor"]) else f"\n{row['floor']:.1f} by chance alone"
+    return f"{paper}{row['value']:.{digits}f}{spread} [{row['low']:.{digits}f}, {row['high']:.{digits}f}]{floor}"
+
+
+def _subset_cell(row: dict) -> str:
+    paper = "" if pd.isna(row["paper"]) else f"{row['paper']:g} | "
+    spread = "" if pd.isna(row["sd"]) else f" ± {row['sd']:.1f}"
+    return f"{paper}{row['accuracy']:.1f}{spread} [{row['low']:.1f}, {row['high']:.1f}]\nseeds: {row['seeds']}"
+
+
+def _confusion_cell(row: pd.Series) -> str:
+    return "no test images" if pd.isna(row["share"]) else f"{row['share']:.0f} % ({row['count']:,})"

@@ -1,0 +1,190 @@
+"""Training ResEmoteNet by the paper's recipe (section IV, Training Configuration), in one readable loop.
+
+Cross-entropy, SGD, learning rate x 0.1 when the validation loss reaches a plateau, early stopping on the
+validation loss. What the paper leaves open is a value of the profile, named there as such; what the authors' published
+code does otherwise is a switch (``recipes``). The test set is never seen here: ``predict`` is for afterwards.
+"""
+
+import copy
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.optim import SGD
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from fer_utils.devices import choose_device
+from fer_utils.errors import CompanionError, nearest
+from fer_utils.faces import FaceSet
+from fer_utils.paths import atomic_write
+from fer_utils.profiles import Profile
+from fer_utils.recipes import as_read
+from fer_utils.reduced_network import ReducedResEmoteNet
+from fer_utils.resemotenet import count_parameters, save_weights
+from fer_utils.training.batches import as_tensors, batches, epoch_order, flip_half, image_weights, normalise
+from fer_utils.training.checkpoint import CHECKPOINT, Checkpoint, Progress, fingerprint
+from fer_utils.training.devices import autocast, check_cpu_kernels, choose_precision, describe, reproducible
+from fer_utils.training.predictions import (
+    HISTORY,
+    PREDICTIONS,
+    WEIGHTS,
+    build_network,
+    flips_at_test,
+    load_model,
+    predict,
+    write_csv,
+    write_predictions,
+)
+
+TRAINED_WITH = "trained_with.json"
+SELECTED_ON, SCHEDULERS = ("loss", "accuracy"), ("plateau", "none")
+
+
+def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: int, folder: Path,
+                on_epoch: Callable[[dict], None] | None = None, class_weights: Tensor | None = None,
+                images_per_epoch: int | None = None) -> pd.DataFrame:
+    """One row per epoch: epoch, learning_rate, train_loss, train_accuracy, validation_loss,
+    validation_accuracy (accuracies in %), images (trained on in that epoch), seconds.
+
+    ``folder`` receives model.safetensors, the weights of the best epoch, trained_with.json (on what they were
+    trained), and then history.csv, so that a folder with a history is a finished run. ``on_epoch`` is called with each
+    row as a dict. The same seed on the same machine gives the same weights, also when the run was stopped after any
+    epoch and this is called again (``checkpoint``). Training figures are averages over the epoch, with dropout;
+    validation figures are taken after it, without. A diverged run raises CompanionError.
+
+    Args:
+        class_weights: [7], what an image of each class counts in the training loss (``image_weights``); the
+            validation loss is never weighted, so that runs with and without weights are selected alike.
+        images_per_epoch: train on that many images an epoch, the set being repeated (``epoch_order``); its length
+            if not given.
+    """
+    settings, device, folder = profile.training, choose_device(profile.run.device), Path(folder)
+    precision = choose_precision(settings.precision, device)
+    train, validation = as_read(train, settings), as_read(validation, settings)
+    _check_sizes(train, validation, settings)
+    check_cpu_kernels(profile, device, precision)
+    for earlier in (HISTORY, PREDICTIONS, TRAINED_WITH):   # a run killed half-way must not look finished by an earlier one's
+        (folder / earlier).unlink(missing_ok=True)
+    with reproducible(seed, threads=profile.run.threads):
+        model = build_network(profile)
+        network = ReducedResEmoteNet(model).to(device, memory_format=torch.channels_last)
+        optimizer = SGD(network.parameters(), lr=settings.learning_rate, momentum=settings.momentum,
+                        weight_decay=settings.weight_decay, fused=True)
+        # threshold 0: the scheduler and early stopping agree on what an improvement is.
+        scheduler = ReduceLROnPlateau(optimizer, factor=settings.scheduler_factor,
+                                      patience=settings.scheduler_patience, threshold=0.0)
+        generator = torch.Generator().manual_seed(seed)   # order and flips; dropout draws from the global one
+        train_tensors = as_tensors(train, model.image_size, device)
+        validation_tensors = as_tensors(validation, model.image_size, device)
+        weights = None if class_weights is None else image_weights(class_weights, train_tensors[1])
+        how = _trained_with(network, model, settings, device, precision)
+        chosen = {"seed": seed, "how": how, "class_weights": None if weights is None else weights.tolist(),
+                  "images_per_epoch": images_per_epoch, "network": profile.values["network"],
+                  "training": profile.values["training"] | {"seeds": None}}
+        checkpoint = Checkpoint(folder / CHECKPOINT, fingerprint(chosen, train, validation), generator=generator,
+                                parts={"network": network, "optimizer": optimizer, "scheduler": scheduler})
+        progress = checkpoint.restore()
+        trained = torch.compile(network, mode="reduce-overhead") if how["compiled"] else network
+        while not _finished(progress, settings):
+            started = time.perf_counter()
+            learning_rate = optimizer.param_groups[0]["lr"]
+            order = epoch_order(len(train), images_per_epoch, generator)
+            train_loss, train_accuracy = train_epoch(trained, optimizer, train_tensors, settings, generator, order=order,
+                                                     precision=precision, class_weights=weights)
+            loss, accuracy = validate(network, validation_tensors, settings, generator, precision)
+            row = {"epoch": len(progress.history) + 1, "learning_rate": learning_rate,
+                   "train_loss": train_loss, "train_accuracy": train_accuracy,
+                   "validation_loss": loss, "validation_accuracy": accuracy,
+                   "images": len(order), "seconds": time.perf_counter() - started}
+            _check_finite(row, settings.learning_rate)
+            if on_epoch is not None:
+                on_epoch(row)
+            _note(progress, row, network, settings)
+            if settings.scheduler == "plateau":
+                scheduler.step(loss)
+            checkpoint.save(progress)
+    network.load_state_dict(progress.best_weights)
+    save_weights(network.write_back(model), folder / WEIGHTS)
+    with atomic_write(folder / TRAINED_WITH, "w", encoding="utf-8") as file:
+        json.dump(how, file, indent=1)
+    history = write_csv(pd.DataFrame(progress.history), folder / HISTORY)
+    checkpoint.remove()
+    return history
+
+
+def train_epoch(model, optimizer, tensors: tuple[Tensor, Tensor], settings, generator, *, order: Tensor,
+                precision: str = "float32", class_weights: Tensor | None = None) -> tuple[float, float]:
+    """One pass over the images at ``order``: mean (weighted) loss and accuracy in %."""
+    images, labels = tensors
+    total = torch.zeros(2, device=labels.device)
+    model.train()
+    for index in batches(order, settings.batch_size):
+        batch, target = images[index.to(images.device)], labels[index.to(labels.device)]
+        if settings.horizontal_flip:
+            batch = flip_half(batch, generator)
+        with autocast(batch.device, precision):
+            logits = model(normalise(batch))
+            # sum / images, not PyTorch's weighted mean: an image's weight must not depend on the batch it falls in.
+            loss = cross_entropy(logits, target, weight=class_weights, reduction="sum") / len(target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        total += torch.stack([loss.detach() * len(target), (logits.argmax(1) == target).sum()])
+    return total[0].item() / len(order), 100 * total[1].item() / len(order)
+
+
+@torch.no_grad()
+def validate(model, tensors: tuple[Tensor, Tensor], settings, generator, precision: str) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy in % over a set, without dropout, and without flips unless ``test_flip``."""
+    images, labels = tensors
+    if settings.test_flip:
+        images = flip_half(images, generator)
+    model.eval()
+    with autocast(images.device, precision):
+        logits = torch.cat([model(normalise(chunk)) for chunk in images.split(256)]).float()
+    return cross_entropy(logits, labels).item(), 100 * (logits.argmax(1) == labels).double().mean().item()
+
+
+def _finished(progress: Progress, settings) -> bool:
+    return len(progress.history) >= settings.max_epochs or progress.bad_epochs >= settings.patience
+
+
+def _note(progress: Progress, row: dict, network, settings) -> None:
+    """Add an epoch; keep its weights if its validation loss, or accuracy, is better than any before."""
+    progress.history.append(row)
+    score = row["validation_accuracy"] if settings.select_on == "accuracy" else -row["validation_loss"]
+    if score > progress.best_score:
+        progress.best_score, progress.best_weights, progress.bad_epochs = score, copy.deepcopy(network.state_dict()), 0
+    else:
+        progress.bad_epochs += 1
+
+
+def _trained_with(network, model, settings, device: torch.device, precision: str) -> dict:
+    """What was chosen for this machine; none of it changes the function that is trained, all of it the low bits."""
+    return {"device": describe(device), "precision": precision, "threads": torch.get_num_threads(),
+            "memory_format": "channels_last", "optimizer": "fused SGD", "torch": torch.__version__,
+            "compiled": settings.compile and device.type == "cuda",
+            "weights_trained": count_parameters(network), "weights_in_file": count_parameters(model)}
+
+
+def _check_sizes(train, validation, settings) -> None:
+    if settings.batch_size < 2 or len(train) < 2 or len(validation) < 1:
+        raise CompanionError("Batch normalisation needs at least 2 faces a batch, and 1 to validate on; found "
+                             f"training.batch_size {settings.batch_size}, {len(train)} training and {len(validation)} "
+                             "validation faces. Raise training.batch_size or data.scale.")
+    for name, valid in (("select_on", SELECTED_ON), ("scheduler", SCHEDULERS)):
+        value = getattr(settings, name)
+        if value not in valid:
+            raise CompanionError(f"training.{name} '{value}' is unknown: {nearest(value, valid)}")
+
+
+def _check_finite(row: dict, learning_rate: float) -> None:
+    if not np.isfinite(row["validation_loss"]):
+        raise CompanionError(f"Training diverged: validation loss {row['validation_loss']} in epoch {row['epoch']}. "
+                             f"Lower training.learning_rate (now {learning_rate:g}).")

@@ -1,0 +1,76 @@
+"""What a trained network says about faces, and its files."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from fer_utils.emotions import EMOTIONS
+from fer_utils.errors import CompanionError
+from fer_utils.faces import FaceSet
+from fer_utils.paths import atomic_write
+from fer_utils.profiles import Profile
+from fer_utils.reduced_network import ReducedResEmoteNet
+from fer_utils.resemotenet import ResEmoteNet, load_weights
+from fer_utils.training.batches import as_tensors, flip_half, normalise
+from fer_utils.devices import choose_device
+
+WEIGHTS, HISTORY, PREDICTIONS = "model.safetensors", "history.csv", "predictions.csv"
+
+
+@torch.no_grad()
+def predict(model: ResEmoteNet, faces: FaceSet, *, batch_size: int = 256, device: str = "auto",
+            flips: torch.Generator | None = None) -> np.ndarray:
+    """Class probabilities (P_out of equation (3)), float32 [N, 7] in the order of ``EMOTIONS``.
+
+    ``faces`` are first brought to RGB at ``model.image_size``. Not flipped, unless ``flips`` says which by chance: the
+    authors' code does so at test time too (``flips_at_test``), which makes a result depend on luck.
+    """
+    device = choose_device(device)
+    network = ReducedResEmoteNet(model).to(device, memory_format=torch.channels_last).eval()
+    images = as_tensors(faces, model.image_size, device)[0]
+    images = images if flips is None else flip_half(images, flips)
+    logits = [network(normalise(chunk)) for chunk in images.split(batch_size)]
+    return torch.cat(logits).float().softmax(1).cpu().numpy()
+
+
+def flips_at_test(profile: Profile, seed: int) -> torch.Generator | None:
+    """For ``predict``: which test images are flipped where the recipe flips them, else None."""
+    return torch.Generator().manual_seed(seed) if profile.training.test_flip else None
+
+
+def load_model(folder: Path, profile: Profile) -> ResEmoteNet:
+    """The network that ``train_model`` left in ``folder``, on the CPU, in eval mode."""
+    path = Path(folder) / WEIGHTS
+    if not path.is_file():
+        raise CompanionError(f"No trained network at {path}. Train it first: notebook 05_training, or "
+                             f"`python -m fer_utils reproduce --profile {profile.name}`.")
+    return load_weights(build_network(profile), path).eval()
+
+
+def write_predictions(folder: Path, faces: FaceSet, probabilities: np.ndarray) -> Path:
+    """Write predictions.csv: id, emotion (the label), predicted, p_anger ... p_surprise; returns its path."""
+    if probabilities.shape != (len(faces), len(EMOTIONS)):
+        raise CompanionError(f"Probabilities for {len(faces)} faces must have the shape "
+                             f"{[len(faces), len(EMOTIONS)]}, found {list(probabilities.shape)}.")
+    names = np.array(EMOTIONS)
+    frame = pd.DataFrame({"id": faces.ids, "emotion": names[faces.labels],
+                          "predicted": names[probabilities.argmax(axis=1)]})
+    for label, emotion in enumerate(EMOTIONS):
+        frame[f"p_{emotion}"] = probabilities[:, label]
+    write_csv(frame, Path(folder) / PREDICTIONS, float_format="%.6f")
+    return Path(folder) / PREDICTIONS
+
+
+def build_network(profile: Profile) -> ResEmoteNet:
+    """An untrained network of the profile's width, image size and dropout."""
+    return ResEmoteNet(profile.network.width, image_size=profile.network.image_size,
+                       head_dropout=profile.network.head_dropout)
+
+
+def write_csv(frame: pd.DataFrame, path: Path, **options) -> pd.DataFrame:
+    """``frame``, after writing it atomically."""
+    with atomic_write(path, "w", encoding="utf-8", newline="") as file:
+        frame.to_csv(file, index=False, lineterminator="\n", **options)
+    return frame
