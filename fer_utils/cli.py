@@ -61,7 +61,8 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
                  "in it", with_profile=False)
     check.add_argument("--json", action="store_true", help="everything found, as JSON")
     bench = _add(commands, "bench", _bench, "measure speed and memory against the plain way", with_profile=False)
-    bench.add_argument("what", choices=["data"], help="reading and comparing FER2013")
+    bench.add_argument("what", choices=["data", "training"], help="reading and comparing FER2013; training and "
+                       "evaluating the paper's network at full width")
     _add(commands, "fetch-data", _fetch_data, "fetch FER2013 from Kaggle and say how to get RAF-DB", with_profile=False)
     _add(commands, "profiles", _profiles, "list the profiles", with_profile=False)
     _check_command(arguments, commands.choices)
@@ -176,9 +177,12 @@ def _check_data(options) -> None:
 
 
 def _bench(options) -> None:
-    from fer_utils.bench import bench_data
+    if options.what == "training":
+        from fer_utils.bench_training import bench_training as bench
+    else:
+        from fer_utils.bench import bench_data as bench
 
-    for line in bench_data():
+    for line in bench():
         _say(line)
 
 

@@ -34,6 +34,8 @@ from fer_utils.training.devices import (
     choose_device,
     choose_precision,
     describe,
+    evaluation_batch,
+    has_bfloat16,
     reproducible,
 )
 from fer_utils.training.predictions import (
@@ -153,7 +155,7 @@ def validate(model, tensors: tuple[Tensor, Tensor], settings, generator, precisi
         images = flip_half(images, generator)
     model.eval()
     with autocast(images.device, precision):
-        logits = torch.cat([model(normalise(chunk)) for chunk in images.split(256)]).float()
+        logits = torch.cat([model(normalise(chunk)) for chunk in images.split(evaluation_batch(images.device))]).float()
     return cross_entropy(logits, labels).item(), 100 * (logits.argmax(1) == labels).double().mean().item()
 
 
