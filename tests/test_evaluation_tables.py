@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_utils import bench_latency, tables
+from fer_utils import tables
+from fer_utils.bench import latency as bench_latency
 from fer_utils.balancing import LEVEL_TITLES
 from fer_utils.cli import main
 from fer_utils.evaluation import BRIER, ECE

@@ -29,7 +29,15 @@ from fer_utils.reduced_network import ReducedResEmoteNet
 from fer_utils.resemotenet import count_parameters, save_weights
 from fer_utils.training.batches import as_tensors, batches, epoch_order, flip_half, image_weights, normalise
 from fer_utils.training.checkpoint import CHECKPOINT, Checkpoint, Progress, fingerprint
-from fer_utils.training.devices import autocast, check_cpu_kernels, choose_precision, describe, reproducible
+from fer_utils.training.devices import (
+    autocast,
+    check_cpu_kernels,
+    choose_precision,
+    describe,
+    evaluation_batch,
+    has_bfloat16,
+    reproducible,
+)
 from fer_utils.training.predictions import (
     HISTORY,
     PREDICTIONS,
@@ -74,11 +82,7 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
     with reproducible(seed, threads=profile.run.threads):
         model = build_network(profile)
         network = ReducedResEmoteNet(model).to(device, memory_format=torch.channels_last)
-        optimizer = SGD(network.parameters(), lr=settings.learning_rate, momentum=settings.momentum,
-                        weight_decay=settings.weight_decay, fused=True)
-        # threshold 0: the scheduler and early stopping agree on what an improvement is.
-        scheduler = ReduceLROnPlateau(optimizer, factor=settings.scheduler_factor,
-                                      patience=settings.scheduler_patience, threshold=0.0)
+        optimizer, scheduler = _optimizer_and_scheduler(network, settings)
         generator = torch.Generator().manual_seed(seed)   # order and flips; dropout draws from the global one
         train_tensors = as_tensors(train, model.image_size, device)
         validation_tensors = as_tensors(validation, model.image_size, device)
@@ -92,8 +96,7 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
         progress = checkpoint.restore()
         trained = torch.compile(network, mode="reduce-overhead") if how["compiled"] else network
         while not _finished(progress, settings):
-            started = time.perf_counter()
-            learning_rate = optimizer.param_groups[0]["lr"]
+            started, learning_rate = time.perf_counter(), optimizer.param_groups[0]["lr"]
             order = epoch_order(len(train), images_per_epoch, generator)
             train_loss, train_accuracy = train_epoch(trained, optimizer, train_tensors, settings, generator, order=order,
                                                      precision=precision, class_weights=weights)
@@ -114,7 +117,7 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
     with atomic_write(folder / TRAINED_WITH, "w", encoding="utf-8") as file:
         json.dump(how, file, indent=1)
     history = write_csv(pd.DataFrame(progress.history), folder / HISTORY)
-    checkpoint.remove()
+    checkpoint.remove()   # last: until the history stands, the run can be taken up again
     return history
 
 
@@ -147,8 +150,17 @@ def validate(model, tensors: tuple[Tensor, Tensor], settings, generator, precisi
         images = flip_half(images, generator)
     model.eval()
     with autocast(images.device, precision):
-        logits = torch.cat([model(normalise(chunk)) for chunk in images.split(256)]).float()
+        logits = torch.cat([model(normalise(chunk)) for chunk in images.split(evaluation_batch(images.device))]).float()
     return cross_entropy(logits, labels).item(), 100 * (logits.argmax(1) == labels).double().mean().item()
+
+
+def _optimizer_and_scheduler(network, settings) -> tuple[SGD, ReduceLROnPlateau]:
+    """Section IV's. The scheduler's threshold is 0, so that it and early stopping agree on what an improvement is; with
+    ``scheduler: none`` it is never asked."""
+    optimizer = SGD(network.parameters(), lr=settings.learning_rate, momentum=settings.momentum,
+                    weight_decay=settings.weight_decay, fused=True)
+    return optimizer, ReduceLROnPlateau(optimizer, factor=settings.scheduler_factor,
+                                        patience=settings.scheduler_patience, threshold=0.0)
 
 
 def _finished(progress: Progress, settings) -> bool:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from fer_utils.devices import choose_device
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet
@@ -14,24 +15,27 @@ from fer_utils.profiles import Profile
 from fer_utils.reduced_network import ReducedResEmoteNet
 from fer_utils.resemotenet import ResEmoteNet, load_weights
 from fer_utils.training.batches import as_tensors, flip_half, normalise
-from fer_utils.devices import choose_device
+from fer_utils.training.devices import autocast, choose_precision, evaluation_batch
 
 WEIGHTS, HISTORY, PREDICTIONS = "model.safetensors", "history.csv", "predictions.csv"
 
 
 @torch.no_grad()
-def predict(model: ResEmoteNet, faces: FaceSet, *, batch_size: int = 256, device: str = "auto",
-            flips: torch.Generator | None = None) -> np.ndarray:
+def predict(model: ResEmoteNet, faces: FaceSet, *, batch_size: int | None = None, device: str = "auto",
+            precision: str = "float32", flips: torch.Generator | None = None) -> np.ndarray:
     """Class probabilities (P_out of equation (3)), float32 [N, 7] in the order of ``EMOTIONS``.
 
     ``faces`` are first brought to RGB at ``model.image_size``. Not flipped, unless ``flips`` says which by chance: the
-    authors' code does so at test time too (``flips_at_test``), which makes a result depend on luck.
+    authors' code does so at test time too (``flips_at_test``), which makes a result depend on luck. ``batch_size`` is
+    that of ``evaluation_batch`` if not given; it decides the low bits alone.
     """
     device = choose_device(device)
+    precision = choose_precision(precision, device)
     network = ReducedResEmoteNet(model).to(device, memory_format=torch.channels_last).eval()
     images = as_tensors(faces, model.image_size, device)[0]
     images = images if flips is None else flip_half(images, flips)
-    logits = [network(normalise(chunk)) for chunk in images.split(batch_size)]
+    with autocast(device, precision):
+        logits = [network(normalise(chunk)) for chunk in images.split(batch_size or evaluation_batch(device))]
     return torch.cat(logits).float().softmax(1).cpu().numpy()
 
 
