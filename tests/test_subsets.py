@@ -6,7 +6,7 @@ import pytest
 
 from fer_utils.datasets import Splits, load_splits, prepare_splits
 from fer_utils.datasets.ferplus import VOTES, plurality, undecided
-from fer_utils.datasets.gate import COLUMNS, Verdict
+from fer_utils.datasets.gate import COLUMNS, Verdict, copied
 from fer_utils.datasets.twins import near_pairs, portraits
 from fer_utils.emotions import EMOTIONS
 from fer_utils.evaluation import subset_accuracy
@@ -60,6 +60,12 @@ def test_without_a_copy_in_training_no_test_face_is_left_out(profile, splits):
 def test_every_test_face_copied_into_training_is_found_though_the_verdict_names_a_validation_face(profile, splits, monkeypatch):
     keep("demo_rafdb", profile, leaking(splits, 3), monkeypatch)
     assert twins_in_training("demo_rafdb", profile).tolist() == splits.test.ids[:3].tolist()
+
+
+def test_one_training_face_may_copy_several_test_faces(splits):
+    thief, others = splits.test.select([0]), splits.test.select([1, 2])
+    mirrored = FaceSet(thief.images[:, :, ::-1].copy(), thief.labels, np.array(["mirrored"]), thief.origin)
+    assert copied(thief, concatenate(others, thief, mirrored), correlation=0.975).tolist() == [False, False, True, True]
 
 
 def test_twins_are_found_too_where_the_gate_was_off(splits, project, monkeypatch):
