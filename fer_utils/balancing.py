@@ -9,6 +9,7 @@ copy 2 of face 'train-7' has the id 'train-7+2'.
 """
 
 import hashlib
+import math
 from pathlib import Path
 
 import numpy as np
@@ -59,13 +60,15 @@ def synthetic_needed(counts: dict[str, int], level: str, profile: Profile) -> di
 
 
 def pool_counts(counts_by_set: dict[str, dict[str, int]], profile: Profile) -> dict[str, int]:
-    """Faces of each emotion in one pool that serves every data set and level: the largest need of each class.
+    """Faces of each emotion in one pool that serves every data set and level: the largest need of each class, and
+    ``quality.surplus`` of it more.
 
     At paper scale 93,010 faces where two separate pools would take 169,020.
     """
     needs = [synthetic_needed(counts, level, profile)
              for counts in counts_by_set.values() for level in profile.balancing.levels]
-    return {emotion: max((need[emotion] for need in needs), default=0) for emotion in EMOTIONS}
+    return {emotion: math.ceil(max((need[emotion] for need in needs), default=0) * (1 + profile.quality.surplus))
+            for emotion in EMOTIONS}
 
 
 def distribution_table(counts_by_set: dict[str, dict[str, int]], profile: Profile) -> pd.DataFrame:
@@ -126,7 +129,8 @@ def _enough_of_class(manifest: pd.DataFrame, emotion: str, count: int, profile: 
     rows = synthetic_rows(manifest, emotion, count, profile)
     if len(rows) < count:
         raise CompanionError(f"The pool has {len(rows):,} synthetic faces of {emotion}, this level needs "
-                             f"{count:,}. Run stage 03 (notebooks/03_synthesis.ipynb) again to its end.")
+                             f"{count:,}. Run stage 03 (notebooks/03_synthesis.ipynb) again to its end; where quality.filter "
+                             "leaves faces out, raise quality.surplus and start at stage 02.")
     return rows
 
 

@@ -37,6 +37,13 @@ def shipped_work_folder() -> Path:
     return project_root() / "runs" / "shipped_generators"
 
 
+def hub_checkpoint(address: str) -> Path:
+    """Where torch's hub keeps the weights of an address (``TORCH_HOME`` moves it); they may not be there."""
+    import torch   # only here: reading faces alone does without it
+
+    return Path(torch.hub.get_dir()) / "checkpoints" / address.rsplit("/", 1)[-1]
+
+
 @dataclass(frozen=True)
 class RunPaths:
     """The folders of one run: a profile by its name, an overridden profile by its name and a hash."""
@@ -99,6 +106,14 @@ class RunPaths:
 
     def model(self, dataset: str, level: str, seed: int) -> Path:
         return self.run / "models" / dataset / level / str(seed)
+
+    def reader(self, dataset: str, fingerprint: str) -> Path:
+        """The network that reads synthetic faces, trained on the real training faces alone."""
+        return self.run / "quality" / "readers" / f"{dataset}-{fingerprint}"
+
+    def quality_scores(self, dataset: str) -> Path:
+        """What the reader of a data set found in each synthetic face."""
+        return self.run / "quality" / f"{dataset}.csv"
 
     def executed(self, notebook: str) -> Path:
         return self.notebooks / f"{notebook}.ipynb"

@@ -10,7 +10,7 @@ from fer_utils.errors import CompanionError, nearest
 SPLITS = ("train", "validation", "test")
 FACES = ("emotions", "faces", "datasets")
 SHOWN = ("figures", "tables")
-EVERYTHING = ("data", "gate", "prompts", "generators", "synthesis", "tiny_generators", "balancing", "controls",
+EVERYTHING = ("data", "gate", "prompts", "generators", "synthesis", "tiny_generators", "quality", "balancing", "controls",
               "network", "training", "evaluation", "run", "stamp")
 
 
@@ -109,7 +109,8 @@ def _prompts(profile) -> list[Path]:
 
 
 def _pool(profile) -> list[Path]:
-    return [profile.paths.pool]
+    """Scores are handed on whether a filter uses them or not: they change with the faces and the reader alone."""
+    return [profile.paths.pool, *map(profile.paths.quality_scores, profile.data.sets)]
 
 
 def _balanced_sets(profile) -> list[Path]:
@@ -154,15 +155,20 @@ STAGES = (
           ("table_a1_data_integrity", "table_a1_gate", "table_a1_test_sizes", "figure_a1_class_counts",
            "figure_a1_samples", "figure_a1_mean_faces", "figure_a1_pixel_statistics", "figure_a1_twins",
            "figure_a1_label_noise")),
-    Stage(2, "prompts", "02_prompt_generation", ("data", "prompts", "generators", "balancing", "synthesis", "stamp"),
-          (1,), (*FACES, *SHOWN, "prompts", "balancing", "reference", "notebook"), _prompts, ("table_1_prompts",)),
-    Stage(3, "synthesis", "03_synthesis", ("generators", "synthesis", "tiny_generators", "stamp"),
-          (1, 2), (*FACES, *SHOWN, "prompts", "synthesis", "generators", "notebook"), _pool,
-          ("figure_3_synthetic_examples", "table_a1_generators"),
+    Stage(2, "prompts", "02_prompt_generation",
+          ("data", "prompts", "generators", "balancing", "synthesis", "quality.surplus", "stamp"), (1,),
+          (*FACES, *SHOWN, "prompts", "balancing", "reference", "notebook"), _prompts, ("table_1_prompts",)),
+    Stage(3, "synthesis", "03_synthesis", ("generators", "synthesis", "tiny_generators", "quality", "-quality.surplus",
+                                           "network", "training", "-training.seeds", "evaluation", "stamp"),
+          (1, 2), (*FACES, *SHOWN, "prompts", "synthesis", "generators", "quality", "resemotenet", "training",
+                   "evaluation", "notebook"), _pool,
+          ("figure_3_synthetic_examples", "table_a1_generators", "table_a4_quality", "table_a4_filter",
+           "table_a4_attributes", "figure_a4_quality", "figure_a4_nearest"),
           resumes=True),
-    Stage(4, "balancing", "04_balancing", ("data", "gate", "balancing", "controls", "-controls.seeds", "stamp"), (1, 3),
-          (*FACES, *SHOWN, "balancing", "alterations", "controls", "recipes", "prompts", "reference", "stages", "synthesis",
-           "notebook"), _balanced_sets,
+    Stage(4, "balancing", "04_balancing", ("data", "gate", "balancing", "controls", "-controls.seeds", "quality.filter",
+                                            "quality.confidence", "stamp"),
+          (1, 3), (*FACES, *SHOWN, "balancing", "alterations", "controls", "recipes", "prompts", "quality", "reference",
+                   "stages", "synthesis", "notebook"), _balanced_sets,
           ("table_2_distribution", "table_2_paper_scale", "figure_2_pipeline")),
     # Training is dear. Its faces, sets and options count by their content, so neither the code that made them nor the
     # style of figures is part of this stage's code.

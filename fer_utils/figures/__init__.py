@@ -12,11 +12,13 @@ from fer_utils.figures.data import label_noise, mean_faces, pixel_statistics, tw
 from fer_utils.figures.faces import figure_3_synthetic_examples, sample_grid, sample_grids
 from fer_utils.figures.network import figure_1_resemotenet
 from fer_utils.figures.pipeline import figure_2_pipeline
+from fer_utils.figures.quality import figure_a4_nearest, figure_a4_quality
 from fer_utils.figures.results import class_accuracy_intervals, figure_4_confusion_matrices, learning_curves
 from fer_utils.figures.saving import FORMATS, render, save, show
 from fer_utils.figures.style import EMOTION_COLOURS
 
 __all__ = ["EMOTION_COLOURS", "FORMATS", "class_accuracy_intervals", "class_distribution", "figure_1_resemotenet",
            "figure_2_pipeline", "figure_3_synthetic_examples", "figure_4_confusion_matrices", "figure_a2_controls",
-           "figure_a3_implied_accuracy", "figure_a6_calibration", "label_noise", "learning_curves", "mean_faces",
-           "pixel_statistics", "render", "sample_grid", "sample_grids", "save", "show", "twin_pairs"]
+           "figure_a3_implied_accuracy", "figure_a4_nearest", "figure_a4_quality", "figure_a6_calibration", "label_noise",
+           "learning_curves", "mean_faces", "pixel_statistics", "render", "sample_grid", "sample_grids", "save", "show",
+           "twin_pairs"]

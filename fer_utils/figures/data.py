@@ -72,10 +72,14 @@ def twin_pairs(pairs: list[tuple[np.ndarray, np.ndarray, str]], *, columns: int 
         axes.axis("off")
     for axes, (left, right, text) in zip(panels.flat, pairs):
         axes.axis("on")
-        both = np.concatenate([_square(left), np.full((48, 3, 3), 255, np.uint8), _square(right)], axis=1)
-        show_face(axes, both)
+        show_face(axes, pair_of_faces(left, right))
         axes.set_xlabel(text, size=5.6, labelpad=2)
     return figure
+
+
+def pair_of_faces(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Two faces of any size side by side: uint8 [48, 99, 3]."""
+    return np.concatenate([_square(left), np.full((48, 3, 3), 255, np.uint8), _square(right)], axis=1)
 
 
 def _square(image: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from fer_utils.tables.controls import control_sets, table_a2_controls
 from fer_utils.tables.evaluation import (SIGNIFICANT, p_value, table_a6_comparison, table_a6_confusion, table_a6_subsets,
                                          table_a6_summary, verdict)
 from fer_utils.tables.recipes import table_a5_recipes
+from fer_utils.tables.quality import table_a4_attributes, table_a4_filter, table_a4_quality
 from fer_utils.tables.text import escape_markdown, latex_table, markdown_table
 
 FORMATS = ("csv", "md", "tex")

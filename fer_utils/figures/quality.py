@@ -1,0 +1,95 @@
+"""How good the synthetic faces are: metrics with their intervals, and the pairs most like training faces."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from fer_utils.emotions import EMOTIONS
+from fer_utils.figures.data import pair_of_faces
+from fer_utils.figures.style import EMOTION_TITLES, FAINT, INK, PAGE, new_figure, show_face, styled
+
+# Blue and orange can be told apart by all readers; real faces are black and gray.
+SAMPLE_STYLES = {"sd2": ("o", "#1a5f96"), "sd3": ("s", "#e69f00"), "real half": ("D", "#8a8a8a"),
+                 "real unseen": ("^", "#ffffff")}
+SAMPLE_TITLES = {"sd2": "Stable Diffusion 2", "sd3": "Stable Diffusion 3", "real half": "real: other half of training faces",
+                 "real unseen": "real: validation faces"}
+METRICS = {"kid": ("KID × 1000", 1000), "precision": ("precision", 1), "coverage": ("coverage", 1),
+           "agreement": ("emotion read\nas asked (%)", 100), "close": ("close to a training\nface, pixels (%)", 100)}
+
+
+@styled
+def figure_a4_quality(table: pd.DataFrame, *, titles: Mapping[str, str], generator_titles: Mapping[str, str],
+                      features: str = "reader") -> Figure:
+    """Five questions about the synthetic faces, a row each, a column per data set; a group per emotion.
+
+    Args:
+        table: long, as ``quality.Assessment.table``.
+        titles: the data sets to draw, in order, and what to print for each.
+        generator_titles: the generators, and what to call each.
+        features: in which network's features KID, precision and coverage are.
+    """
+    samples = {name: title for name, title in (SAMPLE_TITLES | dict(generator_titles)).items()
+               if (table["generator"] == name).any()}
+    figure = new_figure(PAGE, 0.4 + 1.25 * len(METRICS))
+    panels = figure.subplots(len(METRICS), len(titles), sharex=True, sharey="row", squeeze=False)
+    groups = ["all", *EMOTIONS]
+    for column, (dataset, title) in enumerate(titles.items()):
+        for axes, (metric, (label, scale)) in zip(panels[:, column], METRICS.items()):
+            where = {"agreement": "reader", "close": "pixels"}.get(metric, features)
+            rows = table[(table["dataset"] == dataset) & (table["metric"] == metric) & (table["features"] == where)]
+            for place, name in enumerate(samples):
+                part = rows[rows["generator"] == name].set_index("emotion").reindex(groups)[["value", "low", "high"]]
+                _intervals(axes, scale * part, name, np.arange(len(groups)) + (place - (len(samples) - 1) / 2) * 0.19)
+            axes.set_ylabel(label if column == 0 else "")
+            _furnish(axes, metric, len(groups))
+        panels[0, column].set_title(title)
+        panels[-1, column].set_xticks(range(len(groups)), ["All", *EMOTION_TITLES.values()], rotation=35, ha="right",
+                                      rotation_mode="anchor")
+    figure.legend(handles=[_marker(name, title) for name, title in samples.items()], loc="outside upper center", ncols=4)
+    return figure
+
+
+@styled
+def figure_a4_nearest(rows: Mapping[str, list[tuple[np.ndarray, np.ndarray, str]]]) -> Figure:
+    """Rows of pairs, each (synthetic face, nearest training face, text under both), under the rows' titles.
+
+    ``rows``: as ``quality.example_rows``; images uint8 [H, W, C] of any size.
+    """
+    columns = max(map(len, rows.values()))
+    figure = new_figure(PAGE, 0.1 + 0.4 * len(rows) + (PAGE - 1) / columns / 2 * len(rows))
+    panels = figure.subplots(len(rows), columns, squeeze=False)
+    for line, (title, pairs) in zip(panels, rows.items()):
+        for axes in line:
+            axes.axis("off")
+        for axes, (left, right, text) in zip(line, pairs):
+            axes.axis("on")
+            show_face(axes, pair_of_faces(left, right))
+            axes.set_xlabel(text, size=5.6, labelpad=2)
+        line[0].set_ylabel(title, rotation=0, ha="right", va="center", size=6.5)
+    return figure
+
+
+def _intervals(axes, rows: pd.DataFrame, name: str, places: np.ndarray) -> None:
+    marker, colour = SAMPLE_STYLES.get(name, ("v", FAINT))
+    lengths = np.abs(rows[["low", "high"]].sub(rows["value"], axis=0).to_numpy(float).T)
+    axes.errorbar(places, rows["value"], yerr=lengths, fmt=marker, color=INK, ecolor=INK, elinewidth=0.7, capsize=1.3,
+                  capthick=0.7, markersize=3.4, markeredgewidth=0.5, markerfacecolor=colour, markeredgecolor=INK)
+
+
+def _furnish(axes, metric: str, groups: int) -> None:
+    axes.grid(axis="y")
+    axes.axvline(0.5, color=FAINT, linewidth=0.6)
+    axes.set_xlim(-0.5, groups - 0.5)
+    if metric == "kid":
+        axes.axhline(0, color=FAINT, linewidth=0.8)
+    else:
+        axes.set_ylim(bottom=0)
+
+
+def _marker(name: str, title: str) -> Line2D:
+    marker, colour = SAMPLE_STYLES.get(name, ("v", FAINT))
+    return Line2D([], [], marker=marker, linestyle="none", markersize=4.2, markeredgewidth=0.5, markerfacecolor=colour,
+                  markeredgecolor=INK, label=title)
