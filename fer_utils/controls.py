@@ -17,6 +17,7 @@ from fer_utils.errors import CompanionError, nearest
 from fer_utils.faces import FaceSet
 from fer_utils.paths import atomic_write
 from fer_utils.profiles import Profile
+from fer_utils.recipes import RECIPE_SWITCHES
 
 GROUPS = ("balance", "updates", "synthesis", "recipe")
 """What a control controls for, in the order in which tables and figures show them."""
@@ -144,7 +145,7 @@ def _usable(manifest: pd.DataFrame, control: Control, dataset: str, profile: Pro
         return manifest
     if control.pool != "agreed":
         return manifest[manifest["generator"] == control.pool]
-    from fer_utils.quality import read_scores
+    from fer_utils.quality import read_scores   # only here: its reader needs PyTorch, a look at the status does not
 
     scores = read_scores(dataset, profile)
     return manifest[manifest["id"].isin(scores.loc[scores["agrees"], "id"])]
@@ -164,8 +165,6 @@ def write_control_sets(dataset: str, profile: Profile, *, train: FaceSet,
 
 def _options(control: Control, profile: Profile, counts: dict[str, int]) -> dict:
     """What differs from training a level: the keyword arguments of ``train_model``, and settings of ``training``."""
-    from fer_utils.recipes import RECIPE_SWITCHES
-
     arguments = {}
     if control.weighted:
         arguments["class_weights"] = inverse_frequency(counts)
