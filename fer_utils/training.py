@@ -81,8 +81,8 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
                 break
             scheduler.step(loss)
     model.load_state_dict(best_weights)
-    save_weights(model, Path(folder) / WEIGHTS)
-    return _write_csv(pd.DataFrame(history), Path(folder) / HISTORY)
+    save_weights(model, Path(folder) / WEIGHTS, channels=train.images.shape[3])
+    return write_csv(pd.DataFrame(history), Path(folder) / HISTORY)
 
 
 def train_epoch(model, optimizer, tensors: tuple[Tensor, Tensor], settings, generator) -> tuple[float, float]:
@@ -138,7 +138,14 @@ def load_model(folder: Path, profile: Profile) -> ResEmoteNet:
 
 
 def write_predictions(folder: Path, faces: FaceSet, probabilities: np.ndarray) -> Path:
-    """Write predictions.csv: id, emotion (the label), predicted, p_anger ... p_surprise; returns its path."""
+    """Write predictions.csv, ``predictions_table`` as a file; returns its path."""
+    path = Path(folder) / PREDICTIONS
+    write_csv(predictions_table(faces, probabilities), path, float_format="%.6f")
+    return path
+
+
+def predictions_table(faces: FaceSet, probabilities: np.ndarray) -> pd.DataFrame:
+    """One row per face: id, emotion (the label), predicted, p_anger ... p_surprise; ``probabilities`` [N, 7]."""
     if probabilities.shape != (len(faces), len(EMOTIONS)):
         raise CompanionError(f"Probabilities for {len(faces)} faces must have the shape "
                              f"{[len(faces), len(EMOTIONS)]}, found {list(probabilities.shape)}.")
@@ -147,8 +154,7 @@ def write_predictions(folder: Path, faces: FaceSet, probabilities: np.ndarray) -
                           "predicted": names[probabilities.argmax(axis=1)]})
     for label, emotion in enumerate(EMOTIONS):
         frame[f"p_{emotion}"] = probabilities[:, label]
-    _write_csv(frame, Path(folder) / PREDICTIONS, float_format="%.6f")
-    return Path(folder) / PREDICTIONS
+    return frame
 
 
 def as_tensors(faces: FaceSet, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -246,7 +252,8 @@ def _check_finite(row: dict, learning_rate: float) -> None:
                              f"Lower training.learning_rate (now {learning_rate:g}).")
 
 
-def _write_csv(frame: pd.DataFrame, path: Path, **options) -> pd.DataFrame:
+def write_csv(frame: pd.DataFrame, path: Path, **options) -> pd.DataFrame:
+    """Write a table atomically, with the same line ends everywhere; returns it."""
     with atomic_write(path, "w", encoding="utf-8", newline="") as file:
         frame.to_csv(file, index=False, lineterminator="\n", **options)
     return frame
