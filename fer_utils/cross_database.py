@@ -93,7 +93,7 @@ def read_class_folders(folders: ClassFolders, *, size: int, channels: int) -> tu
         try:
             image, notes = read_photo(folders.tree.path / name, channels=channels)
             images[position] = squared(image, size)
-            converted.update(note.split(" ", 2)[2] for note in notes)
+            converted.update(note.split(" ", 3)[3] for note in notes)   # after "1 image has"
             converted["another shape than a square: stretched to one."] += image.shape[0] != image.shape[1]
         except CompanionError as problem:
             broken.append(str(problem))

@@ -75,8 +75,12 @@ def squared(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def as_face(image: np.ndarray, trained: Trained, name: str = "photo") -> FaceSet:
-    """One photo as the FaceSet that the network reads; its label means nothing."""
-    return FaceSet(squared(image, trained.model.image_size)[None], np.zeros(1, np.int64), np.array([name]),
+    """One photo as the FaceSet that the network reads; its label means nothing.
+
+    Three channels always, so that ``predict`` has nothing to convert: what converts takes two seconds to import.
+    """
+    square = squared(image, trained.model.image_size)[None]
+    return FaceSet(np.repeat(square, 3, axis=3) if square.shape[3] == 1 else square, np.zeros(1, np.int64), np.array([name]),
                    np.array(["photo"]))
 
 
