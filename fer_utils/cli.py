@@ -8,6 +8,7 @@ import sys
 
 from fer_utils.errors import CompanionError, nearest
 
+_WEIGHTS_HELP = "a run's folder, a model.safetensors or the authors' .pth file"
 FOUND_AMISS, USER_ERROR, INTERRUPTED = 1, 2, 130
 
 
@@ -78,6 +79,20 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
                        help="reading and comparing FER2013; making synthetic faces; training the paper's network; its "
                        "milliseconds per image")
     _add(commands, "fetch-data", _fetch_data, "fetch FER2013 from Kaggle and say how to get RAF-DB", with_profile=False)
+    evaluate = _add(commands, "evaluate", _evaluate, "test a trained network on a folder with one sub-folder for each "
+                    "class")
+    evaluate.add_argument("--weights", required=True, metavar="W", help=_WEIGHTS_HELP)
+    evaluate.add_argument("--data", required=True, metavar="FOLDER", help="sub-folders named happy, Angry, sadness, ...")
+    evaluate.add_argument("--leave-out", action="append", default=[], metavar="NAME", help="a sub-folder that is no "
+                          "emotion of the seven, such as contempt; may be given several times")
+    evaluate.add_argument("--csv", metavar="FILE", help="write the prediction of every image to this file")
+    predict = _add(commands, "predict", _predict, "what a trained network says about photos; exit code 2 if one of them "
+                   "can't be read")
+    predict.add_argument("files", nargs="+", metavar="FILE", help="JPEG, PNG, BMP or WebP, of any size")
+    predict.add_argument("--weights", metavar="W", help=f"{_WEIGHTS_HELP}; by default what the profile trained")
+    predict.add_argument("--crop", action="store_true", help="cut to the largest face first (the extra 'crop')")
+    predict.add_argument("--explain", metavar="FOLDER", help="write for each photo a PNG that shows where the evidence "
+                         "for the first emotion is (HiResCAM at the SE block)")
     _add(commands, "profiles", _profiles, "list the profiles", with_profile=False)
     _check_command(arguments, commands.choices)
     return parser.parse_args(arguments)
@@ -237,6 +252,42 @@ def _check_data(options) -> None:
     amiss = [inspection.title for inspection in found if not inspection.official]
     if amiss:
         raise Findings(f"Not the official data: {', '.join(amiss)}.")
+
+
+def _evaluate(options) -> None:
+    from fer_utils.cross_database import class_folders, cross_test, report_lines
+    from fer_utils.trained import read_trained
+    from fer_utils.training import write_csv
+
+    profile = _profile(options)
+    folders = class_folders(options.data, leave_out=options.leave_out)
+    trained = read_trained(options.weights, profile)
+    _say("\n".join([trained.about, f"Data: {folders.tree.path}", *folders.lines]))
+    test = cross_test(trained, folders, device=profile.run.device)
+    _say("\n".join([*test.notes, *report_lines(test, profile)]))
+    if options.csv:
+        write_csv(test.predictions, options.csv, float_format="%.6f")
+        _say(f"\nwrote {options.csv}")
+
+
+def _predict(options) -> None:
+    from fer_utils.photos import Reading, explain, read_faces
+    from fer_utils.trained import own_trained, read_trained
+
+    profile = _profile(options)
+    trained = read_trained(options.weights, profile) if options.weights else own_trained(profile)
+    _say(trained.about)
+    readings, problems = [], []
+    for found in read_faces(options.files, trained, crop=options.crop, device=profile.run.device):
+        if isinstance(found, Reading):
+            readings.append(found)
+            _say("\n".join(["", *found.lines]))
+        else:
+            problems.append(str(found))
+    for path in explain(readings, trained, options.explain) if options.explain else []:
+        _say(f"wrote {path}")
+    if problems:
+        raise CompanionError("\n".join([f"{len(problems)} of {len(options.files)} photos were not read:", *problems]))
 
 
 def _bench(options) -> None:

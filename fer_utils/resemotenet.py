@@ -25,6 +25,7 @@ STEM = (64, 128, 256)            # channels of the three convolutions before the
 RESIDUAL = (512, 1024, 2048)     # channels of the three residual blocks
 CLASSIFIER = (1024, 512, 256)    # widths of the fully connected layers before the last
 SE_REDUCTION = 16
+METADATA = "resemotenet"         # the key of our block in a safetensors file's metadata
 
 
 def scaled(channels: int, width: float) -> int:
@@ -164,11 +165,16 @@ def layer_shapes(model: ResEmoteNet, size: int = 64) -> list[Layer]:
     return steps
 
 
-def save_weights(model: ResEmoteNet, path: Path) -> None:
-    """Write the state dict as safetensors under the authors' names, atomically."""
+def save_weights(model: ResEmoteNet, path: Path, *, channels: int = 3) -> None:
+    """Write the state dict as safetensors under the authors' names, atomically.
+
+    The file's metadata says what the shapes do not: width, image size, order of the classes, and whether the faces
+    it learned from were gray (``channels`` 1) or in colour. ``trained.read_trained`` reads it.
+    """
     state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     # One metadata key only: safetensors writes several in no fixed order, and equal weights should be equal bytes.
-    about = {"resemotenet": json.dumps({"width": model.width, "classes": EMOTIONS})}
+    about = {METADATA: json.dumps({"width": model.width, "image_size": model.image_size, "channels": channels,
+                                   "classes": EMOTIONS})}
     with atomic_write(path) as file:
         file.write(save(state, metadata=about))
 

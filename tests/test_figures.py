@@ -38,7 +38,7 @@ def some_faces(per_class: int = 2, channels: int = 3) -> FaceSet:
 
 def some_history(epochs: int = 3) -> pd.DataFrame:
     epoch = np.arange(1, epochs + 1)
-    return pd.DataFrame({"epoch": epoch, "train_loss": 2.0 / epoch, "validation_loss": 2.5 / epoch,
+    return pd.DataFrame({"epoch": epoch, "learning_rate": np.where(epoch < 3, 0.01, 0.001), "train_loss": 2.0 / epoch, "validation_loss": 2.5 / epoch,
                          "train_accuracy": 20.0 * epoch, "validation_accuracy": 15.0 * epoch})
 
 
@@ -179,6 +179,26 @@ def test_learning_curves_mark_the_epoch_whose_weights_were_kept(demo):
     drawn = figures.learning_curves({"one": runs})
     rings = [line for line in drawn.findobj(mpl.lines.Line2D) if line.get_marker() == "o" and line.axes is not None]
     assert sorted(float(ring.get_xdata()[0]) for ring in rings) == [2.0, 2.0, 3.0, 3.0, 3.0, 3.0]
+
+
+def test_learning_curves_mark_a_lowered_learning_rate_and_runs_that_stopped_early():
+    def marked(marker, **options):
+        drawn = figures.learning_curves({"one": {"Original": [some_history(5)]}}, **options)
+        return [float(line.get_xdata()[0]) for line in drawn.findobj(mpl.lines.Line2D)
+                if line.get_marker() == marker and line.axes is not None]
+
+    assert marked("^", max_epochs=5) == [3.0, 3.0]
+    assert marked("|", max_epochs=8) == [5.0, 5.0]
+    assert marked("|", max_epochs=5) == marked("|") == []
+
+
+def test_captioned_faces_show_every_face_with_its_line_and_rows_may_differ_in_length(demo):
+    face, gray = np.zeros((9, 9, 3), np.uint8), np.zeros((5, 7, 1), np.uint8)
+    drawn = figures.captioned_faces({"first": [(face, "sad\nread as happy")] * 7, "second": [(gray, "")], "third": []})
+    assert len(drawn.findobj(mpl.image.AxesImage)) == 8
+    assert all_texts(drawn).splitlines().count("read as happy") == 7 and "third" in all_texts(drawn)
+    figures.save(drawn, "faces", demo)
+    figures.save(figures.captioned_faces({}), "none", demo)
 
 
 def test_learning_curves_of_a_single_run_of_one_epoch_can_be_drawn(demo):

@@ -16,9 +16,10 @@ from fer_utils.paths import PACKAGE
 from fer_utils.readme import _filled
 
 ROOT = PACKAGE.parent
-CONDA_NAMES = {"ray": "ray-default", "torch": "pytorch"}
+CONDA_NAMES = {"opencv-python-headless": "py-opencv", "ray": "ray-default", "torch": "pytorch"}
 IMPORT_NAMES = {"yaml": "pyyaml", "sklearn": "scikit-learn", "PIL": "pillow", "jupyter_client": "nbclient",
-                "IPython": "ipykernel", "huggingface_hub": "diffusers"}
+                "IPython": "ipykernel", "huggingface_hub": "diffusers",
+                "cv2": "opencv-python-headless"}
 NOT_IN_A_CLONE = ("data/", "runs/", ".venv")
 
 
@@ -72,7 +73,7 @@ def test_conda_users_get_the_same_ranges_and_a_reason_for_each():
 
 
 def test_every_library_the_package_imports_is_declared():
-    known = {*declared("data"), *map(canonicalize_name, sys.stdlib_module_names), "fer-utils"}
+    known = {*declared("data", "crop", "cluster"), *map(canonicalize_name, sys.stdlib_module_names), "fer-utils"}
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [node.module] if isinstance(node, ast.ImportFrom) and not node.level else \

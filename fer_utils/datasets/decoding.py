@@ -1,5 +1,5 @@
 """One image file to pixels: refused where it is damaged or has another size, converted and counted where it has
-another kind of pixels (palette, CMYK, 16 bits, transparency, ...)."""
+another kind of pixels (palette, CMYK, 16 bits, transparency, ...) or was taken with the camera turned."""
 
 import io
 import warnings
@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import contextmanager
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from fer_utils.datasets.tree import Tree
 from fer_utils.errors import CompanionError
@@ -46,9 +46,18 @@ def decode_images(tree: Tree, names: list[str], *, size: int, channels: int,
     return images, conversion_notes(converted)
 
 
-def decode_image(data: bytes, where: str, *, size: int, channels: int, converted: Counter,
+def decode_photo(data: bytes, where: str, *, channels: int, converted: Counter) -> np.ndarray:
+    """uint8 [H, W, channels] of one file's bytes, upright, in the picture's own size (at most ``MOST_PIXELS``)."""
+    with quiet_about_size():
+        return decode_image(data, where, size=None, channels=channels, shrink=True, converted=converted)
+
+
+def decode_image(data: bytes, where: str, *, size: int | None, channels: int, converted: Counter,
                  shrink: bool = False) -> np.ndarray:
-    """uint8 [size, size, channels] of one file's bytes; counts in ``converted`` what kind of pixels were changed."""
+    """uint8 [size, size, channels] of one file's bytes; counts in ``converted`` what kind of pixels were changed.
+
+    ``size`` None keeps the picture's own.
+    """
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             found = image.size
@@ -58,6 +67,9 @@ def decode_image(data: bytes, where: str, *, size: int, channels: int, converted
         reason = "no JPEG, PNG, BMP or WebP" if isinstance(problem, UnidentifiedImageError) else problem
         raise CompanionError(f"{where} can't be read as an image ({reason}). It is damaged or was cut short: copy "
                              "it from the original archive again.") from problem
+    if size is None:
+        raise CompanionError(f"{where} is {found[0]}x{found[1]} pixels; expected at most {MOST_PIXELS:,} in all. "
+                             "Make the picture smaller.")
     wanted = f"at most {MOST_PIXELS:,} pixels in all" if shrink else f"{size}x{size}"
     raise CompanionError(f"{where} is {found[0]}x{found[1]} pixels; expected {wanted}. It is not of this data set, or "
                          "was resized: copy it from the original archive again.")
@@ -86,9 +98,9 @@ def quiet_about_size():
         yield
 
 
-def _pixels(image: Image.Image, data: bytes, size: int, channels: int, converted: Counter) -> np.ndarray:
-    kind, changed = _plain(image, data)
-    if changed.size != (size, size):
+def _pixels(image: Image.Image, data: bytes, size: int | None, channels: int, converted: Counter) -> np.ndarray:
+    kind, changed = _plain(_upright(image, converted), data)
+    if size is not None and changed.size != (size, size):
         changed = changed.resize((size, size), Image.Resampling.BILINEAR)
     if kind:
         converted[kind] += 1
@@ -99,6 +111,14 @@ def _pixels(image: Image.Image, data: bytes, size: int, channels: int, converted
         converted["gray pixels: repeated in the three channels"] += 1
         return np.repeat(pixels[:, :, None], 3, axis=2)
     return pixels
+
+
+def _upright(image: Image.Image, converted: Counter) -> Image.Image:
+    """A photo as its camera held it: the sensor's rows may be columns, which only the EXIF block tells."""
+    if "exif" not in image.info or image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+        return image
+    converted["an EXIF orientation: turned upright"] += 1
+    return ImageOps.exif_transpose(image)
 
 
 def _gray(image: Image.Image, pixels: np.ndarray, converted: Counter) -> np.ndarray:

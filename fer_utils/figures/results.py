@@ -56,13 +56,16 @@ def share_matrix(axes, counts: np.ndarray, columns, *, xlabel: str, ylabel: str)
 
 
 @styled
-def learning_curves(histories: dict[str, dict[str, list[pd.DataFrame]]]) -> Figure:
+def learning_curves(histories: dict[str, dict[str, list[pd.DataFrame]]], *,
+                    max_epochs: int | None = None) -> Figure:
     """Loss and accuracy over epochs: a pair of rows per data set, a column per level, a line per seed.
 
     Args:
         histories: for each data set and level (by titles) the runs' histories with the columns epoch,
-            train_loss, validation_loss, train_accuracy, validation_accuracy (accuracies in percent).
-            A ring marks the epoch whose weights were kept, the one with the lowest validation loss.
+            learning_rate, train_loss, validation_loss, train_accuracy, validation_accuracy (accuracies in percent).
+            A ring marks the epoch whose weights were kept, the one with the lowest validation loss; a triangle at
+            the lower edge the first epoch at a lower learning rate, a plateau behind it.
+        max_epochs: how long a run may last; a bar marks the end of a run that stopped earlier. Without it none does.
     """
     columns = max(len(levels) for levels in histories.values())
     several = columns > 1
@@ -72,18 +75,18 @@ def learning_curves(histories: dict[str, dict[str, list[pd.DataFrame]]]) -> Figu
         panels = part.subplots(2, columns, sharex=True, sharey="row", squeeze=False) if several else (
             part.subplots(1, 2, squeeze=False).T)
         for column, (level, runs) in enumerate(levels.items()):
-            _pair(panels[:, column], runs, level if several else "", longest)
+            _pair(panels[:, column], runs, level if several else "", longest, max_epochs)
         panels[0, 0].set_ylabel("loss")
         panels[1, 0].set_ylabel("accuracy (%)")
         part.suptitle(title if several else f"{title} · {level}", weight="bold", size=8)
-    figure.legend(handles=_curve_legend(), loc="outside upper center", ncols=3)
+    figure.legend(handles=_curve_legend(), loc="outside upper center", ncols=5 if several else 3)
     return figure
 
 
-def _pair(panels, runs: list[pd.DataFrame], level: str, longest: int) -> None:
+def _pair(panels, runs: list[pd.DataFrame], level: str, longest: int, max_epochs: int | None) -> None:
     for axes, what in zip(panels, ("loss", "accuracy")):
         for run in runs:
-            _curve(axes, run, what)
+            _curve(axes, run, what, stopped=max_epochs is not None and len(run) < max_epochs)
         axes.grid(axis="y")
         axes.set_xlim(0.5, max(longest, 2) + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
@@ -92,19 +95,28 @@ def _pair(panels, runs: list[pd.DataFrame], level: str, longest: int) -> None:
         axes.set_xlabel("epoch")
 
 
-def _curve(axes, run: pd.DataFrame, what: str) -> None:
+def _curve(axes, run: pd.DataFrame, what: str, *, stopped: bool) -> None:
     kept = run["validation_loss"].idxmin()
     axes.plot(run["epoch"], run[f"train_{what}"], color=FAINT, linestyle="--", linewidth=1)
     axes.plot(run["epoch"], run[f"validation_{what}"], color=LEVEL_COLOURS["aug3"])
     axes.plot(run["epoch"][kept], run[f"validation_{what}"][kept], "o", color=LEVEL_COLOURS["aug3"],
               markerfacecolor="white", markersize=4.5)
+    if stopped:
+        axes.plot(run["epoch"].iloc[-1], run[f"validation_{what}"].iloc[-1], "|", color=LEVEL_COLOURS["aug3"],
+                  markersize=8, markeredgewidth=1.6)
+    for epoch in run["epoch"][run["learning_rate"].diff() < 0]:
+        axes.plot(epoch, 0, "^", color=PAPER_COLOUR, markersize=4, clip_on=False, transform=axes.get_xaxis_transform())
 
 
 def _curve_legend() -> list[Line2D]:
     return [Line2D([], [], color=FAINT, linestyle="--", linewidth=1, label="training"),
             Line2D([], [], color=LEVEL_COLOURS["aug3"], label="validation"),
             Line2D([], [], color=LEVEL_COLOURS["aug3"], marker="o", markerfacecolor="white", markersize=4.5,
-                   linestyle="none", label="weights kept")]
+                   linestyle="none", label="weights kept"),
+            Line2D([], [], color=LEVEL_COLOURS["aug3"], marker="|", markersize=8, markeredgewidth=1.6,
+                   linestyle="none", label="stopped early"),
+            Line2D([], [], color=PAPER_COLOUR, marker="^", markersize=4, linestyle="none",
+                   label="learning rate lowered")]
 
 
 @styled

@@ -82,6 +82,8 @@ def make_shard(name: str, rows: pd.DataFrame, renderer: Renderer, *, held_out: H
     on_batch(len(made))
     left = rows.iloc[len(made):]
     batch_size = 0
+    if len(left):
+        renderer.embeddings.prepare(left["prompt"].tolist())    # all at once: offloaded text encoders travel once
 
     def draw(batch: pd.DataFrame):
         return draw_sound(renderer.draw, batch, known=set(made["sha256"]), attempts=profile.synthesis.attempts,

@@ -46,6 +46,7 @@ from fer_utils.training.predictions import (
     flips_at_test,
     load_model,
     predict,
+    predictions_table,
     write_csv,
     write_predictions,
 )
@@ -113,7 +114,7 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
                 scheduler.step(loss)
             checkpoint.save(progress)
     network.load_state_dict(progress.best_weights)
-    save_weights(network.write_back(model), folder / WEIGHTS)
+    save_weights(network.write_back(model), folder / WEIGHTS, channels=train.images.shape[3])
     with atomic_write(folder / TRAINED_WITH, "w", encoding="utf-8") as file:
         json.dump(how, file, indent=1)
     history = write_csv(pd.DataFrame(progress.history), folder / HISTORY)

@@ -54,7 +54,13 @@ def load_model(folder: Path, profile: Profile) -> ResEmoteNet:
 
 
 def write_predictions(folder: Path, faces: FaceSet, probabilities: np.ndarray) -> Path:
-    """Write predictions.csv: id, emotion (the label), predicted, p_anger ... p_surprise; returns its path."""
+    """Write ``predictions_table`` to predictions.csv; returns its path."""
+    write_csv(predictions_table(faces, probabilities), Path(folder) / PREDICTIONS, float_format="%.6f")
+    return Path(folder) / PREDICTIONS
+
+
+def predictions_table(faces: FaceSet, probabilities: np.ndarray) -> pd.DataFrame:
+    """One row per face: id, emotion (the label), predicted, p_anger ... p_surprise; ``probabilities`` [N, 7]."""
     if probabilities.shape != (len(faces), len(EMOTIONS)):
         raise CompanionError(f"Probabilities for {len(faces)} faces must have the shape "
                              f"{[len(faces), len(EMOTIONS)]}, found {list(probabilities.shape)}.")
@@ -63,8 +69,7 @@ def write_predictions(folder: Path, faces: FaceSet, probabilities: np.ndarray) -
                           "predicted": names[probabilities.argmax(axis=1)]})
     for label, emotion in enumerate(EMOTIONS):
         frame[f"p_{emotion}"] = probabilities[:, label]
-    write_csv(frame, Path(folder) / PREDICTIONS, float_format="%.6f")
-    return Path(folder) / PREDICTIONS
+    return frame
 
 
 def build_network(profile: Profile) -> ResEmoteNet:

@@ -1,0 +1,185 @@
+"""A trained network tested on somebody else's faces: a folder with one sub-folder for each class."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import bootstrap
+from sklearn.metrics import confusion_matrix
+
+from fer_utils.datasets.class_trees import left_out
+from fer_utils.datasets.decoding import IMAGE_ENDINGS, is_image
+from fer_utils.datasets.tree import Tree, join, walk
+from fer_utils.emotions import EMOTIONS, emotion_index
+from fer_utils.errors import CompanionError, nearest
+from fer_utils.evaluation import class_accuracy
+from fer_utils.faces import FaceSet
+from fer_utils.photos import read_photo, squared
+from fer_utils.summary import text_table
+from fer_utils.trained import Trained
+from fer_utils.training import predict, predictions_table
+
+RESAMPLES = 999
+_SHOWN = 5   # broken files named before the rest is only counted
+
+
+@dataclass(frozen=True)
+class ClassFolders:
+    """The sub-folders of a folder of faces.
+
+    images:   label -> names of image files below the folder, sorted.
+    mapping:  sub-folder -> emotion, None where it was left out on request.
+    counts:   sub-folder -> number of its images.
+    notes:    sentences on what was not read.
+    """
+
+    tree: Tree
+    images: dict[int, list[str]]
+    mapping: dict[str, str | None]
+    counts: dict[str, int]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def lines(self) -> list[str]:
+        """Which sub-folder was taken for which emotion, for readers."""
+        width = max(map(len, self.mapping))
+        return [f"  {name:{width}} -> {emotion or 'left out':9} {self.counts[name]:,} images"
+                for name, emotion in self.mapping.items()]
+
+
+def class_folders(folder: Path, *, leave_out: Iterable[str] = ()) -> ClassFolders:
+    """What lies in a folder of class folders; no image is opened.
+
+    A sub-folder is a class by any spelling that ``emotions`` knows. Raises CompanionError for a folder without
+    images, for a sub-folder of no known class unless it is named in ``leave_out``, and for an image outside of the
+    sub-folders.
+    """
+    folder, left = Path(folder), set(leave_out)
+    if not folder.is_dir():
+        raise CompanionError(f"{folder} is no folder. --data takes a folder with one sub-folder for each class, "
+                             "such as happy and sad.")
+    tree = walk(folder)
+    found = {name: [join(name, file) for file in files if is_image(file)] for name, files in tree.folders.items()}
+    _refuse_strays(tree, {name: files for name, files in found.items() if files}, left)
+    for name in sorted(left - set(found)):
+        raise CompanionError(f"--leave-out {name}: {folder} has no such sub-folder with files in it: "
+                             f"{nearest(name, found)}")
+    classes = {name: files for name, files in found.items() if "/" not in name and (files or name in left)}
+    mapping = {name: None if name in left else EMOTIONS[_label(tree, name)] for name in classes}
+    images: dict[int, list[str]] = {}
+    for name, emotion in mapping.items():
+        if emotion:
+            images.setdefault(EMOTIONS.index(emotion), []).extend(classes[name])
+    if not images:
+        raise CompanionError(f"{folder} has no images to test on. Expected one sub-folder for each class, such as happy "
+                             f"and sad, with files ending in {', '.join(IMAGE_ENDINGS)}.")
+    others = [join(name, file) for name in classes for file in tree.folders[name] if not is_image(file)]
+    notes = left_out(tree.junk) + left_out(others, what="files that are no images by their names")
+    return ClassFolders(tree, images, mapping, {name: len(files) for name, files in classes.items()}, notes)
+
+
+def read_class_folders(folders: ClassFolders, *, size: int, channels: int) -> tuple[FaceSet, list[str]]:
+    """Every image as uint8 [N, size, size, channels] with its label, and sentences on what was converted.
+
+    Raises CompanionError that names the files that can't be read: leaving them out would change the result.
+    """
+    names = [name for label in sorted(folders.images) for name in folders.images[label]]
+    labels = [label for label in sorted(folders.images) for _ in folders.images[label]]
+    images, converted, broken = np.empty((len(names), size, size, channels), np.uint8), Counter(), []
+    for position, name in enumerate(names):
+        try:
+            image, notes = read_photo(folders.tree.path / name, channels=channels)
+            images[position] = squared(image, size)
+            converted.update(note.split(" ", 3)[3] for note in notes)   # after "1 image has"
+            converted["another shape than a square: stretched to one."] += image.shape[0] != image.shape[1]
+        except CompanionError as problem:
+            broken.append(str(problem))
+    if broken:
+        more = [f"... and {len(broken) - _SHOWN} more"] if len(broken) > _SHOWN else []
+        raise CompanionError("\n".join([f"{len(broken)} of {len(names)} images can't be read. Mend or remove them:",
+                                        *broken[:_SHOWN], *more]))
+    faces = FaceSet(images, np.array(labels, np.int64), np.array(names), np.full(len(names), "class folder"))
+    return faces, [f"{count:,} of {len(names):,} images have {kind}" for kind, count in sorted(converted.items()) if count]
+
+
+@dataclass(frozen=True)
+class CrossTest:
+    """The result of one test; ``predictions`` are rows as of ``training.predictions_table``."""
+
+    predictions: pd.DataFrame
+    notes: list[str]
+
+
+def cross_test(trained: Trained, folders: ClassFolders, *, device: str = "auto") -> CrossTest:
+    """Reads every image of the folders and lets the network predict each once."""
+    faces, notes = read_class_folders(folders, size=trained.model.image_size, channels=trained.channels)
+    return CrossTest(predictions_table(faces, predict(trained.model, faces, device=device)), [*folders.notes, *notes])
+
+
+def macro_f1(labels, predicted, axis: int = -1):
+    """The mean of the F1 scores of the emotions that occur in ``labels``, 0..1, along an axis of label arrays."""
+    labels, predicted = np.asarray(labels), np.asarray(predicted)
+    scores = []
+    for label in range(len(EMOTIONS)):
+        true, found = labels == label, predicted == label
+        occurs = true.sum(axis)
+        f1 = 2 * (true & found).sum(axis) / np.maximum(occurs + found.sum(axis), 1)
+        scores.append(np.where(occurs > 0, f1, np.nan))
+    return np.nanmean(scores, axis=0)
+
+
+def macro_f1_interval(labels: np.ndarray, predicted: np.ndarray, confidence: float) -> tuple[float, float]:
+    """Percentile bootstrap over the images, both ends in 0..1; the same every time it is asked."""
+    found = bootstrap((labels, predicted), macro_f1, paired=True, vectorized=True, n_resamples=RESAMPLES, batch=64,
+                      method="percentile", confidence_level=confidence, rng=np.random.default_rng(0))
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def report_lines(test: CrossTest, profile) -> list[str]:
+    """Accuracy of each class with its number of images and Wilson interval, macro-F1, confusion; for readers."""
+    confidence = profile.evaluation.confidence
+    frame = test.predictions
+    labels, predicted = (frame[column].map(EMOTIONS.index).to_numpy() for column in ("emotion", "predicted"))
+    low, high = macro_f1_interval(labels, predicted, confidence)
+    return ["", text_table(_accuracy_table(frame, profile)), "",
+            f"Macro-F1 {100 * macro_f1(labels, predicted):.1f} % ({confidence:.0%} interval {100 * low:.1f} to "
+            f"{100 * high:.1f}, bootstrap over {len(frame):,} images; mean over the {len(set(labels))} emotions that "
+            "have images).", "", "Confusion, rows the labels, columns the predictions:", _confusion(frame)]
+
+
+def _accuracy_table(frame: pd.DataFrame, profile) -> pd.DataFrame:
+    rows = class_accuracy(frame.assign(dataset="", level="", seed=0), profile)
+    rows = rows[rows["n"] > 0]
+    interval = [f"{low:.1f} to {high:.1f}" for low, high in zip(rows["low"], rows["high"], strict=True)]
+    return pd.DataFrame({"emotion": rows["emotion"], "images": rows["n"], "accuracy in %": rows["accuracy"].round(1),
+                         f"{profile.evaluation.confidence:.0%} interval (Wilson)": interval})
+
+
+def _confusion(frame: pd.DataFrame) -> str:
+    counts = confusion_matrix(frame["emotion"], frame["predicted"], labels=list(EMOTIONS))
+    return pd.DataFrame(counts, index=EMOTIONS, columns=EMOTIONS).to_string()
+
+
+def _label(tree: Tree, name: str) -> int:
+    try:
+        return emotion_index(name)
+    except CompanionError as problem:
+        raise CompanionError(f"{tree.where(name)} is none of the seven emotions. {problem} Rename the folder, or leave it "
+                             f"out with --leave-out '{name}'.") from problem
+
+
+def _refuse_strays(tree: Tree, found: dict[str, list[str]], left: set[str]) -> None:
+    """An image at the top or too deep has no class; what can't be looked into could hold some."""
+    for name, problem in sorted(tree.problems.items()):
+        if name.split("/")[0] not in left:
+            raise CompanionError(f"{tree.where(name)} {problem}.")
+    for name, files in found.items():
+        top = name.split("/")[0]
+        if name and ("/" not in name or top in left):
+            continue
+        hint = f" To test on one part of a data set, name it: --data {tree.path / top}." if name else ""
+        raise CompanionError(f"{tree.where(files[0])} lies in no class folder, so it has no label. Images belong right "
+                             f"into sub-folders such as {tree.path / 'happy'}.{hint}")
