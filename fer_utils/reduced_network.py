@@ -25,7 +25,8 @@ SMALL_MAP = 2   # pixels of height and width up to which a block's output counts
 class MatrixConvolution(nn.Module):
     """``convolution`` over maps of ``size`` x ``size`` as one matrix product, with the taps that meet a pixel.
 
-    The bias is that of ``convolution`` itself, the weight a copy [channels_out, channels_in * taps * taps].
+    The bias is that of ``convolution`` itself and so is the weight, as [channels_out, channels_in * taps * taps], where all
+    taps are live; else it is a copy of those that are.
     """
 
     def __init__(self, convolution: nn.Conv2d, size: int):
@@ -33,7 +34,7 @@ class MatrixConvolution(nn.Module):
         self.size, self.stride, padding = size, convolution.stride[0], convolution.padding[0]
         self.taps = live_taps(size, kernel=convolution.kernel_size[0], stride=self.stride, padding=padding)
         self.padding = padding - self.taps.start   # leading taps that only meet padding go together with it
-        self.weight = nn.Parameter(self.live(convolution).detach().flatten(1).clone())
+        self.weight = nn.Parameter(self.live(convolution).detach().flatten(1))
         self.bias = convolution.bias
 
     def live(self, convolution: nn.Conv2d) -> Tensor:

@@ -108,10 +108,11 @@ class ResEmoteNet(nn.Module):
         return self.classify(self.pool(features).flatten(1))
 
     def stem(self, images: Tensor) -> Tensor:
-        """The CNN backbone of section II A: f_0 [N, C, H / 8, W / 8]."""
-        features = self.dropout1(self.max_pool(functional.relu(self.bn1(self.conv1(images)))))
-        features = self.dropout1(self.max_pool(functional.relu(self.bn2(self.conv2(features)))))
-        return self.max_pool(functional.relu(self.bn3(self.conv3(features))))
+        """The CNN backbone of section II A: f_0 [N, C, H / 8, W / 8]. ReLU comes after the pooling, on a quarter of the
+        pixels: the largest of four, cut off at zero, is the same in either order."""
+        features = self.dropout1(functional.relu(self.max_pool(self.bn1(self.conv1(images)))))
+        features = self.dropout1(functional.relu(self.max_pool(self.bn2(self.conv2(features)))))
+        return functional.relu(self.max_pool(self.bn3(self.conv3(features))))
 
     def classify(self, pooled: Tensor) -> Tensor:
         """f_cls of equation (3), P_out = f_cls(Y_feats), before its softmax (cross-entropy wants logits)."""

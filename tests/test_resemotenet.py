@@ -74,6 +74,26 @@ def test_a_residual_block_whose_learned_part_is_silent_passes_its_shortcut():
     assert torch.equal(block(features), block.shortcut(features).relu())
 
 
+def test_relu_after_pooling_is_relu_before_it_in_values_and_gradients():
+    torch.manual_seed(0)
+    model, images = ResEmoteNet(width=0.0625).double().train(), torch.randn(4, 3, 64, 64, dtype=torch.double)
+    model.dropout1.p = 0.0
+
+    def as_the_authors_write_it(features):
+        for convolution, norm in ((model.conv1, model.bn1), (model.conv2, model.bn2), (model.conv3, model.bn3)):
+            features = torch.max_pool2d(torch.relu(norm(convolution(features))), 2)
+        return features
+
+    gradients = []
+    for stem in (model.stem, as_the_authors_write_it):
+        model.zero_grad()
+        result = stem(images)
+        (result ** 2).sum().backward()
+        gradients.append([result.detach(), *(p.grad.clone() for p in model.parameters() if p.grad is not None)])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
 def test_weights_come_back_unchanged_under_the_same_names(tmp_path):
     torch.manual_seed(0)
     model = ResEmoteNet(width=0.0625).to(memory_format=torch.channels_last)
