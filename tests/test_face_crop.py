@@ -1,15 +1,19 @@
 """The optional crop finds drawn and real faces, keeps what it cannot crop, and says what it needs."""
 
+import re
 import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from fer_utils import cli
 from fer_utils.datasets import load_splits
 from fer_utils.datasets.demo_faces import draw_more
 from fer_utils.errors import CompanionError
 from fer_utils.face_crop import _inside, crop_faces, face_square, opencv
 from fer_utils.profiles import load_profile
+from fer_utils.resemotenet import ResEmoteNet, save_weights
 
 
 @pytest.fixture
@@ -48,6 +52,26 @@ def test_a_larger_margin_shows_more_of_the_picture(opencv4, drawn):
     picture[50:150, 50:150] = drawn[0]
     tight, wide = face_square(picture, margin=0.0), face_square(picture, margin=0.3)
     assert wide[2] == pytest.approx(1.6 * tight[2], abs=2)
+
+
+def test_predict_crops_when_asked_and_says_where_or_that_there_is_no_face(opencv4, project, drawn, capsys):
+    save_weights(ResEmoteNet(0.0625, image_size=32), project / "w.safetensors")
+    picture = np.full((200, 300, 3), 120, np.uint8)
+    picture[40:140, 150:250] = drawn[0]
+    for name, pixels in (("face.png", picture), ("none.png", np.full((60, 60, 3), 120, np.uint8))):
+        Image.fromarray(pixels).save(project / name)
+    assert cli.main(["predict", str(project / "face.png"), str(project / "none.png"), "--crop", "--weights",
+                     str(project / "w.safetensors")]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"face.png(\n.*){7}\n  Cropped to the face: (\d+)x\2 pixels at 1\d\d, \d+", said)
+    assert "No face was found in it: the whole photo was read." in said and "stretched" not in said
+
+
+def test_without_opencv_predict_names_what_to_install_once_and_not_for_each_photo(project, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    save_weights(ResEmoteNet(0.0625, image_size=32), project / "w.safetensors")
+    assert cli.main(["predict", "a.png", "b.png", "--crop", "--weights", str(project / "w.safetensors")]) == 2
+    assert capsys.readouterr().err.count("pip install") == 1
 
 
 @pytest.mark.realdata

@@ -38,7 +38,8 @@ def some_faces(per_class: int = 2, channels: int = 3) -> FaceSet:
 
 def some_history(epochs: int = 3) -> pd.DataFrame:
     epoch = np.arange(1, epochs + 1)
-    return pd.DataFrame({"epoch": epoch, "learning_rate": np.where(epoch < 3, 0.01, 0.001), "train_loss": 2.0 / epoch, "validation_loss": 2.5 / epoch,
+    return pd.DataFrame({"epoch": epoch, "learning_rate": np.where(epoch < 3, 0.01, 0.001),
+                         "train_loss": 2.0 / epoch, "validation_loss": 2.5 / epoch,
                          "train_accuracy": 20.0 * epoch, "validation_accuracy": 15.0 * epoch})
 
 

@@ -199,8 +199,11 @@ def test_two_spellings_of_one_emotion_are_one_class_and_other_files_are_counted(
     (folder / "anger").mkdir()
     Image.fromarray(drawn[0]).save(folder / "anger" / "b.png")
     (folder / "anger" / "notes.txt").write_text("x")
+    (folder / "licence").mkdir()
+    (folder / "licence" / "MIT.txt").write_text("no class, but no image is lost either")
     found = class_folders(folder)
     assert found.images[0] == ["Angry/Angry.png", "anger/b.png"]
+    assert "licence" not in found.mapping
     assert any("1 files that are no images" in note for note in found.notes)
 
 
