@@ -113,12 +113,12 @@ _CASES = {TORCHVISION: _torchvision, OURS: _ours, CACHED: _ours_again, SCAN: _tw
 def _run_case(name: str, folder: Path) -> dict:
     """Seconds and memory of one case, in this process; imports and, for the scan, loading come before."""
     work = _CASES[name](folder)
-    before, started = _peak_mb(), time.perf_counter()
+    before, started = peak_mb(), time.perf_counter()
     work()
-    return {"seconds": time.perf_counter() - started, "peak_mb": _peak_mb(), "added_mb": _peak_mb() - before}
+    return {"seconds": time.perf_counter() - started, "peak_mb": peak_mb(), "added_mb": peak_mb() - before}
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
     """The largest memory this process has held, in MB (Linux counts in KiB, macOS in bytes)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
