@@ -4,7 +4,7 @@ At 64x64 the last residual block sees a map of 2x2 and gives one pixel. Its firs
 padding of zeros, then meets pixels with 4 of its 9 taps and its second with 1 of 9: 44,040,192 of 80,238,599
 parameters are multiplied by zeros alone and get a gradient of exactly zero. ``ReducedResEmoteNet`` holds the other
 36,198,407. Convolutions that give at most 2x2 pixels are matrix products here: a convolution kernel is made for large
-maps, and took four times as long for the second block's (PyTorch 2.14, batches of 16).
+maps, and took about twice as long for the second block (PyTorch 2.14, batches of 16).
 
 In the full network weight decay would shrink the dead weights a little at every step, which changes no output. Here
 they stay as they were initialised: ``write_back`` leaves them alone.
@@ -34,7 +34,7 @@ class MatrixConvolution(nn.Module):
         self.size, self.stride, padding = size, convolution.stride[0], convolution.padding[0]
         self.taps = live_taps(size, kernel=convolution.kernel_size[0], stride=self.stride, padding=padding)
         self.padding = padding - self.taps.start   # leading taps that only meet padding go together with it
-        self.weight = nn.Parameter(self.live(convolution).detach().flatten(1))
+        self.weight = nn.Parameter(self.live(convolution).detach().flatten(1).contiguous())
         self.bias = convolution.bias
 
     def live(self, convolution: nn.Conv2d) -> Tensor:

@@ -4,16 +4,17 @@ import pandas as pd
 import pytest
 import torch
 
-from fer_utils.bench import training as bench_training
-from fer_utils.bench.training import (
+from fer_utils.bench import training_cases as cases
+from fer_utils.bench.training import speed_ratios
+from fer_utils.bench.training_cases import (
     EVALUATE_OURS,
     EVALUATE_THEIRS,
     EVALUATE_THEIRS_ONE,
     FACES,
     TRAIN_OURS,
     TRAIN_THEIRS,
-    least_seconds,
-    speed_ratios,
+    least_cost,
+    work_of,
 )
 from fer_utils.reduced_network import ReducedResEmoteNet
 from fer_utils.resemotenet import ResEmoteNet
@@ -24,30 +25,30 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory):
     folder = tmp_path_factory.mktemp("faces")
-    bench_training._write_faces(folder)
+    cases.write_faces(folder)
     return folder
 
 
 def test_both_ways_train_on_the_same_files_in_the_same_number_of_steps(faces, monkeypatch):
-    monkeypatch.setattr(bench_training, "WIDTH", 0.0625)
+    monkeypatch.setattr(cases, "WIDTH", 0.0625)
     steps = []
-    monkeypatch.setattr(bench_training.SGD, "step", lambda self, closure=None: steps.append(len(self.state)))
+    monkeypatch.setattr(cases.SGD, "step", lambda self, closure=None: steps.append(len(self.state)))
     assert len(list(faces.iterdir())) == FACES
     for name in (TRAIN_THEIRS, f"{TRAIN_OURS}, float32"):
         steps.clear()
-        bench_training._work(name, faces, CPU)()
-        assert len(steps) == FACES / bench_training.BATCH
+        work_of(name, faces, CPU)()
+        assert len(steps) == FACES / cases.BATCH
 
 
 def test_both_ways_of_evaluation_read_the_same_from_the_same_faces(faces, monkeypatch):
-    monkeypatch.setattr(bench_training, "WIDTH", 0.0625)
+    monkeypatch.setattr(cases, "WIDTH", 0.0625)
     found = []
     for name in (EVALUATE_THEIRS_ONE, f"{EVALUATE_OURS}, float32"):
         torch.manual_seed(0)
-        result = bench_training._work(name, faces, CPU)()
+        result = work_of(name, faces, CPU)()
         found.append(torch.cat(result) if isinstance(result, list) else torch.from_numpy(result))
-    assert found[0].shape == (FACES * bench_training.EVALUATED, 7)
-    torch.testing.assert_close(*found, atol=0.01, rtol=0)   # PIL and torchvision resize to within a gray level or two
+    assert [len(each) for each in found] == [cases.images_in(EVALUATE_THEIRS_ONE), cases.images_in(f"{EVALUATE_OURS}, x")]
+    torch.testing.assert_close(found[0][:FACES], found[1][:FACES], atol=0.01, rtol=0)   # PIL and torchvision resize to within a gray level or two
 
 
 def test_ratios_set_each_case_against_the_authors_way_of_the_same_work():
@@ -65,9 +66,9 @@ def test_ratios_set_each_case_against_the_authors_way_of_the_same_work():
 
 def test_the_limit_of_the_machine_counts_weights_and_arithmetic(monkeypatch):
     network = ReducedResEmoteNet(ResEmoteNet(0.0625))
-    monkeypatch.setattr(bench_training, "_fastest", lambda *_: (1e30, 1.0))
+    monkeypatch.setattr(cases, "_fastest", lambda *_: (1e30, 1.0))
     weights = sum(parameter.numel() for parameter in network.parameters())
-    assert least_seconds(network, CPU, "float32", training=True) == 32 * weights
-    monkeypatch.setattr(bench_training, "_fastest", lambda *_: (1.0, 1e30))
-    forward = least_seconds(network, CPU, "float32", training=False)
-    assert 2.5 < least_seconds(network, CPU, "float32", training=True) / forward < 3.1
+    assert least_cost(network, CPU, "float32", training=True) == 32 * weights
+    monkeypatch.setattr(cases, "_fastest", lambda *_: (1.0, 1e30))
+    forward = least_cost(network, CPU, "float32", training=False)
+    assert 2.5 < least_cost(network, CPU, "float32", training=True) / forward < 3.1

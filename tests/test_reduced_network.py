@@ -88,6 +88,15 @@ def test_dead_weights_stay_as_they_were_initialised():
     assert torch.equal(one.conv2.weight[:, :, others], two.conv2.weight[:, :, others])
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_weights_of_matrix_products_are_whole_in_memory_and_not_copied_where_all_taps_are_live(size):
+    model, _ = network_and_images(size)
+    reduced = ReducedResEmoteNet(model)
+    assert all(parameter.is_contiguous() for parameter in reduced.parameters()), "a strided weight is copied at every use"
+    full = {parameter.data_ptr(): parameter.numel() for parameter in model.parameters()}
+    assert all(full.get(parameter.data_ptr(), parameter.numel()) == parameter.numel() for parameter in reduced.parameters())
+
+
 @pytest.mark.parametrize(("size", "stride", "taps"), [(1, 1, slice(1, 2)), (1, 2, slice(1, 2)), (2, 2, slice(1, 3)),
                                                       (2, 1, slice(0, 3)), (4, 2, slice(0, 3)), (3, 2, slice(0, 3))])
 def test_taps_that_meet_a_pixel_are_found(size, stride, taps):

@@ -78,7 +78,7 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
     train, validation = as_read(train, settings), as_read(validation, settings)
     _check_sizes(train, validation, settings)
     check_cpu_kernels(profile, device, precision)
-    for earlier in (HISTORY, PREDICTIONS, TRAINED_WITH):   # a run killed half-way must not look finished by an earlier one's
+    for earlier in (HISTORY, PREDICTIONS, TRAINED_WITH):   # a killed run must not look finished by an earlier one's
         (folder / earlier).unlink(missing_ok=True)
     with reproducible(seed, threads=profile.run.threads):
         model = build_network(profile)
@@ -99,8 +99,8 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
         while not _finished(progress, settings):
             started, learning_rate = time.perf_counter(), optimizer.param_groups[0]["lr"]
             order = epoch_order(len(train), images_per_epoch, generator)
-            train_loss, train_accuracy = train_epoch(trained, optimizer, train_tensors, settings, generator, order=order,
-                                                     precision=precision, class_weights=weights)
+            train_loss, train_accuracy = train_epoch(trained, optimizer, train_tensors, settings, generator,
+                                                     order=order, precision=precision, class_weights=weights)
             loss, accuracy = validate(network, validation_tensors, settings, generator, precision)
             row = {"epoch": len(progress.history) + 1, "learning_rate": learning_rate,
                    "train_loss": train_loss, "train_accuracy": train_accuracy,
