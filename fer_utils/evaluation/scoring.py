@@ -4,8 +4,6 @@ Accuracy counts images, so the largest class decides it: happy alone is a quarte
 balanced accuracy count the seven emotions alike.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 
@@ -58,40 +56,41 @@ def macro_f1(confusion: np.ndarray) -> np.ndarray:
 
 
 def _level_scores(rows: pd.DataFrame, dataset: str, level: str, profile: Profile) -> list[dict]:
-    seeds = rows["seed"].unique()
+    seeds, confidence = rows["seed"].unique(), profile.evaluation.confidence
     labels, predicted = (_codes(rows[column]).reshape(len(seeds), -1) for column in ("emotion", "predicted"))
-    n, confidence = labels.shape[1], profile.evaluation.confidence
-    right = 100 * (labels == predicted).mean(axis=1)
-    cells = np.eye(len(EMOTIONS) ** 2)[labels * len(EMOTIONS) + predicted]
-    p = probabilities(rows)
-    sums, briers = bin_sums(p, labels == predicted), brier_scores(p, labels)[..., None]
-    wilson = tuple(100 * end for end in wilson_interval(right.mean() / 100 * n, n, confidence))
-    found = [(ACCURACY, right, wilson, "Wilson")]
-    for name, score, contributions, interval, method in (
-            (MACRO_F1, _of_cells(macro_f1), cells, percentile_interval, "bootstrap"),
-            (BALANCED, _of_cells(balanced_accuracy), cells, percentile_interval, "bootstrap"),
-            (ECE, lambda totals: 100 * calibration_error(totals, n), sums, basic_interval, "basic bootstrap"),
-            (BRIER, lambda totals: totals[..., 0] / n, briers, percentile_interval, "bootstrap")):
-        values = score(contributions.sum(axis=1))
-        found.append((name, values, interval(values.mean(), _resampled(score, contributions, profile), confidence), method))
-    return [{"dataset": dataset, "level": level, "score": name, "n": n, "seeds": len(seeds), "value": values.mean(),
-             "sd": values.std(ddof=1) if len(seeds) > 1 else np.nan, "low": low, "high": high, "interval": method,
-             "floor": 100 * error_by_chance(p, profile) if name == ECE else np.nan,
-             **{f"value_seed_{seed}": value for seed, value in zip(seeds, values, strict=True)}}
-            for name, values, (low, high), method in found]
+    n, right, p = labels.shape[1], labels == predicted, probabilities(rows)
+    accuracies = 100 * right.mean(axis=1)
+    wilson = tuple(100 * end for end in wilson_interval(accuracies.mean() / 100 * n, n, confidence))
+    found = [(ACCURACY, accuracies, wilson, "Wilson", np.nan)]
+    added = np.concatenate([np.eye(len(EMOTIONS) ** 2)[labels * len(EMOTIONS) + predicted], bin_sums(p, right),
+                            brier_scores(p, labels)[..., None]], axis=-1)
+    values, drawn = _scores_of(added.sum(axis=1), n), _resampled(added, profile)
+    for name, (interval, method) in _INTERVALS.items():
+        floor = 100 * error_by_chance(p, profile) if name == ECE else np.nan
+        found.append((name, values[name], interval(values[name].mean(), drawn[name], confidence), method, floor))
+    return [{"dataset": dataset, "level": level, "score": name, "n": n, "seeds": len(seeds), "value": value.mean(),
+             "sd": value.std(ddof=1) if len(seeds) > 1 else np.nan, "low": low, "high": high, "interval": method,
+             "floor": floor, **{f"value_seed_{seed}": one for seed, one in zip(seeds, value, strict=True)}}
+            for name, value, (low, high), method, floor in found]
 
 
-def _resampled(score: Callable, contributions: np.ndarray, profile: Profile) -> np.ndarray:
-    """``score`` of every resample, averaged over seeds.
-
-    contributions: [seeds, images, numbers], what each image adds to the totals that ``score`` is computed from.
-    """
-    return np.concatenate([np.mean([score(weights @ run) for run in contributions], axis=0)
-                           for weights in image_draws(contributions.shape[1], profile)])
+_INTERVALS = {MACRO_F1: (percentile_interval, "bootstrap"), BALANCED: (percentile_interval, "bootstrap"),
+              ECE: (basic_interval, "basic bootstrap"), BRIER: (percentile_interval, "bootstrap")}
 
 
-def _of_cells(score: Callable) -> Callable:
-    return lambda totals: 100 * score(totals.reshape(*totals.shape[:-1], len(EMOTIONS), len(EMOTIONS)))
+def _scores_of(totals: np.ndarray, n: int) -> dict[str, np.ndarray]:
+    """Every score from what ``n`` images add up to [..., 49 + BINS + 1]: confusion counts, gaps of the bins, distances."""
+    cells = len(EMOTIONS) ** 2
+    confusion = totals[..., :cells].reshape(*totals.shape[:-1], len(EMOTIONS), len(EMOTIONS))
+    return {MACRO_F1: 100 * macro_f1(confusion), BALANCED: 100 * balanced_accuracy(confusion),
+            ECE: 100 * calibration_error(totals[..., cells:-1], n), BRIER: totals[..., -1] / n}
+
+
+def _resampled(added: np.ndarray, profile: Profile) -> dict[str, np.ndarray]:
+    """The scores of every resample, averaged over seeds; ``added`` is what each image adds, [seeds, images, numbers]."""
+    n = added.shape[1]
+    portions = [_scores_of(weights @ added, n) for weights in image_draws(n, profile)]     # [seeds, resamples] each
+    return {name: np.concatenate([portion[name].mean(axis=0) for portion in portions]) for name in _INTERVALS}
 
 
 def _right(confusion: np.ndarray) -> np.ndarray:
