@@ -59,7 +59,7 @@ def figure_a4_nearest(rows: Mapping[str, list[tuple[np.ndarray, np.ndarray, str]
     ``rows``: as ``quality.example_rows``; images uint8 [H, W, C] of any size.
     """
     columns = max(map(len, rows.values()))
-    figure = new_figure(PAGE, 0.1 + 0.4 * len(rows) + (PAGE - 1) / columns / 2 * len(rows))
+    figure = new_figure(PAGE, 0.35 + (0.3 + (PAGE - 1) / columns / 2) * len(rows))
     panels = figure.subplots(len(rows), columns, squeeze=False)
     for line, (title, pairs) in zip(panels, rows.items()):
         for axes in line:
@@ -69,6 +69,7 @@ def figure_a4_nearest(rows: Mapping[str, list[tuple[np.ndarray, np.ndarray, str]
             show_face(axes, pair_of_faces(left, right))
             axes.set_xlabel(text, size=5.6, labelpad=2)
         line[0].set_ylabel(title, rotation=0, ha="right", va="center", size=6.5)
+    figure.suptitle("left: synthetic (or unseen) face, right: nearest training face", size=7.5)
     return figure
 
 
@@ -86,7 +87,7 @@ def _furnish(axes, metric: str, groups: int) -> None:
     if metric == "kid":
         axes.axhline(0, color=FAINT, linewidth=0.8)
     else:
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(bottom=-0.04 * axes.get_ylim()[1])   # so that a marker at 0 is whole
 
 
 def _marker(name: str, title: str) -> Line2D:

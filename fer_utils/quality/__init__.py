@@ -2,9 +2,8 @@
 whether it copies them. The attributes that prompts ask for have a judge of their own (``generators.judge``).
 """
 
-from fer_utils.quality.assessment import Assessment, assess_pool
+from fer_utils.quality.assessment import Assessment, assess_pool, example_rows
 from fer_utils.quality.attributes import attribute_counts, largest_deviations
-from fer_utils.quality.nearest import example_rows
 from fer_utils.quality.scores import keep_good, kept, kept_table, read_scores, write_scores
 
 __all__ = ["Assessment", "assess_pool", "attribute_counts", "example_rows", "keep_good", "kept", "kept_table",

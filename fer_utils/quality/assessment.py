@@ -1,5 +1,6 @@
 """The quality of a pool for one data set, all parts of it together."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,8 @@ from fer_utils.faces import FaceSet
 from fer_utils.profiles import Profile
 from fer_utils.quality import inception, reader
 from fer_utils.quality.comparison import ALL, BOTH, COLUMNS, UNSEEN, comparison_table
-from fer_utils.quality.nearest import Neighbours, is_close, nearest_among_training_faces, nearest_training_faces
+from fer_utils.quality.nearest import (Neighbours, closest_examples, is_close, nearest_among_training_faces,
+                                       nearest_training_faces)
 from fer_utils.quality.reader import Readings, in_form_of, read_faces, reader_of
 from fer_utils.quality.scores import score_faces
 
@@ -38,12 +40,16 @@ class Assessment:
 def assess_pool(dataset: str, profile: Profile, *, splits: Splits, pool: FaceSet, on_epoch=None) -> Assessment:
     """Compare the pool with the training faces of a data set; ``pool.origin`` names each face's generator.
 
-    Trains the reader of the data set where there is none yet; ``on_epoch`` is called as in ``training.train_model``.
+    Trains the reader of the data set where there is none yet; ``on_epoch`` is called as in ``training.train_model``. Its
+    features are divided by one number, so that those of training faces have a mean square of 1: KID's kernel bends with
+    the size of features, and the features of two readers differ in size.
     """
     network = reader_of(dataset, profile, splits, on_epoch=on_epoch)
     sets = {"train": in_form_of(dataset, splits.train, profile), "pool": in_form_of(dataset, pool, profile),
             UNSEEN: in_form_of(dataset, splits.validation, profile)}
     read = {name: read_faces(network, faces, device=profile.run.device) for name, faces in sets.items()}
+    size = np.sqrt(np.mean(read["train"].features ** 2)) or 1
+    read = {name: readings.scaled(1 / size) for name, readings in read.items()}
     found = {name: nearest_training_faces(sets[name], read[name], sets["train"], read["train"])
              for name in ("pool", UNSEEN)}
     among = nearest_among_training_faces(sets["train"], read["train"])
@@ -55,6 +61,14 @@ def assess_pool(dataset: str, profile: Profile, *, splits: Splits, pool: FaceSet
     neighbours = {**{name: found["pool"].select(mask) for name, mask in groups.items()}, UNSEEN: found[UNSEEN]}
     return Assessment(table.assign(dataset=dataset).reindex(columns=list(COLUMNS)).reset_index(drop=True),
                       score_faces(pool, read["pool"], found["pool"], splits.train), faces, neighbours)
+
+
+def example_rows(found: Assessment, count: int, *, titles: Mapping[str, str]) -> dict[str, list]:
+    """Rows of ``closest_examples`` for a figure, by pixels and then by features: of each generator (under its title) and
+    of real unseen faces, which shows how near faces of different people come."""
+    titles = {name: "real, unseen" if name == UNSEEN else titles.get(name, name) for name in found.neighbours}
+    return {f"{title}\nby {by}": closest_examples(found.neighbours[name], found.faces[name], found.faces["train"], count, by=by)
+            for by in ("pixels", "features") for name, title in titles.items()}
 
 
 def _comparisons(sets: dict[str, FaceSet], read: dict[str, Readings], groups, profile: Profile) -> pd.DataFrame:

@@ -5,7 +5,6 @@ since trainings flip faces), which no network has a say in. Meehan, Chaudhuri, D
 Data-Copying in Generative Models", arXiv 2004.05675, compare such distances with those of real faces, as is done here.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,12 +93,3 @@ def closest_examples(found: Neighbours, faces: FaceSet, train: FaceSet, count: i
     return [(faces.images[face], train.images[nearest[face]],
              f"{EMOTIONS[faces.labels[face]]} | {EMOTIONS[train.labels[nearest[face]]]}\n{numbers[face]:.3f}")
             for face in order]
-
-
-def example_rows(generated: Mapping[str, tuple[FaceSet, Neighbours]], real: tuple[FaceSet, Neighbours], train: FaceSet,
-                 count: int, *, titles: Mapping[str, str]) -> dict[str, list]:
-    """Rows of pairs for a figure: title -> ``closest_examples`` by pixels and by features, of each generator and then of
-    real unseen faces, which shows how near the faces of different people are."""
-    sets = {**{titles.get(name, name): pair for name, pair in generated.items()}, "real, unseen": real}
-    return {f"{title}\nby {by}": closest_examples(found, faces, train, count, by=by)
-            for by in ("pixels", "features") for title, (faces, found) in sets.items()}

@@ -45,6 +45,10 @@ class Readings:
         chosen = None if self.probabilities is None else self.probabilities[index]
         return Readings(self.ids[index], self.labels[index], self.features[index], chosen)
 
+    def scaled(self, factor: float) -> "Readings":
+        """The same with every feature multiplied by ``factor``."""
+        return Readings(self.ids, self.labels, (self.features * factor).astype(np.float32), self.probabilities)
+
     @property
     def predicted(self) -> np.ndarray:
         """The label read in each face: int64 [N]."""

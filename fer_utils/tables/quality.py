@@ -12,12 +12,10 @@ _COLUMNS = {("kid",): "KID × 1000", ("fid",): "FID", ("precision",): "Precision
             ("agreement",): "Emotion read as asked (%)", ("confidence",): "Confidence",
             ("close", "reader"): "Close, features (%)", ("close", "pixels"): "Close, pixels (%)"}
 _SCALES = {"kid": (1000, 2), "fid": (1, 2), "diversity": (1, 2), "agreement": (100, 1), "close": (100, 1)}
-_BRIEF = ("real half",)
-"""Of real faces each emotion is shown for the control alone; unseen ones and both generators together only as a whole."""
 
 
 def table_a4_quality(table: pd.DataFrame, *, titles: Mapping[str, str], generator_titles: Mapping[str, str]) -> pd.DataFrame:
-    """The quality of the pool for readers: all emotions first, then each emotion of each generator and of the control.
+    """The quality of the pool for readers: all emotions first, then each emotion, without both generators together.
 
     A cell reads 'value [low, high]'; '' stands where there are too few faces or the question makes no sense.
 
@@ -32,7 +30,7 @@ def table_a4_quality(table: pd.DataFrame, *, titles: Mapping[str, str], generato
         for features in [name for name in table["features"].unique() if name != "pixels"]:
             part = table[(table["dataset"] == dataset) & table["features"].isin([features, "pixels"])]
             for emotion in ("all", *EMOTIONS):
-                shown = [name for name in samples if emotion == "all" or name in (*generator_titles, *_BRIEF)]
+                shown = [name for name in samples if emotion == "all" or name != "both"]
                 rows += [_row(part, {"Data set": title, "Features": features, "Emotion": emotion.capitalize(),
                                      "Faces": samples[name]}, features, name, emotion)
                          for name in shown if (part["generator"] == name).any()]
