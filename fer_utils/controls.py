@@ -83,7 +83,7 @@ CONTROLS = {control.name: control for control in (
 """Every control by name. Of the recipe's switches those are left out that change which test faces there are or how they
 look (``first_row_lost``, ``test_flip``, ``grayscale``): such a run can't be compared face by face."""
 
-NO_CONTROLS = "No controls in this profile: its `controls.names` is empty. The profile `demo_controls` has them all."
+NO_CONTROLS = "No controls in this profile: its `controls.names` is empty. The profile `demo_controls` has some."
 
 RATIO_SWEEP = ("oversampling", "ratio_25", "ratio_50", "ratio_75")
 """The controls that, with ``controls.level`` at their end, go from no synthetic face among the added ones to only such."""

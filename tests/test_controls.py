@@ -261,8 +261,9 @@ def test_an_unknown_control_or_level_is_refused_with_the_nearest(overrides, mess
         chosen_controls(load_profile("demo", overrides))
 
 
-def test_the_profile_with_all_controls_names_every_one_and_those_of_results_none():
-    assert load_profile("demo_controls").controls.names == list(CONTROLS)
+def test_demo_controls_has_every_control_but_those_of_the_recipe_and_the_other_profiles_have_none():
+    expected = [name for name, control in CONTROLS.items() if control.group != "recipe"]
+    assert load_profile("demo_controls").controls.names == expected
     for name in ("paper", "demo", "fer2013"):
         assert trained_sets(load_profile(name)) == [(level, load_profile(name).training.seeds)
                                                     for level in load_profile(name).balancing.levels]
