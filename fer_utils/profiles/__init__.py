@@ -90,11 +90,14 @@ def _with_overrides(values: dict, overrides) -> dict:
 
 
 def differences(profile: Profile, base: Profile | None = None) -> pd.DataFrame:
-    """What differs from the paper: columns setting, paper, <profile name>; one row per differing value."""
+    """What differs from the paper: columns setting, paper, <profile name>; one row per differing value.
+
+    Where and how fast a run is made (section ``run``) is no difference in what it finds.
+    """
     base = base or load_profile(BASE)
     paper, ours = flatten(base.values), flatten(profile.values)
     rows = [(key, paper[key], ours[key]) for key in paper
-            if paper[key] != ours[key] and key not in ("description", "stamp")]
+            if paper[key] != ours[key] and key not in ("description", "stamp") and not key.startswith("run.")]
     return pd.DataFrame(rows, columns=["setting", "paper", profile.name], dtype=object)
 
 
