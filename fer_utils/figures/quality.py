@@ -16,7 +16,7 @@ SAMPLE_STYLES = {"sd2": ("o", "#1a5f96"), "sd3": ("s", "#e69f00"), "real half": 
                  "real unseen": ("^", "#ffffff")}
 SAMPLE_TITLES = {"sd2": "Stable Diffusion 2", "sd3": "Stable Diffusion 3", "real half": "real: other half of training faces",
                  "real unseen": "real: validation faces"}
-METRICS = {"kid": ("KID × 1000", 1000), "precision": ("precision", 1), "coverage": ("coverage", 1),
+METRICS = {"kid": ("KID", 1), "precision": ("precision", 1), "coverage": ("coverage", 1),
            "agreement": ("emotion read\nas asked (%)", 100), "close": ("close to a training\nface, pixels (%)", 100)}
 
 
@@ -86,6 +86,7 @@ def _furnish(axes, metric: str, groups: int) -> None:
     axes.set_xlim(-0.5, groups - 0.5)
     if metric == "kid":
         axes.axhline(0, color=FAINT, linewidth=0.8)
+        axes.set_yscale("symlog", linthresh=0.1)   # a control of 0 beside values a hundred times apart
     else:
         axes.set_ylim(bottom=-0.04 * axes.get_ylim()[1])   # so that a marker at 0 is whole
 

@@ -67,7 +67,8 @@ def example_rows(found: Assessment, count: int, *, titles: Mapping[str, str]) ->
     """Rows of ``closest_examples`` for a figure, by pixels and then by features: of each generator (under its title) and
     of real unseen faces, which shows how near faces of different people come."""
     titles = {name: "real, unseen" if name == UNSEEN else titles.get(name, name) for name in found.neighbours}
-    return {f"{title}\nby {by}": closest_examples(found.neighbours[name], found.faces[name], found.faces["train"], count, by=by)
+    return {f"{title}\nby {by}": closest_examples(found.neighbours[name], found.faces[name], found.faces["train"], count,
+                                                 by=by)
             for by in ("pixels", "features") for name, title in titles.items()}
 
 

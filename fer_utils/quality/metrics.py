@@ -75,9 +75,11 @@ def compare(real: Sample, fake: Sample) -> dict[str, float]:
             balls.append(within.sum(axis=1))
             covered |= within.any(axis=0)
             inside_fake |= (squared < fake_radii[rows, None]).any(axis=0)
-    balls = np.concatenate(balls) if known else np.array([np.nan])
-    manifold = {"precision": (balls > 0).mean(), "recall": inside_fake.mean(), "density": balls.mean() / real.neighbours,
-                "coverage": covered.mean()} if known else dict.fromkeys(("precision", "recall", "density", "coverage"), np.nan)
+    manifold = dict.fromkeys(("precision", "recall", "density", "coverage"), np.nan)
+    if known:
+        balls = np.concatenate(balls)
+        manifold = {"precision": (balls > 0).mean(), "recall": inside_fake.mean(),
+                    "density": balls.mean() / real.neighbours, "coverage": covered.mean()}
     found = {"kid": real_kernel + fake_kernel - 2 * kernels / (len(real) * len(fake) or np.nan),
              "fid": fid(real.features, fake.features), **manifold, "diversity": diversity}
     return {name: float(value) for name, value in found.items()}

@@ -7,7 +7,7 @@ It says which emotion it reads in a face, and its features are the space in whic
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,21 +58,28 @@ class Readings:
 
 def reader_of(dataset: str, profile: Profile, splits: Splits, *,
               on_epoch: Callable[[dict], None] | None = None) -> ResEmoteNet:
-    """The reader of a data set, trained by the profile's recipe where this run has none of these settings and faces yet.
+    """The reader of a data set, trained where this run has none of these settings and faces yet.
 
-    It is kept in ``profile.paths.reader``. One whose training was interrupted is trained again.
+    The recipe is the profile's, but for what ``quality.reader`` says. The reader is kept in ``profile.paths.reader``; one
+    whose training was interrupted is trained again.
     """
     folder = reader_folder(dataset, profile, splits)
     if not all((folder / name).is_file() for name in (HISTORY, WEIGHTS)):
-        train_model(splits.train, splits.validation, profile, seed=profile.quality.seed, folder=folder, on_epoch=on_epoch)
+        train_model(splits.train, splits.validation, _with_readers_recipe(profile), seed=profile.quality.seed,
+                    folder=folder, on_epoch=on_epoch)
     return load_model(folder, profile)
 
 
 def reader_folder(dataset: str, profile: Profile, splits: Splits) -> Path:
     """Where the reader lies; the name changes with the network, the recipe, the seed and the pixels and labels."""
-    recipe = {name: value for name, value in profile.values["training"].items() if name != "seeds"}
+    recipe = {name: value for name, value in _with_readers_recipe(profile).values["training"].items() if name != "seeds"}
     facts = [profile.values["network"], recipe, profile.quality.seed, _digest(splits.train), _digest(splits.validation)]
     return profile.paths.reader(dataset, hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16])
+
+
+def _with_readers_recipe(profile: Profile) -> Profile:
+    recipe = {**profile.values["training"], **profile.values["quality"]["reader"]}
+    return replace(profile, values={**profile.values, "training": recipe})
 
 
 def in_form_of(dataset: str, faces: FaceSet, profile: Profile) -> FaceSet:

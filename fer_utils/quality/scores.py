@@ -79,7 +79,8 @@ def kept_table(scores: pd.DataFrame, profile: Profile) -> pd.DataFrame:
     frames = []
     for name, keeps in FILTERS.items():
         groups = keeps(scores, profile).groupby([scores["generator"], scores["emotion"]])
-        frames.append(groups.agg(n="size", kept="sum").reset_index().assign(filter=name, used=name == profile.quality.filter))
+        counts = groups.agg(n="size", kept="sum").reset_index()
+        frames.append(counts.assign(filter=name, used=name == profile.quality.filter))
     return pd.concat(frames, ignore_index=True)[["filter", "used", "generator", "emotion", "n", "kept"]]
 
 

@@ -7,11 +7,11 @@ import pandas as pd
 from fer_utils.emotions import EMOTIONS
 
 _SAMPLES = {"both": "both together", "real half": "real: other half", "real unseen": "real: unseen"}
-_COLUMNS = {("kid",): "KID × 1000", ("fid",): "FID", ("precision",): "Precision", ("recall",): "Recall",
+_COLUMNS = {("kid",): "KID", ("fid",): "FID", ("precision",): "Precision", ("recall",): "Recall",
             ("density",): "Density", ("coverage",): "Coverage", ("diversity",): "Mean distance",
             ("agreement",): "Emotion read as asked (%)", ("confidence",): "Confidence",
             ("close", "reader"): "Close, features (%)", ("close", "pixels"): "Close, pixels (%)"}
-_SCALES = {"kid": (1000, 2), "fid": (1, 2), "diversity": (1, 2), "agreement": (100, 1), "close": (100, 1)}
+_SCALES = {"kid": (1, 3), "fid": (1, 2), "diversity": (1, 2), "agreement": (100, 1), "close": (100, 1)}
 
 
 def table_a4_quality(table: pd.DataFrame, *, titles: Mapping[str, str], generator_titles: Mapping[str, str]) -> pd.DataFrame:
@@ -74,7 +74,8 @@ def _row(part: pd.DataFrame, head: dict, features: str, name: str, emotion: str)
     found = {(row["metric"], row["features"]): row for row in rows}
     compared, read = found.get(("kid", features)), found.get(("agreement", features))
     cells = {title: _cell(found.get((metric, *(where or (features,))))) for (metric, *where), title in _COLUMNS.items()}
-    return {**head, "n compared": f"{compared['n']:,}" if compared else "", **cells, "n read": f"{read['n']:,}" if read else ""}
+    return {**head, "n compared": f"{compared['n']:,}" if compared else "", **cells,
+            "n read": f"{read['n']:,}" if read else ""}
 
 
 def _cell(row: dict | None) -> str:
