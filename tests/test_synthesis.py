@@ -14,12 +14,11 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from drawn_images import generate
+from tiny_folders import save_tiny_generators
 from fer_utils import cli, synthesis
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
-from fer_utils.generators import tiny_models as tiny
 from fer_utils.generators.loading import load_generator
-from fer_utils.generators.making import save_half
 from fer_utils.profiles import load_profile
 from fer_utils.prompts import prompt_table
 from fer_utils.synthesis import remake as remaking
@@ -43,12 +42,8 @@ print(json.dumps(dict(zip(made["id"], made["sha256"]))))
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory):
     """Both pipelines with random weights, saved by ``save_pretrained``."""
-    torch.manual_seed(0)
-    folder, tokenizer = tmp_path_factory.mktemp("generators"), tiny.make_tokenizer()
-    encoders = [tiny.make_text_encoder(tokenizer, projected=projected) for projected in (False, True, True)]
-    save_half(tiny.assemble_sd2(tiny.make_autoencoder(), encoders[0], tokenizer, tiny.make_unet()), folder / "sd2")
-    save_half(tiny.assemble_sd3(tiny.make_autoencoder(), encoders[1:], tokenizer, tiny.make_transformer()),
-              folder / "sd3")
+    folder = tmp_path_factory.mktemp("generators")
+    save_tiny_generators(folder)
     return folder
 
 
