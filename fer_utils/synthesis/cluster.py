@@ -7,6 +7,7 @@ whose worker dies is started again and goes on from the shard's partial file.
 import functools
 import logging
 import re
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -48,17 +49,33 @@ def connected(profile: Profile) -> Iterator[None]:
         raise CompanionError("run.cluster needs Ray: pip install 'fer_utils[cluster]', or leave --cluster out.") from problem
     local = re.fullmatch(r"local:(\d+)", profile.run.cluster)
     environment = {"env_vars": {"FER_ROOT": str(project_root()), "OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}}
-    options = {"num_cpus": _processes(local[1])} if local else {"address": profile.run.cluster}
+    options = {"num_cpus": _processes(local[1])} if local else {"address": _reachable(profile.run.cluster)}
     try:
         ray.init(**options, runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR,
                  include_dashboard=False if local else None)
     except Exception as problem:
-        raise CompanionError(f"No Ray cluster at '{profile.run.cluster}' ({str(problem).splitlines()[0]}). Expected local:N "
-                             "for N processes on this machine, 'auto', or host:port of a running cluster (ray start).") from problem
+        raise _no_cluster(profile.run.cluster, problem) from problem
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _reachable(address: str) -> str:
+    """The address, if it is 'auto' or something answers there: Ray itself would end the process after a long wait."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address != "auto":
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except (OSError, ValueError) as problem:
+            raise _no_cluster(address, problem) from problem
+    return address
+
+
+def _no_cluster(address: str, problem: Exception) -> CompanionError:
+    cause = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
+    return CompanionError(f"No Ray cluster at '{address}' ({cause}). Expected local:N for N processes on this machine, "
+                          "'auto', or host:port of a running cluster (ray start).")
 
 
 def _processes(count: str) -> int:
