@@ -16,16 +16,19 @@ from torchvision.datasets import ImageFolder
 from drawn_images import generate
 from tiny_folders import save_tiny_generators
 from fer_utils import cli, synthesis
+from fer_utils.datasets.gate import Verdict, write_verdict
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
+from fer_utils.faces import FaceSet
 from fer_utils.generators.loading import load_generator
+from fer_utils.paths import atomic_write
 from fer_utils.profiles import load_profile
 from fer_utils.prompts import prompt_table
 from fer_utils.synthesis import remake as remaking
-from fer_utils.synthesis.export import export_pool
+from fer_utils.synthesis.export import export_balanced_set, export_pool
 from fer_utils.synthesis.guards import pixel_hash
 from fer_utils.synthesis.plan import plan_lines, plan_pool
-from fer_utils.synthesis.shards import how_made, read_shard, shard_files, write_shard
+from fer_utils.synthesis.shards import how_made, plan_shards, read_shard, shard_files, write_shard
 
 KILLED_RUN = """
 import json
@@ -274,3 +277,38 @@ def test_a_plan_that_the_disk_cannot_hold_is_refused(project, monkeypatch, capsy
     monkeypatch.setattr("fer_utils.synthesis.plan.free_bytes", lambda folder: 10_000_000)
     assert cli.main(["plan", "--profile", "paper", "--rate", "sd2=1", "--rate", "sd3=1"]) == 2
     assert "93,010 images need" in capsys.readouterr().err
+
+
+def test_a_balanced_set_is_exported_as_the_network_sees_it(profile, tmp_path):
+    train = FaceSet(np.random.default_rng(0).integers(0, 255, (9, 48, 48, 1), np.uint8),
+                    np.array([3, 3, 3, 1, 1, 0, 0, 2, 4]), np.array([f"t{k}" for k in range(9)]), np.full(9, "train"))
+    for split in ("train", "validation", "test"):
+        train.save(profile.paths.faces("demo_fer2013", split))
+    write_verdict(Verdict(pd.DataFrame(), 0, 0), profile.paths.gate("demo_fer2013"))
+    prompts = prompt_table({"disgust": 2}, profile)
+    made = synthesis.make_pool(prompts, profile)
+    index = pd.DataFrame({"id": [*train.ids, *made["id"], "t3+1"], "source": ["real"] * 9 + ["synthetic"] * 2 + ["repeated"],
+                          "emotion": [EMOTIONS[k] for k in train.labels] + ["disgust"] * 3})
+    with atomic_write(profile.paths.balanced_set("demo_fer2013", "aug1"), "w") as file:
+        index.to_csv(file, index=False)
+    assert export_balanced_set(tmp_path / "out", "demo_fer2013", "aug1", profile) == 12
+    metadata = pd.read_csv(tmp_path / "out" / "metadata.csv").set_index("id")
+    assert metadata["source"].value_counts().to_dict() == {"real": 9, "synthetic": 2, "repeated": 1}
+    assert metadata.loc[made["id"], "seed"].tolist() == made["seed"].tolist() and metadata.loc["t0", "seed"] != 0
+    for name in metadata["file_name"]:
+        with Image.open(tmp_path / "out" / name) as image:
+            assert image.size == (profile.network.image_size,) * 2 and image.mode == "L"
+
+
+def test_faces_are_cropped_before_they_are_resized_where_the_profile_says_so(folders, profile, prompts, monkeypatch):
+    seen = []
+
+    def crop(images):
+        seen.append(images.shape)
+        return images[:, :32, :32], np.ones(len(images), bool)
+    monkeypatch.setattr("fer_utils.face_crop.crop_faces", crop)
+    cropping = load_profile("smoke", [*profile.overrides, "synthesis.face_crop=true"])
+    images, _ = synthesis.Renderer("sd3", cropping).draw(["a face"], [5])
+    whole, _ = synthesis.Renderer("sd3", profile).draw(["a face"], [5])
+    assert seen == [(1, 64, 64, 3)] and images.shape == whole.shape == (1, 64, 64, 3)
+    assert plan_shards(prompts, cropping).keys() != plan_shards(prompts, profile).keys()

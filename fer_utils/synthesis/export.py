@@ -9,12 +9,12 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from fer_utils.balancing import read_balanced_set
-from fer_utils.datasets import stored_splits
+from fer_utils.balancing import assemble, read_balanced_set
+from fer_utils.datasets import dataset_info, stored_splits
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
 from fer_utils.profiles import Profile
-from fer_utils.synthesis.shards import faces_of, read_manifest, read_shards
+from fer_utils.synthesis.shards import load_pool, read_shards
 
 METADATA = "metadata.csv"
 
@@ -23,20 +23,21 @@ def export_pool(folder: Path, profile: Profile) -> int:
     """Every image of the pool, with its row of the manifest as metadata; returns how many."""
     with _Tree(folder) as tree:
         for _, images, rows in read_shards(profile):
-            tree.add(images, faces_of(images, rows).ids, rows.drop(columns="id"))
+            tree.add(images, rows["id"].to_numpy(str), rows.drop(columns="id"))
     return tree.count
 
 
 def export_balanced_set(folder: Path, dataset: str, level: str, profile: Profile) -> int:
-    """A balanced set, real and synthetic faces at their own sizes, with id, source and emotion, and of synthetic faces
-    the row of the manifest; returns how many. Real faces stay under the terms of their data set."""
-    index = read_balanced_set(dataset, level, profile).set_index("id")
-    described = index.join(read_manifest(profile).set_index("id").drop(columns="emotion"))
+    """A balanced set, or the set of a control, as the network sees it: real faces, synthetic ones and copies at one size,
+    in the colours of the data set; returns how many. Metadata: id, source and emotion, and of synthetic faces the row of
+    the manifest. Real faces stay under the terms of their data set."""
+    index = read_balanced_set(dataset, level, profile)
+    pool, manifest = load_pool(profile)
+    faces = assemble(index, stored_splits(dataset, profile).train, pool, channels=dataset_info(dataset).channels,
+                     size=profile.network.image_size)
+    described = index.merge(manifest.drop(columns="emotion"), on="id", how="left")
     with _Tree(folder) as tree:
-        train = stored_splits(dataset, profile).train
-        tree.add_chosen(train.images, train.ids, described[described["source"] == "real"])
-        for _, images, rows in read_shards(profile):
-            tree.add_chosen(images, rows["id"].to_numpy(str), described[described["source"] == "synthetic"])
+        tree.add(faces.images, faces.ids, described.drop(columns="id"))
     return tree.count
 
 
@@ -76,8 +77,3 @@ class _Tree:
         for image, name in zip(images, names):
             Image.fromarray(image.squeeze()).save(self.partial / name)
         self.described.append(rows.assign(file_name=names, id=list(ids))[["file_name", "id", *rows.columns]])
-
-    def add_chosen(self, images, ids, described: pd.DataFrame) -> None:
-        """Those of the images whose ids are in ``described`` (by id)."""
-        chosen = [k for k, name in enumerate(ids) if name in described.index]
-        self.add(images[chosen], ids[chosen], described.loc[ids[chosen]])
