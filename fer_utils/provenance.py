@@ -13,8 +13,8 @@ from fer_utils.freshness import file_hash, read_record
 from fer_utils.paths import PACKAGE, atomic_write, project_root
 from fer_utils.stages import Unit
 
-PACKAGES = ("torch", "torchvision", "diffusers", "transformers", "accelerate", "safetensors", "tokenizers", "numpy",
-            "pandas", "scipy", "statsmodels", "scikit-learn", "matplotlib", "seaborn", "papermill")
+PACKAGES = ("torch", "torchvision", "torchmetrics", "diffusers", "transformers", "accelerate", "safetensors", "tokenizers",
+            "numpy", "pandas", "scipy", "statsmodels", "scikit-learn", "matplotlib", "seaborn", "papermill")
 NAME = "provenance.json"
 
 

@@ -10,6 +10,7 @@ from fer_utils import figures, tables
 from fer_utils.balancing import pool_counts
 from fer_utils.datasets import Splits
 from fer_utils.datasets.demo_faces import draw_more
+from fer_utils.datasets.twins import portraits
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet, concatenate
@@ -18,10 +19,9 @@ from fer_utils.profiles import load_profile
 from fer_utils.prompts import prompt_table
 from fer_utils.quality import (assess_pool, attribute_counts, example_rows, inception, keep_good, kept, kept_table,
                                largest_deviations, read_scores, write_scores)
-from fer_utils.quality.comparison import ALL, HALF, UNSEEN
-from fer_utils.quality.nearest import most_correlated
+from fer_utils.quality.comparison import ALL, HALF, UNSEEN, together
+from fer_utils.quality.nearest import most_correlated, nearest_among_training_faces
 from fer_utils.quality.reader import read_faces, reader_folder, reader_of
-from fer_utils.datasets.twins import portraits
 
 SET = "demo_fer2013"
 READ = ("happy", "sad", "surprise")
@@ -101,17 +101,18 @@ def test_the_reader_is_trained_once_and_again_only_for_other_faces_or_settings(s
 
 def test_an_interrupted_reader_is_trained_again(splits, tmp_path, monkeypatch):
     monkeypatch.setenv("FER_ROOT", str(tmp_path))
-    folder, settings, epochs = reader_folder(SET, demo(), splits), demo(), []
+    settings, epochs = demo("quality.reader.max_epochs=1"), []
 
     def killed(_):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         reader_of(SET, settings, splits, on_epoch=killed)
-    settings.values["quality"]["reader"]["max_epochs"] = 1
     reader_of(SET, settings, splits, on_epoch=epochs.append)
-    assert len(epochs) == 1 and not (folder / "history.csv").exists()
-    reader_of(SET, settings, splits, on_epoch=lambda _: pytest.fail("trained again"))
+    assert len(epochs) == 1
+    (reader_folder(SET, settings, splits) / "history.csv").unlink()   # written last
+    reader_of(SET, settings, splits, on_epoch=epochs.append)
+    assert len(epochs) == 2
 
 
 def test_features_are_the_pooled_layer_and_probabilities_those_of_the_network(splits, found):
@@ -161,12 +162,22 @@ def test_faces_are_close_to_training_faces_about_as_often_by_chance_as_real_ones
         assert low < 0.12 and high > 0.02
 
 
-def test_no_face_is_its_own_nearest_one_and_repeated_pictures_do_not_count(splits):
+def test_no_face_is_its_own_nearest_one(splits):
     some = portraits(splits.train.select(slice(0, 30)))
     index, correlation = most_correlated(some, some, itself=False)
     assert (index != np.arange(30)).all() and (correlation < 0.999).all()
     brute = (some.flat @ torch.cat([some.flat, some.mirrored().flat]).T).reshape(30, 2, 30).amax(1).fill_diagonal_(-1)
     assert (brute.argmax(1).numpy() == index).all()
+
+
+def test_a_picture_that_the_training_set_repeats_does_not_count_as_its_own_neighbour(splits, found):
+    some = splits.train.select(slice(0, 30))
+    read = read_faces(reader_of(SET, demo(), splits), some, device="cpu")
+    twice = concatenate(some, FaceSet(some.images, some.labels, np.char.add("again-", some.ids), some.origin))
+    once, repeated = (nearest_among_training_faces(faces, readings) for faces, readings in (
+        (some, read), (twice, together({"first": read, "again": read}))))
+    np.testing.assert_allclose(repeated.distance, once.distance)
+    assert (repeated.by_features == once.by_features).all() and (repeated.by_pixels == once.by_pixels).all()
 
 
 def test_the_closest_pairs_show_the_copies_first(found):
@@ -206,9 +217,10 @@ def test_the_filter_keeps_all_or_what_the_reader_agrees_with_or_is_sure_of(found
     assert kept(scores, demo()) == pool.ids.tolist()
     agreeing = kept(scores, demo("quality.filter=agreement"))
     assert agreeing == scores.loc[scores["emotion"] == scores["predicted"], "id"].tolist()
-    sure = kept(scores, demo("quality.filter=confidence", "quality.confidence=0.7"))
-    assert 0 < len(sure) < len(agreeing) < len(scores) and set(sure) < set(agreeing)
-    assert scores.set_index("id").loc[sure, "prompted_probability"].min() >= 0.7
+    low = scores["confidence"].quantile(0.4)
+    sure = kept(scores, demo("quality.filter=confidence", f"quality.confidence={low}"))
+    assert sure == scores.loc[scores["agrees"] & (scores["confidence"] >= low), "id"].tolist()
+    assert 0 < len(sure) < len(agreeing) < len(scores) and len(sure) < (scores["confidence"] >= low).sum()
     with pytest.raises(CompanionError, match="did you mean 'agreement'"):
         kept(scores, demo("quality.filter=agrement"))
 
