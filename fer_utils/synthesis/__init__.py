@@ -5,8 +5,8 @@ made again alone (diffusers #612, PR #1718). The pool is written in shards by on
 but files: a killed run loses at most the batch it was at, and many machines may work at one pool.
 """
 
-from fer_utils.synthesis.pool import make_pool
+from fer_utils.synthesis.pool import held_out_faces, make_pool
 from fer_utils.synthesis.rendering import Renderer, generate
 from fer_utils.synthesis.shards import MANIFEST_COLUMNS, load_pool, plan_shards, read_manifest
 
-__all__ = ["MANIFEST_COLUMNS", "Renderer", "generate", "load_pool", "make_pool", "plan_shards", "read_manifest"]
+__all__ = ["MANIFEST_COLUMNS", "Renderer", "generate", "held_out_faces", "load_pool", "make_pool", "plan_shards", "read_manifest"]
