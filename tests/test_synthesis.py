@@ -312,3 +312,13 @@ def test_faces_are_cropped_before_they_are_resized_where_the_profile_says_so(fol
     whole, _ = synthesis.Renderer("sd3", profile).draw(["a face"], [5])
     assert seen == [(1, 64, 64, 3)] and images.shape == whole.shape == (1, 64, 64, 3)
     assert plan_shards(prompts, cropping).keys() != plan_shards(prompts, profile).keys()
+
+
+def test_the_same_pool_made_twice_is_the_same_bytes(profile, prompts):
+    made = []
+    for _ in range(2):
+        synthesis.make_pool(prompts, profile)
+        made.append({path.name: path.read_bytes() for path in shard_files(profile)})
+        for path in shard_files(profile):
+            path.unlink()
+    assert made[0] == made[1]

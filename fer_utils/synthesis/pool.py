@@ -1,7 +1,6 @@
 """Making the pool: every shard that is not there yet, one after the other or spread over a cluster."""
 
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,7 +75,7 @@ def make_here(missing: dict[str, pd.DataFrame], profile: Profile, *, held_out: H
 def make_shard(name: str, rows: pd.DataFrame, renderer: Renderer, *, held_out: HeldOut | None = None,
                on_batch: Callable[[int], None] = lambda count: None) -> Path:
     """Make one shard, or what its partial file lacks; ``on_batch(images)`` is called as they are made."""
-    profile, began = renderer.profile, time.perf_counter()
+    profile = renderer.profile
     partial = partial_path(name, profile)
     images, made = _continued(partial, rows)
     on_batch(len(made))
@@ -96,7 +95,7 @@ def make_shard(name: str, rows: pd.DataFrame, renderer: Renderer, *, held_out: H
         batch_size = max(batch_size, len(batch))
         write_shard(partial, images, made, {})
         on_batch(len(batch))
-    write_shard(shard_path(name, profile), images, made, _how(renderer, batch_size, time.perf_counter() - began))
+    write_shard(shard_path(name, profile), images, made, _how(renderer, batch_size))
     partial.unlink(missing_ok=True)
     return shard_path(name, profile)
 
@@ -133,7 +132,7 @@ def replace_duplicates(profile: Profile, *, held_out: HeldOut | None = None) -> 
             generator = rows["generator"].iloc[0]
             renderer = renderers.setdefault(generator, Renderer(generator, profile))
             _redraw(again, images, rows, renderer, set(manifest["sha256"]), held_out)
-            write_shard(path, images, rows, _how(renderer, 1, 0.0))
+            write_shard(path, images, rows, _how(renderer, 1))
 
 
 def _redraw(again, images: np.ndarray, rows: pd.DataFrame, renderer: Renderer, known: set[str], held_out) -> None:
@@ -166,10 +165,11 @@ def _continued(partial: Path, rows: pd.DataFrame) -> tuple[np.ndarray | None, pd
     return (images, made) if sound else _NOTHING
 
 
-def _how(renderer: Renderer, batch_size: int, seconds: float) -> dict:
+def _how(renderer: Renderer, batch_size: int) -> dict:
+    """Nothing that changes from run to run: equal pools are equal bytes, and what stands on them stays fresh."""
     import diffusers
 
-    return {"device": str(renderer.pipeline.device), "batch_size": batch_size, "seconds": round(seconds, 3),
+    return {"device": str(renderer.pipeline.device), "batch_size": batch_size,
             "torch": torch.__version__, "diffusers": diffusers.__version__}
 
 

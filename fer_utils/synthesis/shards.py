@@ -71,7 +71,7 @@ def read_rows(path: Path) -> pd.DataFrame:
 
 
 def how_made(path: Path) -> dict:
-    """Device, batch size, seconds and package versions of a shard: what may change the low bits of its pixels."""
+    """Device, batch size and package versions of a shard: what may change the low bits of its pixels."""
     with _opened(path) as shard:
         return json.loads(str(shard["made"]))
 
