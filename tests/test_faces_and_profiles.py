@@ -132,6 +132,7 @@ def test_a_misspelt_setting_in_code_names_the_nearest():
 def test_an_overridden_profile_writes_to_folders_of_its_own(project):
     plain, changed = load_profile("demo"), load_profile("demo", ["training.max_epochs=2"])
     assert plain.run_name == "demo" and changed.run_name.startswith("demo-")
+    assert load_profile("demo", ["run.workers=1", "run.device=cpu"]).run_name == "demo", "how fast is no result"
     assert changed.paths.tables != plain.paths.tables and project in changed.paths.tables.parents
 
 

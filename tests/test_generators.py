@@ -5,6 +5,7 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline, StableDiffusion3Pipeline, StableDiffusionPipeline
 
+from drawn_images import generate
 from fer_utils.emotions import EMOTIONS
 from fer_utils.generators import tiny_models as tiny
 from fer_utils.generators.fitting import fit
@@ -17,7 +18,6 @@ from fer_utils.faces import FaceSet
 from fer_utils.paths import SHIPPED_GENERATORS
 from fer_utils.profiles import load_profile
 from fer_utils.prompts import prompt_table
-from fer_utils.synthesis import generate
 
 SHIPPED = {"sd2": (StableDiffusionPipeline, {}),
            "sd3": (StableDiffusion3Pipeline, {"text_encoder_3": None, "tokenizer_3": None})}

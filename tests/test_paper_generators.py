@@ -81,8 +81,8 @@ def test_every_scheduler_offered_makes_an_image_again_from_its_seed_alone(genera
     for name in names:
         pipeline.scheduler = own
         exchange_scheduler(pipeline, name)
-        together = synthesis.generate(pipeline, TEXTS[:2], seeds=[5, 6], **settings)
-        alone = synthesis.generate(pipeline, TEXTS[1:2], seeds=[6], **settings)
+        together = generate(pipeline, TEXTS[:2], seeds=[5, 6], **settings)
+        alone = generate(pipeline, TEXTS[1:2], seeds=[6], **settings)
         assert np.abs(together[1].astype(int) - alone[0]).max() <= 2, name
         assert together.std() > 20, name
 
