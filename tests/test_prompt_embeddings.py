@@ -169,3 +169,14 @@ def test_an_unknown_or_absent_device_is_explained(monkeypatch):
     with pytest.raises(CompanionError, match="finds no CUDA device"):
         choose_device("cuda")
     assert choose_device("auto").type == "cpu"
+
+
+def test_what_is_prepared_takes_the_place_of_what_was_kept_and_shared_prompts_stay(shipped):
+    embeddings = PromptEmbeddings(shipped["sd3"], "")
+    embeddings.prepare(["a sad man", "a happy man"])
+    size, encoded = embeddings._bytes, []
+    encode = embeddings._encode
+    embeddings._encode = lambda texts: encoded.append(texts) or encode(texts)
+    embeddings.prepare(["a happy man", "an angry man"])
+    assert encoded == [["an angry man"]], "a prompt of both shards is encoded once"
+    assert list(embeddings._kept) == ["a happy man", "an angry man"] and embeddings._bytes == size

@@ -38,8 +38,11 @@ class PromptEmbeddings:
         self._negative: Encoded = ()
 
     def prepare(self, prompts: list[str]) -> None:
-        """Encode all of them now: with offloaded text encoders, one way to the GPU instead of one for each batch."""
+        """Encode all of them now, and forget all others: with offloaded text encoders, one way to the GPU instead of one
+        for each batch; and what is kept does not grow with the number of images."""
         if self._encode:
+            for prompt in self._kept.keys() - set(prompts):
+                self._bytes -= _size(self._kept.pop(prompt))
             self._encoded(prompts)
 
     def arguments(self, prompts: list[str]) -> dict:
