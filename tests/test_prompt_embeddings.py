@@ -78,8 +78,8 @@ def test_beyond_the_limit_the_prompts_used_longest_ago_are_forgotten(shipped, mo
                         lambda self, texts, *rest, **more: encoded.extend(texts) or encode(self, texts, *rest, **more))
     embeddings = PromptEmbeddings(pipeline, "", limit_bytes=2 * one)
     for prompts in (["a", "b"], ["a"], ["c"], ["a"], ["b"]):
-        embeddings.prepare(prompts)
-    assert encoded == ["a", "b", "c", "b"]
+        embeddings.arguments(prompts)
+    assert [text for text in encoded if text] == ["a", "b", "c", "b"]     # '' is the negative prompt
     assert embeddings.arguments(["p", "q", "r"])["prompt_embeds"].shape[0] == 3     # more at once than may be kept
 
 
