@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_utils.bench.measuring import median_case, write_benchmark
+from fer_utils.bench.measuring import MEDIANS, median_case, plainly, write_benchmark
 from fer_utils.datasets.fer2013_csv import CSV_NAMES, find_files
 from fer_utils.datasets.sources import missing_data, open_source
 from fer_utils.datasets.tree import look_into
@@ -32,7 +32,8 @@ def bench_data() -> Iterator[str]:
             yield f"{rows[-1]['case']}: {rows[-1]['seconds']:.2f} s, {rows[-1]['added_mb']:,.0f} MB"
     table = pd.DataFrame(rows).set_index("case")
     ratios = _data_ratios(table)
-    write_benchmark(table.reset_index(), ratios, "data")
+    table = table.reset_index()
+    write_benchmark("data", table, plainly(table), ratios, about=MEDIANS)
     yield from (f"{name}: {value:.1f}" for name, value in ratios.items())
 
 

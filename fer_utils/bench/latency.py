@@ -7,8 +7,6 @@ probabilities, which is both.
 """
 
 import io
-import os
-import platform
 import time
 from collections.abc import Callable, Iterator
 
@@ -17,15 +15,14 @@ import pandas as pd
 import PIL.Image
 import torch
 
+from fer_utils.bench.measuring import write_benchmark
 from fer_utils.datasets import dataset_info, load_splits
 from fer_utils.devices import choose_device
 from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet
-from fer_utils.paths import atomic_write, project_root
 from fer_utils.profiles import load_profile
 from fer_utils.reference import read_reference
 from fer_utils.resemotenet import ResEmoteNet
-from fer_utils.tables.text import markdown_table
 from fer_utils.training import as_tensors, normalise, predict
 
 WIDTH = 1.0
@@ -145,18 +142,12 @@ def _quartiles(row) -> str:
 
 
 def _write(table: pd.DataFrame) -> None:
-    """``tables/benchmarks/latency.csv`` and ``.md``: times change from run to run, so no run of the stages makes them."""
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores, PyTorch {torch.__version__}"
-    folder = project_root() / "tables" / "benchmarks"
-    with atomic_write(folder / "latency.csv", "w", encoding="utf-8") as file:
-        table.assign(machine=machine).to_csv(file, index=False, lineterminator="\n", float_format="%.4g")
+    """Times change from run to run, so no run of the stages makes this table."""
     shown = pd.DataFrame({"data set": table["dataset"], "image": table["image"], "timed": table["timed"],
                           "batch size": table["batch_size"],
                           "paper": ["" if pd.isna(value) else f"{value:g}" for value in table["paper"]],
                           "ours, median [quartiles]": [_quartiles(row) for row in table.itertuples()]})
-    compared = pd.DataFrame({"ratio": list(ratios(table)), "value": [f"{value:.2f}" for value in ratios(table).values()]})
     about = table.iloc[0]
-    with atomic_write(folder / "latency.md", "w", encoding="utf-8") as file:
-        file.write(f"Milliseconds per image of ResEmoteNet at width {WIDTH:g}, float32. Ours: {about['repeats']} repeats on "
-                   f"{about['device']}, {about['threads']} threads ({machine}); the paper: NVIDIA Tesla P100, what was timed "
-                   f"is not stated.\n\n{markdown_table(shown)}\n\n{markdown_table(compared)}\n")
+    write_benchmark("latency", table, shown, ratios(table), about=(
+        f"Milliseconds per image of ResEmoteNet at width {WIDTH:g}, float32. Ours: {about['repeats']} repeats on "
+        f"{about['device']}, {about['threads']} threads; the paper: NVIDIA Tesla P100, what was timed is not stated."))

@@ -21,6 +21,8 @@ from fer_utils.paths import atomic_write, project_root
 ROUNDS = 3
 """Times each case is measured; the table gives the median."""
 
+MEDIANS = "Where a case has several rounds, the one of median time."
+
 
 def median_case(module: str, name: str, folder: Path, *, rounds: int = ROUNDS) -> dict:
     """case, seconds, peak_mb, added_mb, rounds: the round of median time of ``module.CASES[name]``.
@@ -31,28 +33,29 @@ def median_case(module: str, name: str, folder: Path, *, rounds: int = ROUNDS) -
     return {"case": name, **found[rounds // 2], "rounds": rounds}
 
 
-def write_benchmark(table: pd.DataFrame, ratios: dict[str, float], name: str) -> None:
-    """``tables/benchmarks/NAME.csv`` and ``.md``: cases, then ratios, and on what they were measured."""
+def write_benchmark(name: str, table: pd.DataFrame, shown: pd.DataFrame, ratios: dict[str, float], *, about: str) -> None:
+    """``tables/benchmarks/NAME.csv`` (``table``, and on what it was measured) and ``.md``: ``about``, ``shown``, ratios."""
     from fer_utils.tables.text import markdown_table   # not at the top: a case's process imports no more than it needs
 
     folder = project_root() / "tables" / "benchmarks"
     with atomic_write(folder / f"{name}.csv", "w", encoding="utf-8") as file:
         table.assign(machine=machine()).to_csv(file, index=False, lineterminator="\n", float_format="%.4g")
-    shown = table.assign(**{column: table[column].map("{:,.2f}".format)
-                            for column in table.select_dtypes("float")})
     compared = pd.DataFrame({"ratio": list(ratios), "value": [f"{value:.2f}" for value in ratios.values()]})
     with atomic_write(folder / f"{name}.md", "w", encoding="utf-8") as file:
-        file.write(f"Measured on: {machine()}. Where a case has several rounds, the one of median time.\n\n"
-                   f"{markdown_table(shown)}\n\n{markdown_table(compared)}\n")
+        file.write(f"Measured on: {machine()}. {about}\n\n{markdown_table(shown)}\n\n{markdown_table(compared)}\n")
+
+
+def plainly(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of ``median_case`` for readers, numbers with two digits; for ``write_benchmark``'s ``shown``."""
+    return table.assign(**{column: table[column].map("{:,.2f}".format) for column in table.select_dtypes("float")})
 
 
 def machine() -> str:
-    """The machine in words, with its GPU where PyTorch finds one."""
-    words = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores, Python {platform.python_version()}"
-    if "torch" in sys.modules:
-        torch = sys.modules["torch"]
-        words += f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", no GPU"
-    return words
+    """The machine in words, and the versions of Python and, where it is in use, PyTorch."""
+    from fer_utils.provenance import hardware   # not at the top, as above
+
+    torch = f", PyTorch {sys.modules['torch'].__version__}" if "torch" in sys.modules else ""
+    return f"{hardware()}, Python {platform.python_version()}{torch}"
 
 
 def peak_mb() -> float:

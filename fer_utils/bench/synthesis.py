@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_utils.bench.measuring import median_case, write_benchmark
+from fer_utils.bench.measuring import MEDIANS, median_case, plainly, write_benchmark
 from fer_utils.emotions import EMOTIONS
 
 LOOP_IMAGES, POOL_IMAGES, FEW, MANY = 14, 210, 500, 5_000
@@ -31,7 +31,7 @@ def bench_synthesis() -> Iterator[str]:
             yield f"{name}: {rows[-1]['images_per_second']:,.2f} images/s, {row['seconds']:.1f} s, {row['peak_mb']:,.0f} MB"
     table = pd.DataFrame(rows)
     ratios = _ratios(table.set_index("case"))
-    write_benchmark(table, ratios, "synthesis")
+    write_benchmark("synthesis", table, plainly(table), ratios, about=MEDIANS)
     yield from (f"{name}: {value:.2f}" for name, value in ratios.items())
 
 

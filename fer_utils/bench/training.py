@@ -7,7 +7,6 @@ own and the cases take turns, so that none profits from another's memory and a s
 """
 
 import json
-import platform
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from fer_utils.bench.measuring import write_benchmark
 from fer_utils.bench.training_cases import (
     BATCH,
     EVALUATE_OURS,
@@ -32,9 +32,6 @@ from fer_utils.bench.training_cases import (
 )
 from fer_utils.devices import choose_device
 from fer_utils.errors import CompanionError
-from fer_utils.paths import atomic_write, project_root
-from fer_utils.provenance import hardware
-from fer_utils.tables.text import markdown_table
 from fer_utils.training import has_bfloat16
 
 
@@ -53,7 +50,7 @@ def bench_training(device: str = "auto") -> Iterator[str]:
                         for row in rows[-len(names):])
     table = pd.DataFrame(rows)
     ratios = speed_ratios(table)
-    _write(table, ratios, place)
+    _write(table, ratios)
     yield from (f"{name}: {value:.2f}" for name, value in ratios.items())
 
 
@@ -114,13 +111,7 @@ def _row(name: str, answers: list[dict]) -> dict:
             "rounds": len(seconds), "images_a_round": images}
 
 
-def _write(table: pd.DataFrame, ratios: dict[str, float], place: torch.device) -> None:
-    threads = torch.get_num_threads()
-    machine = (f"{hardware()}, {threads} thread{'s' if threads != 1 else ''}, PyTorch {torch.__version__}, "
-               f"Python {platform.python_version()}")
-    folder = project_root() / "tables" / "benchmarks"
-    with atomic_write(folder / "training.csv", "w", encoding="utf-8") as file:
-        table.assign(machine=machine).to_csv(file, index=False, lineterminator="\n", float_format="%.4g")
+def _write(table: pd.DataFrame, ratios: dict[str, float]) -> None:
     shown = pd.DataFrame({
         "case": table["case"], "images/s": table["images_per_second"].map("{:.1f}".format),
         "ms per image, median [quartiles]": [_quartiles(row) for row in table.itertuples()],
@@ -128,14 +119,13 @@ def _write(table: pd.DataFrame, ratios: dict[str, float], place: torch.device) -
         "processor ms per image": table["processor_ms_per_image"].map("{:.1f}".format),
         "share of the machine's limit": table["share_of_limit"].map("{:.0%}".format),
         "peak MB": table["peak_mb"].map("{:,.0f}".format)})
-    compared = pd.DataFrame({"ratio": list(ratios), "value": [f"{value:.2f}" for value in ratios.values()]})
-    with atomic_write(folder / "training.md", "w", encoding="utf-8") as file:
-        file.write(f"ResEmoteNet of width {WIDTH:g} on 64x64 images, batches of {BATCH} (the authors' scores: image by "
-                   f"image). Median of {ROUNDS} rounds, the cases taking turns, on: {machine}.\n\n"
-                   f"{markdown_table(shown)}\n\n{markdown_table(compared)}\n\nProcessor time is that of all threads "
-                   "together and, unlike seconds, hardly depends on what else the machine does. The machine's limit is "
-                   "the larger of two times: the batch's arithmetic at the speed of a large matrix product, and its "
-                   "weights' way through memory at the speed of a large copy.\n")
+    threads = torch.get_num_threads()
+    write_benchmark("training", table, shown, ratios, about=(
+        f"ResEmoteNet of width {WIDTH:g} on 64x64 images, batches of {BATCH} (the authors' scores: image by image), "
+        f"{threads} thread{'s' if threads != 1 else ''}. Median of {ROUNDS} rounds, the cases taking turns. Processor time "
+        "is that of all threads together and, unlike seconds, hardly depends on what else the machine does. The machine's "
+        "limit is the larger of two times: the batch's arithmetic at the speed of a large matrix product, and its weights' "
+        "way through memory at the speed of a large copy."))
 
 
 def _quartiles(row) -> str:
