@@ -26,8 +26,7 @@ class Stage:
     shown_at_times: profile -> those that only some profiles have.
     reads:    profile, parameters -> those of its inputs' files and folders that count; all of them where it is None.
     varies:   profile -> one dict of notebook parameters per unit; a stage runs once per unit.
-    unfinished: profile, parameters -> files of a stopped run that the next one goes on from; removed when it would be
-              made from anything else.
+    unfinished: profile, parameters -> files of a stopped run that the next one goes on from.
     resumes:  whether its modules check and reuse what an earlier run left, so that it must not be deleted.
     """
 
@@ -174,7 +173,7 @@ STAGES = (
     # style of figures is part of this stage's code.
     Stage(5, "training", "05_training", ("network", "training", "-training.seeds"), (1, 3, 4),
           ("emotions", "faces", "balancing", "alterations", "recipes", "resemotenet", "reduced_network", "training"), _trained,
-          reads=_learnt_from, varies=_trainings, unfinished=_checkpoint),
+          reads=_learnt_from, varies=_trainings, unfinished=_checkpoint, resumes=True),
     Stage(6, "evaluation", "06_evaluation", EVERYTHING, (1, 5),
           (*FACES, *SHOWN, "balancing", "controls", "control_results", "recipes", "evaluation", "training", "resemotenet", "reference",
            "profiles", "notebook"), _nothing,

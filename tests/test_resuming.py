@@ -100,6 +100,30 @@ def test_only_the_epochs_that_are_missing_are_run(tmp_path):
     assert epochs_run(tmp_path) == [3]
 
 
+def test_a_finished_run_is_not_trained_again_and_keeps_its_predictions(tmp_path):
+    history = start(tmp_path)
+    (tmp_path / "predictions.csv").write_text("kept")
+    again = []
+    pd.testing.assert_frame_equal(start(tmp_path, on_epoch=again.append), history, check_exact=True)
+    assert not again and (tmp_path / "predictions.csv").read_text() == "kept"
+
+
+@pytest.mark.parametrize("damage", [lambda folder: (folder / "model.safetensors").write_bytes(b"cut"),
+                                    lambda folder: (folder / "model.safetensors").unlink(),
+                                    lambda folder: (folder / "history.csv").unlink(),
+                                    lambda folder: (folder / "trained_with.json").write_text("{}")])
+def test_a_finished_run_that_lost_a_file_is_trained_again(tmp_path, damage):
+    start(tmp_path)
+    damage(tmp_path)
+    assert epochs_run(tmp_path) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("change", ["training.learning_rate=0.5", "network.head_dropout=0.4"])
+def test_a_finished_run_of_other_settings_is_trained_again(tmp_path, change):
+    start(tmp_path)
+    assert epochs_run(tmp_path, change) == [1, 2, 3]
+
+
 @pytest.mark.parametrize("change", ["training.learning_rate=0.5", "network.head_dropout=0.4"])
 def test_a_checkpoint_made_with_other_settings_is_not_used(tmp_path, change):
     stopped_after(tmp_path, 2)
@@ -139,7 +163,7 @@ def test_what_was_chosen_for_the_machine_is_kept_beside_the_history(tmp_path):
     assert found["weights_trained"] < found["weights_in_file"]
 
 
-def test_the_stage_keeps_a_checkpoint_of_the_same_run_and_removes_one_of_another(project):
+def test_the_stage_leaves_a_checkpoint_to_the_training_that_knows_its_own_and_removes_it_when_forced(project):
     from fer_utils import pipeline
     from fer_utils.freshness import write_record
 
@@ -156,5 +180,5 @@ def test_the_stage_keeps_a_checkpoint_of_the_same_run_and_removes_one_of_another
         pipeline._clear(unit, settings, made_from, forced=forced)
         return not checkpoint.exists()
 
-    assert not cleared(ingredients)
-    assert cleared({"setting": {"network.width": 2}}) and cleared(ingredients, forced=True)
+    assert not cleared(ingredients) and not cleared({"setting": {"network.width": 2}})
+    assert cleared(ingredients, forced=True)

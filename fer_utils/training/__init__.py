@@ -6,6 +6,7 @@ code does otherwise is a switch (``recipes``). The test set is never seen here: 
 """
 
 import copy
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -64,7 +65,8 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
     ``folder`` receives model.safetensors, the weights of the best epoch, trained_with.json (on what they were
     trained), and then history.csv, so that a folder with a history is a finished run. ``on_epoch`` is called with each
     row as a dict. The same seed on the same machine gives the same weights, also when the run was stopped after any
-    epoch and this is called again (``checkpoint``). Training figures are averages over the epoch, with dropout;
+    epoch and this is called again (``checkpoint``); a finished run of the same settings, data and code is not trained
+    again, its history comes back as it is. Training figures are averages over the epoch, with dropout;
     validation figures are taken after it, without. A diverged run raises CompanionError.
 
     Args:
@@ -78,8 +80,6 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
     train, validation = as_read(train, settings), as_read(validation, settings)
     _check_sizes(train, validation, settings)
     check_cpu_kernels(profile, device, precision)
-    for earlier in (HISTORY, PREDICTIONS, TRAINED_WITH):   # a killed run must not look finished by an earlier one's
-        (folder / earlier).unlink(missing_ok=True)
     with reproducible(seed, threads=profile.run.threads):
         model = build_network(profile)
         network = ReducedResEmoteNet(model).to(device, memory_format=torch.channels_last)
@@ -92,7 +92,13 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
         chosen = {"seed": seed, "how": how, "class_weights": None if weights is None else weights.tolist(),
                   "images_per_epoch": images_per_epoch, "network": profile.values["network"],
                   "training": profile.values["training"] | {"seeds": None}}
-        checkpoint = Checkpoint(folder / CHECKPOINT, fingerprint(chosen, train, validation), generator=generator,
+        made_from = fingerprint(chosen, train, validation)
+        finished = _finished_history(folder, made_from)
+        if finished is not None:
+            return finished
+        for earlier in (HISTORY, PREDICTIONS, TRAINED_WITH):   # a killed run must not look finished by an earlier one's
+            (folder / earlier).unlink(missing_ok=True)
+        checkpoint = Checkpoint(folder / CHECKPOINT, made_from, generator=generator,
                                 parts={"network": network, "optimizer": optimizer, "scheduler": scheduler})
         progress = checkpoint.restore()
         trained = torch.compile(network, mode="reduce-overhead") if how["compiled"] else network
@@ -116,7 +122,7 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
     network.load_state_dict(progress.best_weights)
     save_weights(network.write_back(model), folder / WEIGHTS, channels=train.images.shape[3])
     with atomic_write(folder / TRAINED_WITH, "w", encoding="utf-8") as file:
-        json.dump(how, file, indent=1)
+        json.dump(how | {"made_from": made_from, "sha256": _sha256(folder / WEIGHTS)}, file, indent=1)
     history = write_csv(pd.DataFrame(progress.history), folder / HISTORY)
     checkpoint.remove()   # last: until the history stands, the run can be taken up again
     return history
@@ -153,6 +159,22 @@ def validate(model, tensors: tuple[Tensor, Tensor], settings, generator, precisi
     with autocast(images.device, precision):
         logits = torch.cat([model(normalise(chunk)) for chunk in images.split(evaluation_batch(images.device))]).float()
     return cross_entropy(logits, labels).item(), 100 * (logits.argmax(1) == labels).double().mean().item()
+
+
+def _finished_history(folder: Path, made_from: str) -> pd.DataFrame | None:
+    """The history of a run that ended with these ingredients and whose weights are whole; else None."""
+    try:
+        with open(folder / TRAINED_WITH, encoding="utf-8") as file:
+            recorded = json.load(file)
+        same = recorded["made_from"] == made_from and recorded["sha256"] == _sha256(folder / WEIGHTS)
+        return pd.read_csv(folder / HISTORY) if same else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _optimizer_and_scheduler(network, settings) -> tuple[SGD, ReduceLROnPlateau]:
