@@ -73,7 +73,7 @@ def kernel_environment(threads: int = 0):
         # A folder in JUPYTER_PATH comes before a kernel called python3 that somebody installed for another project.
         os.environ["JUPYTER_PATH"] = _joined(folder, "JUPYTER_PATH")
         os.environ["PYTHONPATH"] = _joined(str(PACKAGE.parent), "PYTHONPATH")
-        os.environ["FER_HEADLESS"] = "1"        # nobody will touch a widget: widgets.py shows a picture instead
+        os.environ["FER_HEADLESS"] = "1"        # nobody will touch a widget: widgets show a picture instead
         os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
         if threads > 0:
             os.environ["OMP_NUM_THREADS"] = str(threads)
