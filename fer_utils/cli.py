@@ -49,6 +49,13 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
     run.add_argument("--force", action="store_true", help="delete what was made and run everything again")
     run.add_argument("--cluster", metavar="WHERE", help="spread the work over Ray: local:N for N processes here, or the "
                      "address of a cluster whose machines see this folder")
+    run.add_argument("--workers", type=int, metavar="N", help="so many trainings side by side on this machine")
+    train = _add(commands, "train", _train, "train one network of the profile, without its notebook")
+    train.add_argument("--dataset", help="by default the profile's first")
+    train.add_argument("--level", default="original", help="original, aug1 to aug4, or a control of the profile (default: "
+                       "original, which needs no other stage)")
+    train.add_argument("--seed", type=int, help="by default the profile's first")
+    _add(commands, "interim", _interim, "Table III and its parts from the trainings that are finished so far")
     _add(commands, "status", _status, "say what is fresh, and why the rest is not")
     plan = _add(commands, "plan", _plan, "what the pool of a profile takes: images, disk, hours, money")
     plan.add_argument("--rate", action="append", default=[], metavar="NAME=IMAGES_PER_SECOND",
@@ -117,8 +124,9 @@ def _check_command(arguments: list[str], valid) -> None:
 def _profile(options):
     from fer_utils.profiles import load_profile
 
-    cluster = [f'run.cluster="{options.cluster}"'] if getattr(options, "cluster", None) else []
-    return load_profile(options.profile, [*options.overrides, *cluster])
+    run = [f'run.cluster="{options.cluster}"'] if getattr(options, "cluster", None) else []
+    run += [f"run.workers={options.workers}"] if getattr(options, "workers", None) else []
+    return load_profile(options.profile, [*options.overrides, *run])
 
 
 def _say(line: str) -> None:
@@ -133,6 +141,25 @@ def _reproduce(options) -> None:
     ran = reproduce(profile, start=options.start, force=options.force, say=_say, watched=sys.stderr.isatty())
     _say("" if ran else "\nEverything is fresh.")
     _say(summary(profile))
+
+
+def _train(options) -> None:
+    from fer_utils.training_runs import train_run
+
+    profile = _profile(options)
+    dataset = options.dataset or profile.data.sets[0]
+    seed = profile.training.seeds[0] if options.seed is None else options.seed
+    history = train_run(dataset, options.level, seed, profile, on_epoch=lambda row: _say(
+        f"epoch {row['epoch']} of at most {profile.training.max_epochs}: training loss {row['train_loss']:.3f}, validation "
+        f"loss {row['validation_loss']:.3f}, validation accuracy {row['validation_accuracy']:.1f} %, {row['seconds']:.0f} s"))
+    _say(f"{len(history)} epochs; weights, history and predictions in {profile.paths.model(dataset, options.level, seed)}")
+
+
+def _interim(options) -> None:
+    from fer_utils.interim import interim_tables
+
+    for line in interim_tables(_profile(options)):
+        _say(line)
 
 
 def _status(options) -> None:

@@ -28,6 +28,8 @@ class Stage:
     varies:   profile -> one dict of notebook parameters per unit; a stage runs once per unit.
     unfinished: profile, parameters -> files of a stopped run that the next one goes on from.
     resumes:  whether its modules check and reuse what an earlier run left, so that it must not be deleted.
+    spread:   parameters of its units, profile, a function that says lines -> the dear part of all of them as tasks of
+              ``run.cluster``; their notebooks find it done.
     """
 
     number: int
@@ -43,6 +45,7 @@ class Stage:
     varies: Callable[..., list[dict]] = lambda profile: [{}]
     resumes: bool = False
     unfinished: Callable[..., list[Path]] = lambda profile, **_: []
+    spread: Callable[..., None] | None = None
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,12 @@ def _checkpoint(profile, dataset: str, level: str, seed: int) -> list[Path]:
     return [profile.paths.model(dataset, level, seed) / "checkpoint.pt"]
 
 
+def _train_on_cluster(runs: list[dict], profile, say) -> None:
+    from fer_utils.training_runs import train_on_cluster   # only here: it needs PyTorch
+
+    train_on_cluster(runs, profile, say)
+
+
 def _nothing(profile) -> list[Path]:
     return []
 
@@ -172,8 +181,9 @@ STAGES = (
     # Training is dear. Its faces, sets and options count by their content, so neither the code that made them nor the
     # style of figures is part of this stage's code.
     Stage(5, "training", "05_training", ("network", "training", "-training.seeds"), (1, 3, 4),
-          ("emotions", "faces", "balancing", "alterations", "recipes", "resemotenet", "reduced_network", "training"), _trained,
-          reads=_learnt_from, varies=_trainings, unfinished=_checkpoint, resumes=True),
+          ("emotions", "faces", "balancing", "alterations", "recipes", "resemotenet", "reduced_network", "training",
+           "training_runs"), _trained,
+          reads=_learnt_from, varies=_trainings, unfinished=_checkpoint, resumes=True, spread=_train_on_cluster),
     Stage(6, "evaluation", "06_evaluation", EVERYTHING, (1, 5),
           (*FACES, *SHOWN, "balancing", "controls", "control_results", "recipes", "evaluation", "training", "resemotenet", "reference",
            "profiles", "notebook"), _nothing,

@@ -51,6 +51,14 @@ def all_predictions(profile: Profile, *, levels=None) -> pd.DataFrame:
                      ignore_index=True)
 
 
+def finished_predictions(profile: Profile) -> tuple[pd.DataFrame, int]:
+    """Those rows of ``all_predictions`` that are there already, without a row where no run is finished; and how many runs
+    the profile's levels have in all."""
+    runs = [(dataset, level, seed) for dataset in profile.data.sets for level, seed in expected_runs(dataset, profile)]
+    found = [_read_run(*run, profile) for run in runs if (profile.paths.model(*run) / PREDICTIONS).is_file()]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(), len(runs)
+
+
 def level_rows(predictions: pd.DataFrame, dataset: str, level: str) -> pd.DataFrame:
     """The rows of one level, sorted by seed and then by image, so that a column reshapes to [seeds, images].
 
