@@ -46,7 +46,8 @@ def stage_seconds(profile, units: list[Unit]) -> dict[str, float]:
 
 def _provenance(folder: Path, profile, units: list[Unit]) -> dict:
     producers = _producers(profile, units)
-    paths = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name[0] != "." and path.name not in ABOUT_THE_FILES]
+    paths = [path for path in sorted(folder.iterdir())
+             if path.is_file() and path.name[0] != "." and path.name not in ABOUT_THE_FILES]
     return {"profile": profile.name, "overrides": list(profile.overrides), "profile_hash": profile.fingerprint(),
             "seeds": _seeds(profile), "git_commit": _git_commit(), "hardware": hardware(),
             "python": platform.python_version(), "packages": _versions(),

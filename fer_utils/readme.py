@@ -62,7 +62,8 @@ def readme_blocks(profile) -> dict[str, str]:
 def _time(provenance: dict) -> str:
     minutes = sum(provenance["notebook_seconds"].values()) / 60
     return (f"The notebooks that `make reproduce` runs took {minutes:.0f} minutes together, trainings that ran side by "
-            f"side counted each, on: {provenance['hardware']} ([provenance.json](tables/{provenance['profile']}/provenance.json)).")
+            f"side counted each, on: {provenance['hardware']} "
+            f"([provenance.json](tables/{provenance['profile']}/provenance.json)).")
 
 
 def _results(profile) -> str:

@@ -126,12 +126,13 @@ def test_the_index_lists_every_table_and_figure_with_a_section_of_its_own(name):
 
 def test_a_table_is_traced_to_the_heading_under_which_its_variable_gets_its_value(tmp_path):
     cells = ["## Compute", ("frame = 1", "made = 2"), "## Show\n```\n## no heading\n```", ("shown = made",),
-             "## Save", ("tables.save(frame, 'table_1', p, shown=shown)", "late = 3", "figures.save(late, 'figure_1', p)",
+             "## Save", ("tables.save(frame, 'table_1', p, shown=shown)", "late = 3",
+                         "tables.save(frame, 'table_2', p, shown=late)", "figures.save(late, 'figure_1', p)",
                          "for name, (figure, _) in {'two': (made, 0)}.items():\n    figures.save(figure, f'figure_{name}', p)")]
     write_notebook(tmp_path / "01_a.ipynb", cells)
-    found = made_in(["table_1", "figure_1", "figure_two", "table_9"], tmp_path)
+    found = made_in(["table_1", "table_2", "figure_1", "figure_two", "table_9"], tmp_path)
     assert {name: section.title for name, section in found.items()} == {
-        "table_1": "Show", "figure_1": "Save", "figure_two": "Compute"}
+        "table_1": "Show", "table_2": "Compute", "figure_1": "Save", "figure_two": "Compute"}
 
 
 def write_notebook(path: Path, cells) -> None:

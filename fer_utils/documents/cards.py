@@ -19,7 +19,7 @@ def data_card_blocks() -> dict[str, str]:
     """The blocks of DATA_CARD.md."""
     profile = load_profile("demo")
     return {"demo_counts": markdown_table(_demo_counts(profile)), "demo_noise": _demo_noise(profile),
-            "official_counts": markdown_table(_official_counts()), "faults": markdown_table(_faults()),
+            "official_counts": markdown_table(_official_counts()), "faults": _faults(),
             "opinions": markdown_table(_opinions())}
 
 
@@ -54,17 +54,20 @@ def _counts_table(counts: dict[tuple[str, str], dict[str, int]]) -> pd.DataFrame
     return pd.DataFrame(rows).sort_values("data set", kind="stable")
 
 
-def _faults() -> pd.DataFrame:
+def _faults() -> str:
     """What repeats or is doubtful in FER2013, with the faces it is counted among."""
     table = read_reference("data_integrity")
     sizes = table[table["check"] == "faces"].set_index("split")["count"]
     sizes["all splits"] = sizes.sum()
     rows = table[table["check"] != "faces"]
-    return pd.DataFrame({
-        "what": [row.check.replace("face in", f"face in {row.of}") for row in rows.itertuples()], "in": rows["split"].to_numpy(),
+    shown = pd.DataFrame({
+        "what": [row.check.replace("face in", f"face in {row.of}") for row in rows.itertuples()],
+        "in": rows["split"].to_numpy(),
         "faces": [f"{count:,}" for count in rows["count"]],
         "of": [f"{sizes[split]:,}" for split in rows["split"]],
         "share": [f"{count / sizes[split]:.1%}" for count, split in zip(rows["count"], rows["split"])]})
+    link = section_links(["table_a1_data_integrity"], PACKAGE.parent)["table_a1_data_integrity"]
+    return f"{markdown_table(shown)}\n\nThe same is counted for the faces of a run in {link}."
 
 
 def _opinions() -> pd.DataFrame:
