@@ -44,7 +44,7 @@ def _plan(profile: Profile) -> str:
 
 
 def _training(profile: Profile) -> str:
-    """Runs, and the hours that reading and writing the weights alone takes on the assumed card."""
+    """Runs, the hours that moving the weights alone takes on the assumed card, and the disk they need."""
     table, cost, card = read_reference("table_2"), _costs("costs"), _costs()
     images = table.groupby(["dataset", "level"])["count"].sum()
     seeds = dict(trained_sets(profile))
@@ -55,7 +55,8 @@ def _training(profile: Profile) -> str:
     return (f"{runs} trainings, at most {profile.training.max_epochs} epochs each: {most:,.0f} steps of "
             f"{profile.training.batch_size} images if none stops early. Moving the weights through the memory of the "
             f"assumed card takes {1000 * step:.1f} ms a step, so at least {most * step / 3600:.0f} hours together. That is "
-            "a lower bound, not an estimate; real steps take longer.")
+            "a lower bound, not an estimate; real steps take longer. The weights that are kept take "
+            f"{runs * cost['parameters'] * cost['bytes_per_parameter'] / 1e9:.0f} GB on the disk.")
 
 
 def _downloads(profile: Profile) -> str:
