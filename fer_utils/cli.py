@@ -70,7 +70,7 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
     export.add_argument("--level", help="original, aug1, aug2, aug3 or aug4")
     _add(commands, "differences", _differences, "what differs from the paper in a profile")
     _add(commands, "notebooks", _notebooks, "run what is not fresh and store the cleaned notebooks in notebooks/")
-    _add(commands, "readme", _readme, "fill the README's tables from the tables of a profile")
+    _add(commands, "readme", _readme, "fill the README from the tables of a profile, and the other documents' numbers")
     audit = _add(commands, "audit", _audit, "what the paper's printed numbers, or those of another table, imply",
                  with_profile=False)
     audit.add_argument("--json", action="store_true", help="every check with its assumption, as JSON")
@@ -242,9 +242,10 @@ def _notebooks(options) -> None:
 
 
 def _readme(options) -> None:
-    from fer_utils.readme import fill_readme
+    from fer_utils.readme import fill_documents
 
-    _say(f"filled {fill_readme(_profile(options))}")
+    for name in fill_documents(_profile(options)):
+        _say(f"filled {name}")
 
 
 def _audit(options) -> None:

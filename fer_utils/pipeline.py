@@ -59,6 +59,7 @@ def reproduce(profile, *, start: str | None = None, force: bool = False, say: Ca
     say:   called with each line of progress.
     Raises CompanionError at the first unit that fails; what was made stays.
     """
+    from fer_utils.documents.index import write_index
     from fer_utils.notebook_runs import kernel_environment
 
     first_forced = find_stage(start, STAGES).number if start else (0 if force else None)
@@ -77,6 +78,8 @@ def reproduce(profile, *, start: str | None = None, force: bool = False, say: Ca
                 _wait(running)
             ran += len(stale)
         write_provenance(profile, units, renew=ran > 0)
+        if ran and profile.paths.tables.is_dir():
+            write_index(profile)
     return ran
 
 

@@ -16,6 +16,8 @@ from fer_utils.stages import Unit
 PACKAGES = ("torch", "torchvision", "torchmetrics", "diffusers", "transformers", "accelerate", "safetensors", "tokenizers",
             "numpy", "pandas", "scipy", "statsmodels", "scikit-learn", "matplotlib", "seaborn", "papermill")
 NAME = "provenance.json"
+ABOUT_THE_FILES = (NAME, "README.md")
+"""Files beside tables and figures that are none."""
 
 
 def write_provenance(profile, units: list[Unit], *, renew: bool, by_command: dict[Path, str] | None = None) -> None:
@@ -48,7 +50,8 @@ def stage_seconds(profile, units: list[Unit]) -> dict[str, float]:
 def _provenance(folder: Path, profile, units: list[Unit], by_command: dict[Path, str]) -> dict:
     producers = _producers(profile, units) | {_relative(path): {"command": command}
                                               for path, command in by_command.items()}
-    paths = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name[0] != "." and path.name != NAME]
+    paths = [path for path in sorted(folder.iterdir())
+             if path.is_file() and path.name[0] != "." and path.name not in ABOUT_THE_FILES]
     return {"profile": profile.name, "overrides": list(profile.overrides), "profile_hash": profile.fingerprint(),
             "seeds": _seeds(profile), "git_commit": _git_commit(), "hardware": hardware(),
             "python": platform.python_version(), "packages": _versions(),

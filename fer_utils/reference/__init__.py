@@ -27,6 +27,8 @@ def read_reference(name: str) -> pd.DataFrame:
     - ``claims``: kind, dataset, row (an emotion, 'overall' or a split), first, last (levels), printed, unit, quote,
       place: gains, accuracies, counts and times that the text states
     - ``costs``: quantity, value, unit, source: what training and inference take at least
+    - ``generator_costs``: quantity, value, unit, source: arithmetic of an image of Stable Diffusion 2 and 3, and what is
+      assumed of a card, its use and its price
     - ``code_facts``: topic, text, code, source: where the authors' published code differs from the text
     - ``recipes``: setting (of the profile's training section), paper (empty: not stated), place, authors_code (empty: no
       such thing in it), source: the text's recipe beside the published code's
