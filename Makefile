@@ -24,7 +24,7 @@ test: $(READY)
 	@$(PYTHON) -m pytest $(TESTS)
 
 lab: $(READY)
-	@$(PYTHON) -m jupyter lab --notebook-dir=. notebooks/00_start_here.ipynb
+	@$(PYTHON) -m jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 notebooks: $(READY)
 	@$(PYTHON) -m fer_utils notebooks --profile demo

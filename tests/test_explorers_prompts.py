@@ -129,6 +129,7 @@ def test_the_time_follows_from_the_measured_rates_and_says_whence_they_are():
     profile = load_profile("demo")
     words = time_words({"sd2": 7200, "sd3": 3600}, {"sd2": 2.0, "sd3": 0.5}, MACHINE, profile)
     assert "3.0 hours" in words and MACHINE in words and "synthesis.csv" in words
+    assert "0.5 seconds" in time_words({"sd2": 1}, {"sd2": 2.0}, MACHINE, profile)
     assert "10.0 minutes" in time_words({"sd2": 1200}, {"sd2": 2.0}, MACHINE, profile)
     assert "plan --profile demo" in time_words({"sd2": 1, "sd3": 1}, {"sd2": 2.0}, MACHINE, profile)
     assert time_words({}, {}, "", profile) == "Nothing has to be made."

@@ -14,7 +14,6 @@ from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
 from fer_utils.profiles import Profile
 from fer_utils.prompts import generator_sequence
-from fer_utils.quality import keep_good
 from fer_utils.widgets.explorer import Choice, Slider, View, explore
 
 BEYOND = 2
@@ -66,8 +65,9 @@ def time_words(made_by: Mapping[str, int], rates: Mapping[str, float], machine: 
     if not sum(made_by.values()):
         return "Nothing has to be made."
     seconds = sum(count / rates[name] for name, count in made_by.items())
-    taken = f"{seconds / 3600:,.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"
-    shown = ", ".join(f"{name} {rates[name]:.1f}" for name in made_by)
+    unit, size = next((unit, size) for unit, size in (("hours", 3600), ("minutes", 60), ("seconds", 0)) if seconds >= size)
+    taken = f"{seconds / (size or 1):,.1f} {unit}"
+    shown = ", ".join(f"{name} {rates[name]:.1f}" for name in sorted(made_by))
     return (f"They take <b>{taken}</b> at {shown} images a second, as <code>python -m fer_utils bench synthesis"
             f"</code> measured on {machine} (<code>tables/benchmarks/synthesis.csv</code>).")
 
@@ -94,6 +94,8 @@ def level_explorer(counts: Mapping[str, dict[str, int]], manifest: pd.DataFrame,
 
     counts: real training images of each data set; manifest: rows of the pool that may be used.
     """
+    from fer_utils.quality import keep_good   # here: it loads torchmetrics, and no other explorer has to wait for that
+
     pools = {name: keep_good(manifest, name, profile)["emotion"].value_counts() for name in counts}
     low = min(max(found.values()) for found in counts.values())
     highest = max(max(level_targets(found, level, profile).values()) for found in counts.values()
