@@ -1,6 +1,6 @@
 # make reproduce   every table and figure of a profile (PROFILE=demo); run again, only what is not fresh
 # make test        all tests
-# make lab         JupyterLab on the notebooks
+# make lab         JupyterLab at the notebook to start with
 # make notebooks   execute the committed notebooks on demo again and clean them
 # make clean       remove the environment and all working files; tables, figures and notebooks stay
 
@@ -24,7 +24,7 @@ test: $(READY)
 	@$(PYTHON) -m pytest $(TESTS)
 
 lab: $(READY)
-	@$(PYTHON) -m jupyter lab --notebook-dir=notebooks
+	@$(PYTHON) -m jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 notebooks: $(READY)
 	@$(PYTHON) -m fer_utils notebooks --profile demo

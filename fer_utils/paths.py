@@ -37,6 +37,11 @@ def shipped_work_folder() -> Path:
     return project_root() / "runs" / "shipped_generators"
 
 
+def benchmarks_folder() -> Path:
+    """What ``python -m fer_utils bench`` measured: one table for each kind of work."""
+    return project_root() / "tables" / "benchmarks"
+
+
 def hub_checkpoint(address: str) -> Path:
     """Where torch's hub keeps the weights of an address (``TORCH_HOME`` moves it); they may not be there."""
     import torch   # only here: reading faces alone does without it
@@ -104,8 +109,12 @@ class RunPaths:
         """How the set of a control is trained, where that differs from a level."""
         return self.run / "sets" / f"{dataset}_{control}.json"
 
+    @property
+    def models(self) -> Path:
+        return self.run / "models"
+
     def model(self, dataset: str, level: str, seed: int) -> Path:
-        return self.run / "models" / dataset / level / str(seed)
+        return self.models / dataset / level / str(seed)
 
     def reader(self, dataset: str, fingerprint: str) -> Path:
         """The network that reads synthetic faces, trained on the real training faces alone."""

@@ -159,13 +159,13 @@ def _of_controls(profile) -> tuple[str, ...]:
 # Table II's official counts and every other number printed in the paper lie in reference/.
 STAGES = (
     Stage(1, "dataset", "01_dataset_analysis", ("data", "gate", "stamp"), (),
-          (*FACES, *SHOWN, "reference", "evaluation", "notebook"), _faces,
+          (*FACES, *SHOWN, "reference", "evaluation", "widgets", "notebook"), _faces,
           ("table_a1_data_integrity", "table_a1_gate", "table_a1_test_sizes", "figure_a1_class_counts",
            "figure_a1_samples", "figure_a1_mean_faces", "figure_a1_pixel_statistics", "figure_a1_twins",
            "figure_a1_label_noise")),
     Stage(2, "prompts", "02_prompt_generation",
           ("data", "prompts", "generators", "balancing", "synthesis", "quality.surplus", "stamp"), (1,),
-          (*FACES, *SHOWN, "prompts", "balancing", "reference", "notebook"), _prompts, ("table_1_prompts",)),
+          (*FACES, *SHOWN, "prompts", "balancing", "reference", "widgets", "notebook"), _prompts, ("table_1_prompts",)),
     Stage(3, "synthesis", "03_synthesis", ("gate", "generators", "synthesis", "tiny_generators", "quality", "-quality.surplus",
                                            "network", "training", "-training.seeds", "evaluation", "stamp"),
           (1, 2), (*FACES, *SHOWN, "prompts", "synthesis", "generators", "quality", "resemotenet", "training",
@@ -176,7 +176,7 @@ STAGES = (
     Stage(4, "balancing", "04_balancing", ("data", "gate", "balancing", "controls", "-controls.seeds", "quality.filter",
                                            "quality.confidence", "stamp"), (1, 3),
           (*FACES, *SHOWN, "balancing", "alterations", "controls", "recipes", "prompts", "quality", "reference", "stages",
-           "synthesis", "notebook"), _balanced_sets,
+           "synthesis", "widgets", "notebook"), _balanced_sets,
           ("table_2_distribution", "table_2_paper_scale", "figure_2_pipeline")),
     # Training is dear. Its faces, sets and options count by their content, so neither the code that made them nor the
     # style of figures is part of this stage's code.

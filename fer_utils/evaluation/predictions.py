@@ -39,7 +39,7 @@ def read_predictions(dataset: str, profile: Profile, *, levels=None) -> pd.DataF
         listed = ", ".join(f"{level} seed {seed}" for level, seed in missing)
         overrides = "".join(f" --set {shlex.quote(override)}" for override in profile.overrides)
         raise CompanionError(f"{len(missing)} training runs of {dataset} have no predictions under "
-                             f"{profile.paths.run / 'models' / dataset}: {listed}. Make them with "
+                             f"{profile.paths.models / dataset}: {listed}. Make them with "
                              f"`python -m fer_utils reproduce --profile {profile.name}{overrides}`.")
     return pd.concat([_read_run(dataset, level, seed, profile)
                       for level, seed in expected_runs(dataset, profile, levels=levels)], ignore_index=True)

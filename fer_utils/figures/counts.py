@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from fer_utils.emotions import EMOTIONS
-from fer_utils.figures.style import EMOTION_COLOURS, EMOTION_TITLES, FAINT, INK, PAGE, new_figure, styled
+from fer_utils.figures.style import EMOTION_COLOURS, EMOTION_TITLES, FAINT, INK, PAGE, PAPER_COLOUR, new_figure, styled
 
 Counts = dict[str, int]
 
@@ -59,6 +59,35 @@ def _bars(axes, real: Counts, totals: Counts) -> None:
     axes.set_ylim(top=(1.28 if top.max() >= 1000 else 1.14) * top.max())
 
 
-def _legend() -> list[Patch]:
+def _legend(synthetic: str = "synthetic") -> list[Patch]:
     return [Patch(facecolor=FAINT, edgecolor=INK, linewidth=0.4, label="real"),
-            Patch(facecolor="white", edgecolor=FAINT, hatch="/////", label="synthetic")]
+            Patch(facecolor="white", edgecolor=FAINT, hatch="/////", label=synthetic)]
+
+
+@styled
+def class_target(real: Counts, pool: Counts, new: Counts, levels: dict[str, int]) -> Figure:
+    """One bar per emotion: real images, synthetic ones that the pool has, and those that would have to be made.
+
+    levels: images per class of each level by its title, drawn as lines to compare with.
+    """
+    figure = new_figure(PAGE, 2.6)
+    axes = figure.add_subplot()
+    places, bottom = np.arange(len(EMOTIONS)), np.zeros(len(EMOTIONS))
+    colours = [EMOTION_COLOURS[name] for name in EMOTIONS]
+    looks = ({"color": colours, "edgecolor": INK}, {"color": "white", "edgecolor": colours, "hatch": "/////"},
+             {"color": "white", "edgecolor": PAPER_COLOUR, "linestyle": "--"})
+    for counts, look in zip((real, pool, new), looks):
+        heights = np.array([counts[name] for name in EMOTIONS])
+        axes.bar(places, heights, bottom=bottom, width=0.78, linewidth=0.8 * (heights > 0), **look)
+        bottom = bottom + heights
+    for title, count in levels.items():
+        axes.axhline(count, color=FAINT, linewidth=0.6, zorder=0)
+        axes.annotate(title, (1, count), xycoords=("axes fraction", "data"), xytext=(3, 0), textcoords="offset points",
+                      va="center", size=6, color=INK)
+    axes.set_xticks(places, EMOTION_TITLES.values())
+    axes.tick_params(axis="x", length=0)
+    axes.set(ylabel="training images", xlim=(-0.6, len(EMOTIONS) - 0.4))
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    figure.legend(handles=[*_legend("synthetic, in the pool"), Patch(facecolor="white", edgecolor=PAPER_COLOUR,
+                  linestyle="--", label="synthetic, to be made")], loc="outside upper center", ncols=3)
+    return figure

@@ -66,8 +66,10 @@ class Choice:
         """The control itself."""
         from ipywidgets import Dropdown, ToggleButtons
 
-        kind = ToggleButtons if self.buttons else Dropdown
-        return kind(options=list(self.options), value=self.first, description=self.label, style=_LABEL)
+        same = {"options": list(self.options), "value": self.first, "description": self.label}
+        if self.buttons:    # as wide as their words, so that seven emotions fit into a row
+            return ToggleButtons(**same, style={**_LABEL, "button_width": "auto"})
+        return Dropdown(**same, style=_LABEL)
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class Toggle:
         """The control itself."""
         from ipywidgets import Checkbox
 
-        return Checkbox(value=self.value, description=self.label, indent=False)
+        return Checkbox(value=self.value, description=self.label, indent=False, layout={"width": "auto"})
 
 
 @dataclass(frozen=True)
