@@ -9,7 +9,7 @@ from fer_utils.figures.audit import figure_a3_implied_accuracy
 from fer_utils.figures.calibration import figure_a6_calibration
 from fer_utils.figures.controls import figure_a2_controls
 from fer_utils.figures.counts import class_distribution
-from fer_utils.figures.curves import learning_curves
+from fer_utils.figures.learning import learning_curves
 from fer_utils.figures.data import label_noise, mean_faces, pixel_statistics, twin_pairs
 from fer_utils.figures.denoising import figure_a4_guidance, figure_a4_trajectory
 from fer_utils.figures.describing import alt_text, described

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from fer_utils.figures.describing import described
 from fer_utils.figures.style import COLUMN, FAINT, INK, PAPER_COLOUR, new_figure, styled
 
-MEAN_COLOURS = {"micro": "#1a5f96", "macro": "#f2d58a", "per batch": "#c9c9c9"}
+MEAN_COLOURS = {"micro": "#1a5f96", "macro": "#f2d58a", "per batch": "#989898"}
 MEAN_TITLES = {"micro": "micro mean", "macro": "macro mean", "per batch": "mean of batches"}
 LANE, BAR = 0.26, 0.2
 

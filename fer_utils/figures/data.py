@@ -88,18 +88,24 @@ def twin_pairs(pairs: list[tuple[np.ndarray, np.ndarray, str]], *, columns: int 
     """Pairs of a training face and a face of another split that resembles it, each (left uint8 [H, W, C], right, lines
     of text under both: 'label | label', then what was found and the correlation)."""
     rows = max(1, -(-len(pairs) // columns))
-    figure = new_figure(PAGE, 0.25 + 0.92 * rows)
+    captions = [_wrapped(text, 144 // columns) for *_, text in pairs]
+    lines = max((caption.count("\n") + 1 for caption in captions), default=0)
+    figure = new_figure(PAGE, 0.25 + (0.72 + 0.1 * lines) * rows)
     figure.suptitle("left: training face, right: held-out face; below: their labels, and what the gate did or found, "
                     "with the correlation", size=7.5)
     panels = figure.subplots(rows, columns, squeeze=False)
     for axes in panels.flat:
         axes.axis("off")
-    for axes, (left, right, text) in zip(panels.flat, pairs):
+    for axes, (left, right, _), caption in zip(panels.flat, pairs, captions):
         axes.axis("on")
         show_face(axes, pair_of_faces(left, right))
-        axes.set_xlabel(text, size=SMALLEST, labelpad=2)
+        axes.set_xlabel(caption, size=SMALLEST, labelpad=2)
     return described(figure, f"{len(pairs)} pairs of faces: a training face and the held-out face it is a copy of or most "
                      f"like, with their labels: {shortened((text for *_, text in pairs), 6) or 'none'}.")
+
+
+def _wrapped(text: str, width: int) -> str:
+    return "\n".join(line for part in text.splitlines() for line in textwrap.wrap(part, width))
 
 
 def pair_of_faces(left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -29,8 +29,9 @@ def figure_4_confusion_matrices(matrices: dict[str, np.ndarray], *,
     for axes, letter, (title, counts) in zip(panels.flat, "abcdefgh", matrices.items()):
         counts = np.asarray(counts)
         image = share_matrix(axes, counts, EMOTIONS, xlabel="predicted", ylabel="true (answers)")
-        axes.set_title(f"({letter}) {title}\n{_on_diagonal(counts, RIGHT)}")
-        _beside(axes, (printed or {}).get(title))
+        shares = (printed or {}).get(title)
+        axes.set_title(f"({letter}) {title}\n{_on_diagonal(counts, RIGHT)}", pad=6 if shares is None else 11)
+        _beside(axes, shares)
     for axes in panels.flat[len(matrices):]:
         axes.axis("off")
     share_bar(figure, image, panels, "share of the true emotion (%)")
@@ -49,12 +50,13 @@ def _beside(axes, shares: Sequence[float] | None) -> None:
     if shares is None:
         return
     for row, share in enumerate(shares):
-        axes.text(len(EMOTIONS) - 0.35, row, f"{share:.0f}", va="center", size=6.5, color=PAPER_TEXT)
-    axes.text(len(EMOTIONS) - 0.35, -0.75, "paper", va="center", size=SMALLEST, color=PAPER_TEXT)
+        axes.text(len(EMOTIONS) - 0.35, row, "–" if np.isnan(share) else f"{share:.0f}", va="center", size=6.5,
+                  color=PAPER_TEXT)
+    axes.text(len(EMOTIONS) - 0.35, -0.8, "paper", va="center", size=SMALLEST, color=PAPER_TEXT)
 
 
 def _paper_in_words(shares: Sequence[float] | None) -> str:
-    return "" if shares is None else f" The paper prints {span(dict(zip(EMOTIONS, shares)), ' %', 0)}."
+    return "" if shares is None else f" The paper prints {span(dict(zip(EMOTIONS, shares)), ' %', 0)} on the diagonal."
 
 
 def matrix_in_words(counts: np.ndarray, what: str = RIGHT) -> str:
@@ -64,7 +66,7 @@ def matrix_in_words(counts: np.ndarray, what: str = RIGHT) -> str:
     own = {name: rates[place, place] for place, name in enumerate(EMOTIONS) if counts[place].any()}
     off = np.where(np.eye(*rates.shape, dtype=bool), -1, rates)
     true, said = np.unravel_index(off[:, :len(EMOTIONS)].argmax(), off[:, :len(EMOTIONS)].shape)
-    mistake = (f"; largest share elsewhere: {EMOTIONS[true]} as {EMOTIONS[said]}, {off[true, said]:.0f} %"
+    mistake = (f"; largest share elsewhere: {EMOTIONS[true]} as {EMOTIONS[said]}, {off[true, said]:.1f} %"
                if off[true, said] > 0 else "")
     return f"{_on_diagonal(counts, what)}, {span(own, ' %', 0)}{mistake}."
 

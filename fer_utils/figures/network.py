@@ -121,11 +121,14 @@ def _placed(blocks: list[Block]) -> list[Block]:
     return blocks
 
 
+_GAPS = {("attention", "residual"): 2.1, ("residual", "residual"): 1.4, ("residual", "pooling"): 1.4,
+         ("pooling", "classifier"): 1.9, ("classifier", "classifier"): 0.45}
+
+
 def _gap(before: Block, after: Block) -> float:
-    """The room between two blocks, as a share: wide beside residual blocks, for their skip paths."""
-    if after.stage == "classifier":
-        return 0.45 if before.stage == "classifier" else 1.4
-    return 1.5 if "residual" in (before.stage, after.stage) else 1.0
+    """The room between two blocks, as a share: wide beside residual blocks, for their skip paths, and where a symbol of
+    the features stands."""
+    return _GAPS.get((before.stage, after.stage), 1.1)
 
 
 def _draw(board: Axes, block: Block, face: np.ndarray | None) -> None:
@@ -167,7 +170,8 @@ def _symbols(board: Axes, blocks: list[Block]) -> None:
         symbol = {("input", "stem"): "$X$", ("attention", "residual"): "$f_1$",
                   ("pooling", "classifier"): r"$\tilde{Y}_{feats}$"}.get((before.stage, after.stage))
         if symbol:
-            board.text((before.right + after.left) / 2, ROAD - 0.05, symbol, ha="center", va="top", size=6.4)
+            start = before.right + (0.15 if before.stage == "attention" else 0)     # there an operator stands first
+            board.text((start + after.left) / 2, ROAD - 0.04, symbol, ha="center", va="top", size=6.4)
     board.text(blocks[-1].right + 0.15, ROAD + 0.52, "$P_{out}$", ha="center", va="bottom", size=6.4)
 
 

@@ -12,8 +12,8 @@ from fer_utils.figures.data import pair_of_faces
 from fer_utils.figures.describing import described, listed, one_line, shortened
 from fer_utils.figures.style import ASIDE, EMOTION_TITLES, FAINT, INK, PAGE, SMALLEST, new_figure, show_face, styled
 
-# Blue and orange can be told apart by all readers; real faces are black and gray.
-SAMPLE_STYLES = {"sd2": ("o", "#1a5f96"), "sd3": ("s", "#e69f00"), "real half": ("D", "#8a8a8a"),
+# Blue and orange can be told apart by all readers; real faces are gray and white. All four differ in gray print.
+SAMPLE_STYLES = {"sd2": ("o", "#1a5f96"), "sd3": ("s", "#f2b84b"), "real half": ("D", "#8a8a8a"),
                  "real unseen": ("^", "#ffffff")}
 SAMPLE_TITLES = {"sd2": "Stable Diffusion 2", "sd3": "Stable Diffusion 3", "real half": "real: other half of training faces",
                  "real unseen": "real: validation faces"}
@@ -61,7 +61,7 @@ def _faces(rows: pd.DataFrame, samples: Mapping[str, str]) -> str:
     """How many faces of each sample were read, all emotions together."""
     counts = rows[(rows["metric"] == "agreement") & (rows["emotion"] == "all")].set_index("generator")["n"]
     made = " + ".join(f"{counts[name]:,}" for name in samples if name in counts and name != "real unseen")
-    return f"{made or 0} synthetic faces, {counts.get('real unseen', 0):,} unseen real faces"
+    return f"{made or 0} synthetic, {counts.get('real unseen', 0):,} unseen real faces"
 
 
 def _in_words(rows: pd.DataFrame, title: str, samples: Mapping[str, str], features: str) -> str:
