@@ -49,6 +49,8 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
     run.add_argument("--force", action="store_true", help="delete what was made and run everything again")
     run.add_argument("--cluster", metavar="WHERE", help="spread the work over Ray: local:N for N processes here, or the "
                      "address of a cluster whose machines see this folder")
+    _add(commands, "report", _report, "write the run of a profile as one HTML page: results beside the paper, notebooks, "
+         "provenance")
     _add(commands, "status", _status, "say what is fresh, and why the rest is not")
     plan = _add(commands, "plan", _plan, "what the pool of a profile takes: images, disk, hours, money")
     plan.add_argument("--rate", action="append", default=[], metavar="NAME=IMAGES_PER_SECOND",
@@ -127,12 +129,22 @@ def _say(line: str) -> None:
 
 def _reproduce(options) -> None:
     from fer_utils.pipeline import reproduce
+    from fer_utils.report import report_line, write_report
     from fer_utils.summary import summary
 
     profile = _profile(options)
     ran = reproduce(profile, start=options.start, force=options.force, say=_say, watched=sys.stderr.isatty())
     _say("" if ran else "\nEverything is fresh.")
     _say(summary(profile))
+    if ran or not profile.paths.report.is_file():
+        write_report(profile)
+    _say(report_line(profile.paths.report))
+
+
+def _report(options) -> None:
+    from fer_utils.report import report_line, write_report
+
+    _say(report_line(write_report(_profile(options))))
 
 
 def _status(options) -> None:
