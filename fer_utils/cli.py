@@ -129,22 +129,25 @@ def _say(line: str) -> None:
 
 def _reproduce(options) -> None:
     from fer_utils.pipeline import reproduce
-    from fer_utils.report import report_line, write_report
-    from fer_utils.summary import summary
+    from fer_utils.summary import report_line, summary
 
     profile = _profile(options)
     ran = reproduce(profile, start=options.start, force=options.force, say=_say, watched=sys.stderr.isatty())
     _say("" if ran else "\nEverything is fresh.")
     _say(summary(profile))
     if ran or not profile.paths.report.is_file():
-        write_report(profile)
-    _say(report_line(profile.paths.report))
+        _report(options)
+    else:
+        _say(report_line(profile))
 
 
 def _report(options) -> None:
-    from fer_utils.report import report_line, write_report
+    from fer_utils.report import write_report
+    from fer_utils.summary import report_line
 
-    _say(report_line(write_report(_profile(options))))
+    profile = _profile(options)
+    write_report(profile)
+    _say(report_line(profile))
 
 
 def _status(options) -> None:

@@ -14,6 +14,6 @@ it, and its content security policy forbids every request.
 - ``page``:       all of it put together.
 """
 
-from fer_utils.report.page import report_line, write_report
+from fer_utils.report.page import write_report
 
-__all__ = ["report_line", "write_report"]
+__all__ = ["write_report"]

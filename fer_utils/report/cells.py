@@ -6,35 +6,37 @@ import json
 import re
 from collections.abc import Mapping
 
+import nbformat
+from nbconvert.exporters import HTMLExporter
+
 from fer_utils.paths import REPORT_TEMPLATES
 from fer_utils.report import pictures
 from fer_utils.report.collect import Notebook
-from fer_utils.report.prose import as_html, as_text
+from fer_utils.report.prose import as_html, as_text, first_sentence
 from fer_utils.report.tidy import tidy
 
 PNG = "image/png"
 SHOWN = re.compile(r"figures\.show\((\w+)")
 SAVED = re.compile(r"figures\.save\((\w+),\s*\"(figure_\w+)\"")
-LONGEST_ALT = 300
 
 
-def notebook_html(notebook: Notebook, *, captions: Mapping[str, str], seen: dict[str, str],
-                  links: Mapping[str, str]) -> str:
+def exporter(links: Mapping[str, str]) -> HTMLExporter:
+    """What turns a notebook into HTML; ``links``: file name of a notebook -> its address in the page."""
+    made = HTMLExporter(template_name="notebook", extra_template_basedirs=[str(REPORT_TEMPLATES)])
+    made.register_filter("markdown2html", lambda text: as_html(text, links=links))
+    return made
+
+
+def notebook_html(notebook: Notebook, export: HTMLExporter, *, captions: Mapping[str, str], seen: dict[str, str]) -> str:
     """The cells of ``notebook`` as HTML, its title as a heading of level 2.
 
     captions: name of a figure -> its caption, for pictures that come without a description.
     seen:     hash of a picture -> address of the cell that holds it; those found here are added, so that a picture
               shown again is a link to the first.
-    links:    file name of a notebook -> its address in the page.
     """
-    import nbformat
-    from nbconvert.exporters import HTMLExporter
-
     content = with_pictures(notebook, captions=captions, seen=seen)
-    exporter = HTMLExporter(template_name="notebook", extra_template_basedirs=[str(REPORT_TEMPLATES)])
-    exporter.register_filter("markdown2html", lambda text: as_html(text, links=links))
-    body, _ = exporter.from_notebook_node(nbformat.reads(json.dumps(content), as_version=4),
-                                          {"report": {"anchor": notebook.anchor}})
+    body, _ = export.from_notebook_node(nbformat.reads(json.dumps(content), as_version=4),
+                                        {"report": {"anchor": notebook.anchor}})
     return tidy(body, tables=f"{notebook.stem}, table")
 
 
@@ -45,7 +47,7 @@ def with_pictures(notebook: Notebook, *, captions: Mapping[str, str], seen: dict
     cells, said = [], notebook.title
     for cell in notebook.content["cells"]:
         if cell["cell_type"] == "markdown":
-            said = _first_sentence(_source(cell)) or said
+            said = _said(_source(cell)) or said
         elif cell["cell_type"] == "code":
             shown = SHOWN.search(_source(cell))
             caption = captions.get(saved.get(shown[1], ""), "") if shown else ""
@@ -72,13 +74,13 @@ def _with_picture(output: dict, described: str, anchor: str, seen: dict[str, str
     return output | {"data": data, "metadata": {PNG: about | {"alt": alt, "width": width, "height": height}}}
 
 
-def _first_sentence(markdown: str) -> str:
+def _said(markdown: str) -> str:
     """The first sentence below the headings, else the last heading: what the prose says of the picture that follows."""
     lines = [line for line in markdown.splitlines() if line.strip()]
     prose = " ".join(line for line in lines if not line.startswith(("#", "|", "```", "$$")))
     heading = [line.lstrip("# ") for line in lines if line.startswith("#")]
     text = as_text(prose) if prose else as_text(heading[-1]) if heading else ""
-    return re.split(r"(?<=[.:?!])\s", text)[0][:LONGEST_ALT]
+    return first_sentence(text)
 
 
 def _source(cell: dict) -> str:

@@ -11,6 +11,7 @@ from fer_utils.reference import read_reference
 from fer_utils.report.exhibits import Exhibit
 
 NOTHING = "–"
+NO_BREAK = "\u00a0"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ def overall_accuracies(profile) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
+def with_interval(value: float, low: float, high: float) -> str:
+    """'38.0 [34.5, 41.6]' in one piece; a dash for what was not measured."""
+    return NOTHING if pd.isna(value) else f"{value:.1f} [{low:.1f}, {high:.1f}]".replace(" ", NO_BREAK)
+
+
 def _overall_of(name: str, profile) -> pd.DataFrame:
     table = pd.read_csv(profile.paths.tables / f"{name}.csv")
     third = name.startswith("table_3")
@@ -79,7 +85,7 @@ def _as_texts(rows: pd.DataFrame, head: str) -> pd.DataFrame:
     emotion = {"Emotion": rows["emotion"]} if "emotion" in rows and set(rows["emotion"]) != {OVERALL} else {}
     return pd.DataFrame({
         "Data set": rows["dataset"], head: rows["row"], **emotion, "Paper (%)": rows["paper"].map(_number("{:.2f}")),
-        "Ours (%) [interval]": [_with_interval(row) for row in rows.to_dict("records")],
+        "Ours (%) [interval]": [with_interval(*row) for row in rows[["ours", "low", "high"]].itertuples(index=False)],
         "Test images": rows["n"].map(_number("{:,.0f}")), "Seeds": rows["seeds"].map(_number("{:.0f}")),
         "Difference (points)": (rows["ours"] - rows["paper"]).map(_number("{:+.1f}"))})
 
@@ -129,12 +135,6 @@ def _range(values: pd.Series, form: str) -> str:
         return NOTHING
     ends = [form.format(value) for value in (values.min(), values.max())]
     return " to ".join(dict.fromkeys(ends))
-
-
-def _with_interval(row: dict) -> str:
-    if pd.isna(row["ours"]):
-        return NOTHING
-    return f"{row['ours']:.1f} [{row['low']:.1f}, {row['high']:.1f}]"
 
 
 def _number(form: str):

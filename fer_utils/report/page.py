@@ -7,13 +7,13 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from fer_utils.paths import REPORT_TEMPLATES, atomic_write, project_root
-from fer_utils.report.cells import notebook_html
+from fer_utils.paths import REPORT_TEMPLATES, atomic_write
+from fer_utils.report.cells import exporter, notebook_html
 from fer_utils.report.collect import Notebook, Run, anchor_of, collect_run, headings
 from fer_utils.report.comparison import Comparison, compare, overall_accuracies
 from fer_utils.report.exhibits import Exhibit, exhibits
 from fer_utils.report.pictures import thumbnail
-from fer_utils.report.prose import as_html, as_text
+from fer_utils.report.prose import as_html, as_text, first_sentence
 from fer_utils.report.tidy import tidy
 from fer_utils.report.trainings import training_table
 
@@ -22,7 +22,8 @@ PAPER_TITLE = "Improvement in Facial Emotion Recognition using Synthetic Data Ge
 
 @dataclass(frozen=True)
 class Card:
-    """One table or figure on the first page; ``shown`` is our table as HTML, ``picture`` (address, width, height)."""
+    """One table or figure on the first page: ``caption`` is short, ``shown`` our table as HTML, ``picture`` a small copy
+    of our figure (address, width, height)."""
 
     exhibit: Exhibit
     caption: str
@@ -33,12 +34,13 @@ class Card:
 
 @dataclass(frozen=True)
 class Chapter:
-    """One notebook in the page: its body, its headings of the second level, the chapters beside it."""
+    """One notebook in the page: HTML up to its title, the rest, its sections (text, address) and what it was run with."""
 
     notebook: Notebook
     title: str
-    body: Markup
-    contents: list[tuple[str, str]]
+    opening: Markup
+    rest: Markup
+    sections: list[tuple[str, str]]
     parameters: dict
 
 
@@ -52,11 +54,6 @@ def write_report(profile) -> Path:
     with atomic_write(profile.paths.report, "w", encoding="utf-8") as file:
         file.write(text)
     return profile.paths.report
-
-
-def report_line(path: Path) -> str:
-    """Where the report lies and how large it is, for the end of a run."""
-    return f"report     {path.relative_to(project_root()).as_posix()} ({path.stat().st_size / 1e6:.1f} MB, one file)"
 
 
 def report_html(run: Run) -> str:
@@ -91,7 +88,7 @@ def _environment() -> Environment:
 
 
 def _card(exhibit: Exhibit, run: Run) -> Card:
-    caption = as_text(exhibit.caption) if exhibit.is_table else exhibit.caption
+    caption = as_text(exhibit.caption) if exhibit.is_table else first_sentence(exhibit.caption)
     comparison = compare(exhibit, run.profile)
     if not exhibit.file.is_file():
         return Card(exhibit, caption, comparison)
@@ -103,14 +100,20 @@ def _card(exhibit: Exhibit, run: Run) -> Card:
 
 
 def _chapters(run: Run, cards: list[Card]) -> list[Chapter]:
-    captions = {card.exhibit.name: card.caption for card in cards}
-    links = {f"{notebook.stem}.ipynb": notebook.anchor for notebook in run.notebooks}
+    captions = {card.exhibit.name: card.exhibit.caption for card in cards}
+    export = exporter({f"{notebook.stem}.ipynb": notebook.anchor for notebook in run.notebooks})
     seen: dict[str, str] = {}
-    return [_chapter(notebook, run, captions, seen, links) for notebook in run.notebooks]
+    return [_chapter(notebook, run, notebook_html(notebook, export, captions=captions, seen=seen))
+            for notebook in run.notebooks]
 
 
-def _chapter(notebook: Notebook, run: Run, captions: dict, seen: dict, links: dict) -> Chapter:
-    body = notebook_html(notebook, captions=captions, seen=seen, links=links)
-    contents = [(as_text(text), address) for level, text, address in headings(notebook) if level == 2]
+def _chapter(notebook: Notebook, run: Run, body: str) -> Chapter:
+    opening, end, rest = body.partition("</h2>")
+    sections = [(_heading_text(text), address) for level, text, address in headings(notebook) if level == 2]
     given = {"profile_name": run.profile.name, "overrides": list(run.profile.overrides), **notebook.unit.parameters}
-    return Chapter(notebook, as_text(notebook.title), Markup(body), contents, given)
+    return Chapter(notebook, _heading_text(notebook.title), Markup(opening + end), Markup(rest), sections, given)
+
+
+def _heading_text(markdown: str) -> str:
+    """Of '5. ResEmoteNet' the number stays: alone on its line it would be a list."""
+    return as_text(f"# {markdown}")

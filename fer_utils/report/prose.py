@@ -27,6 +27,11 @@ def as_text(markdown: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", "", as_html(markdown))).split())
 
 
+def first_sentence(text: str) -> str:
+    """The first sentence of a plain text."""
+    return re.split(r"(?<=[.:?!])\s", text)[0]
+
+
 def equation(latex: str, *, block: bool) -> str:
     r"""``latex`` as MathML, with the number of ``\tag{1}`` beside a block; as code if it cannot be read."""
     number = re.search(r"\\tag\{([^}]*)\}", latex)

@@ -7,6 +7,7 @@ from fer_utils.datasets import dataset_info
 from fer_utils.evaluation import wilson_interval
 from fer_utils.freshness import read_record
 from fer_utils.report.collect import Run
+from fer_utils.report.comparison import with_interval
 from fer_utils.stages import Unit
 from fer_utils.training import HISTORY, PREDICTIONS
 
@@ -44,5 +45,5 @@ def _learnt(history: pd.DataFrame) -> dict:
 def _tested(predictions: pd.DataFrame, profile) -> dict:
     right, n = (predictions["emotion"] == predictions["predicted"]).sum(), len(predictions)
     low, high = wilson_interval(right, n, profile.evaluation.confidence)
-    return {"Test accuracy (%) [interval]": f"{100 * right / n:.1f} [{100 * low:.1f}, {100 * high:.1f}]",
+    return {"Test accuracy (%) [interval]": with_interval(100 * right / n, 100 * low, 100 * high),
             "Test images": f"{n:,}"}
