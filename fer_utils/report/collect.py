@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from fer_utils.committed_notebooks import clean_notebook
@@ -102,14 +103,22 @@ def _check_executed(units: list[Unit], profile) -> None:
 def _shown_unit(stage: Stage, profile) -> Unit:
     """The unit that is shown in full: of several the one nearest to the values written in the notebook."""
     units = units_of([stage], profile)
-    written = parameter_values(profile.paths.executed(units[0].name))
+    with _readable(units[0], profile) as path:
+        written = parameter_values(path)
     return max(units, key=lambda unit: sum(written.get(name) == value for name, value in unit.parameters.items()))
 
 
 def _read(unit: Unit, profile) -> dict:
+    with _readable(unit, profile) as path:
+        return clean_notebook(json.loads(path.read_text(encoding="utf-8")))
+
+
+@contextmanager
+def _readable(unit: Unit, profile):
+    """The executed notebook's path; what goes wrong in reading it becomes words."""
     path = profile.paths.executed(unit.name)
     try:
-        return clean_notebook(json.loads(path.read_text(encoding="utf-8")))
+        yield path
     except (ValueError, KeyError):
         raise CompanionError(f"{path} is not a notebook that can be read. Delete it and run "
                              f"{reproduce_command(profile)} again.") from None
