@@ -129,7 +129,7 @@ def test_counts_and_prompts_are_compared_with_the_printed_ones(page):
     assert facts(card(page, "table_1_prompts"))["Difference"] == "1 of the 4 printed ones composed word for word"
 
 
-def test_every_picture_is_described_by_its_own_words_else_by_its_caption_else_by_the_prose_above(page):
+def test_every_picture_is_described_by_its_words_else_by_its_caption_else_by_the_prose_above(page):
     assert all(picture["alt"].strip() for picture in page("img"))
     told = {cell: page.find(id=f"06-evaluation-cell-{cell}").find("img")["alt"] for cell in ("05", "06", "07")}
     assert told == {"05": "What f0 the picture shows.", "06": "Caption of figure_1_resemotenet. It goes on.",

@@ -14,7 +14,8 @@ from fer_utils.stages import STAGES, shown_files, units_of
 
 EVIL = ('<script src="https://elsewhere.example/a.js"></script><img src="https://elsewhere.example/a.png" alt="gone">'
         '<style>td {background: url(https://elsewhere.example/b.png)}</style>')
-FRAME = '<table border="1"><thead><tr><th></th><th>epoch</th></tr></thead><tbody><tr><th>0</th><td>1</td></tr></tbody></table>'
+FRAME = ('<table border="1"><thead><tr><th></th><th>epoch</th></tr></thead>'
+         '<tbody><tr><th>0</th><td>1</td></tr></tbody></table>')
 OVERALL = {("demo_fer2013", "original"): (79.79, 38.02228412, 34.54414192, 41.62791111, 718),
            ("demo_rafdb", "aug4"): (99.23, 64.73941368, 60.87928241, 68.41625893, 614)}
 
@@ -58,14 +59,15 @@ def _saves(stage, profile):
     names = (*stage.shown, *stage.shown_at_times(profile))
     if stage.number == 1:
         exact = [name for name in names if name.startswith("table_")]
-        return [*(f'tables.save(x, "{name}", profile)' for name in exact), 'figures.save(x, f"figure_a1_{name}", profile)']
-    return [f'{"tables" if name.startswith("table_") else "figures"}.save({name}, "{name}", profile)' for name in names]
+        lines = [f'tables.save(x, "{name}", profile)' for name in exact]
+        return [*lines, 'figures.save(x, f"figure_a1_{name}", profile)']
+    return [f'{name.split("_")[0]}s.save({name}, "{name}", profile)' for name in names]
 
 
 def _write_notebook(unit, profile):
     stage, (code, prose) = unit.stage, (nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell)
-    written = "".join(f"{name} = {value!r}\n" for name, value in
-                      {"profile_name": "demo", "overrides": [], "dataset": "demo_fer2013", "level": "aug1", "seed": 0}.items())
+    values = {"profile_name": "demo", "overrides": [], "dataset": "demo_fer2013", "level": "aug1", "seed": 0}
+    written = "".join(f"{name} = {value!r}\n" for name, value in values.items())
     shown = next((name for name in stage.shown if name.startswith("figure_")), "picture")
     shade = 10 * stage.number
     cells = [
@@ -102,8 +104,10 @@ def _write_numbers(profile):
     """The CSV files that are compared with the paper."""
     tables = profile.paths.tables
     pd.DataFrame([{"source": "paper", "prompt": "A man's face with surprise emotion", "keywords": "man"},
-                  {"source": "ours", "prompt": "a face", "keywords": "face"}]).to_csv(tables / "table_1_prompts.csv", index=False)
-    for name, title, share in (("table_2_distribution", "Demo faces after FER2013", 0), ("table_2_paper_scale", "FER2013", 1)):
+                  {"source": "ours", "prompt": "a face", "keywords": "face"}]
+                 ).to_csv(tables / "table_1_prompts.csv", index=False)
+    for name, title, share in (("table_2_distribution", "Demo faces after FER2013", 0),
+                               ("table_2_paper_scale", "FER2013", 1)):
         pd.DataFrame({"dataset": title, "level": "original", "emotion": EMOTIONS, "count": 436 * share,
                       "real": 0, "synthetic": 0}).to_csv(tables / f"{name}.csv", index=False)
     pd.DataFrame([{"dataset": dataset, "level": level, "emotion": emotion, "paper": paper, "n": n, "seeds": 2,
@@ -112,8 +116,8 @@ def _write_numbers(profile):
                   for emotion in ("anger", "overall")]).to_csv(tables / "table_3_class_accuracy.csv", index=False)
     method, empty = "ResEmoteNet (With augmentation)", {"RAF-DB": None, "RAF-DB_low": None, "RAF-DB_high": None}
     pd.DataFrame([{"method": method, "source": "paper", "FER2013": 96.47, "RAF-DB": 99.23},
-                  {"method": f"{method}, ours: demo faces", "source": "demo faces", "FER2013": 55.1532, "FER2013_low": 51.4976,
-                   "FER2013_high": 58.754, "FER2013_n": 718, "FER2013_seeds": 2, **empty}]
+                  {"method": f"{method}, ours: demo faces", "source": "demo faces", "FER2013": 55.1532,
+                   "FER2013_low": 51.4976, "FER2013_high": 58.754, "FER2013_n": 718, "FER2013_seeds": 2, **empty}]
                  ).to_csv(tables / "table_4_comparison.csv", index=False)
 
 
@@ -126,8 +130,8 @@ def _write_training(folder):
 
 
 def _write_provenance(profile):
-    about = {"profile": profile.name, "overrides": list(profile.overrides), "profile_hash": "abc123", "seeds": {"data.seed": 7,
-             "training.seeds": [0, 1]}, "git_commit": "0123abcd", "hardware": "Linux, 2 CPU cores", "python": "3.11.7",
+    about = {"profile": profile.name, "overrides": list(profile.overrides), "profile_hash": "abc123",
+             "seeds": {"data.seed": 7, "training.seeds": [0, 1]}, "git_commit": "0123abcd", "hardware": "Linux, 2 CPU cores", "python": "3.11.7",
              "packages": {"torch": "2.11.0"}, "written": "2026-11-25T02:57:17+00:00",
              "notebook_seconds": {stage.notebook: 30.0 for stage in STAGES}}
     for folder in (profile.paths.tables, profile.paths.figures):

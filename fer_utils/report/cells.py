@@ -1,4 +1,4 @@
-"""A notebook as HTML: nbconvert with the template in templates/notebook, every cell with an address of its own."""
+"""A notebook as HTML: nbconvert with a template of ours (fer_utils_notebook), every cell with an address of its own."""
 
 import base64
 import hashlib
@@ -22,7 +22,7 @@ SAVED = re.compile(r"figures\.save\((\w+),\s*\"(figure_\w+)\"")
 
 def exporter(links: Mapping[str, str]) -> HTMLExporter:
     """What turns a notebook into HTML; ``links``: file name of a notebook -> its address in the page."""
-    made = HTMLExporter(template_name="notebook", extra_template_basedirs=[str(REPORT_TEMPLATES)])
+    made = HTMLExporter(template_name="fer_utils_notebook", extra_template_basedirs=[str(REPORT_TEMPLATES)])
     made.register_filter("markdown2html", lambda text: as_html(text, links=links))
     return made
 
@@ -52,7 +52,8 @@ def with_pictures(notebook: Notebook, *, captions: Mapping[str, str], seen: dict
             shown = SHOWN.search(_source(cell))
             caption = captions.get(saved.get(shown[1], ""), "") if shown else ""
             anchor = f"{notebook.anchor}-{cell['id']}"
-            cell = cell | {"outputs": [_with_picture(output, caption or said, anchor, seen) for output in cell["outputs"]]}
+            outputs = [_with_picture(output, caption or said, anchor, seen) for output in cell["outputs"]]
+            cell = cell | {"outputs": outputs}
         cells.append(cell)
     return notebook.content | {"cells": cells}
 

@@ -15,7 +15,7 @@ from fer_utils.stages import STAGES, Stage, Unit, units_of
 
 @dataclass(frozen=True)
 class Notebook:
-    """One executed notebook: ``content`` is cleaned as the committed ones are, so cells are called cell-01, cell-02, ..."""
+    """One executed notebook; ``content`` is cleaned as the committed ones are, so its cells are cell-01, cell-02, ..."""
 
     unit: Unit
     content: dict

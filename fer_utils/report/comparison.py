@@ -39,8 +39,8 @@ def compare(exhibit: Exhibit, profile) -> Comparison:
 def overall_accuracies(profile) -> pd.DataFrame:
     """The overall accuracies of Tables III and IV, a row each, as texts.
 
-    Columns exhibit (the table's file name), Table, Data set, Row (level or method), Paper (%), Ours (%) with the interval,
-    Test images, Seeds, Difference (points). Empty if the run has neither table.
+    Columns exhibit (the table's file name), Table, Data set, Row (level or method), Paper (%), Ours (%) [interval], Test
+    images, Seeds, Difference (points). Empty if the run has neither table.
     """
     found = [_overall_of(name, profile) for name in ("table_3_class_accuracy", "table_4_comparison")
              if (profile.paths.tables / f"{name}.csv").is_file()]
@@ -75,7 +75,7 @@ def _method_rows(table: pd.DataFrame) -> pd.DataFrame:
     """Our rows of Table IV in the same form, each beside the paper's row of the same method."""
     printed, ours = table[table["source"] == PAPER].set_index("method"), table[table["source"] != PAPER]
     rows = [{"dataset": name, "row": method, "paper": printed.loc[method, name], "ours": row[name],
-             "low": row[f"{name}_low"], "high": row[f"{name}_high"], "n": row[f"{name}_n"], "seeds": row[f"{name}_seeds"]}
+             **{key: row[f"{name}_{key}"] for key in ("low", "high", "n", "seeds")}}
             for row in ours.to_dict("records") for method in TABLE_4_ROWS if row["method"].startswith(method)
             for name in ("FER2013", "RAF-DB") if pd.notna(row[name])]
     return pd.DataFrame(rows, columns=["dataset", "row", "paper", "ours", "low", "high", "n", "seeds"])

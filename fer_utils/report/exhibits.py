@@ -18,10 +18,10 @@ ROMAN = {"1": "I", "2": "II", "3": "III", "4": "IV"}
 class Exhibit:
     """One table or figure.
 
-    paper:    the paper's counterpart ('Table III'), empty where it has none; ``paper_caption`` and ``place`` are its own.
+    paper:    the paper's counterpart ('Table III'), empty where it has none; its own ``paper_caption`` and ``place``.
     caption:  ours, with the stamp: Markdown of a table; of a figure plain text, which may go on to describe it; empty if
               its file is missing.
-    anchor:   address of the cell that saved it, of its notebook if no cell names it, empty if no notebook of the run did.
+    anchor:   address of the cell that saved it, of its notebook if no cell names it, empty if the run has neither.
     file:     the CSV of a table, the PNG of a figure; it may not be there.
     """
 

@@ -34,7 +34,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Chapter:
-    """One notebook in the page: HTML up to its title, the rest, its sections (text, address) and what it was run with."""
+    """One notebook in the page: HTML up to its title, the rest, sections (text, address), and what it was run with."""
 
     notebook: Notebook
     title: str
@@ -61,16 +61,14 @@ def report_html(run: Run) -> str:
     cards = [_card(exhibit, run) for exhibit in exhibits(run)]
     return _environment().get_template("page.html.j2").render(
         run=run, profile=run.profile, stamp=run.profile.stamp, paper_title=PAPER_TITLE, cards=cards,
-        accuracies=overall_accuracies(run.profile).to_dict("records"), anchors={card.exhibit.name: card for card in cards},
-        chapters=_chapters(run, cards), trainings=training_table(run), provenance=run.provenance,
+        accuracies=overall_accuracies(run.profile).to_dict("records"),
+        anchors={card.exhibit.name: card for card in cards}, chapters=_chapters(run, cards), trainings=training_table(run), provenance=run.provenance,
         total_seconds=sum(run.provenance["notebook_seconds"].values()))
 
 
 def table_html(frame: pd.DataFrame, name: str) -> Markup:
-    """A frame of texts as a table that scrolls by itself, the first column as heads of the rows."""
-    table = frame.to_html(index=False, escape=True, na_rep="").replace("\\n", "<br>")
-    rows = tidy(table, tables=name).replace(f'aria-label="{name} 1"', f'aria-label="{name}"')
-    return Markup(rows)
+    """A frame of texts as a table that scrolls by itself and is called ``name``."""
+    return Markup(tidy(frame.to_html(index=False), tables=name))
 
 
 def duration(seconds: float) -> str:
@@ -96,7 +94,7 @@ def _card(exhibit: Exhibit, run: Run) -> Card:
         return Card(exhibit, caption, comparison, picture=thumbnail(exhibit.file))
     shown = exhibit.file.with_suffix(".md")
     rows = shown.read_text(encoding="utf-8").split("\n", 1)[1] if shown.is_file() else ""
-    return Card(exhibit, caption, comparison, shown=Markup(tidy(as_html(rows), tables=f"{exhibit.name}, part")))
+    return Card(exhibit, caption, comparison, shown=Markup(tidy(as_html(rows), tables=exhibit.name)))
 
 
 def _chapters(run: Run, cards: list[Card]) -> list[Chapter]:

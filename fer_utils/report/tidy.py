@@ -1,4 +1,4 @@
-"""HTML as notebooks give it, made fit for a phone, a keyboard and a screen reader; what would ask the network is taken out."""
+"""HTML of notebooks made fit for a phone, a keyboard and a screen reader; what would ask the network is taken out."""
 
 from bs4 import BeautifulSoup, Tag
 
@@ -9,16 +9,17 @@ def tidy(html: str, *, below: int = 1, tables: str = "Table") -> str:
     """``html`` with headings in order, headers of tables marked, and wide tables and code scrolling by themselves.
 
     below:  the level of the heading that comes before.
-    tables: what a table without a caption is called for those who cannot see it.
+    tables: what a table is called for those who cannot see it; several are numbered.
     """
     soup = BeautifulSoup(html, "html.parser")
     for tag in soup(ASKING):
         tag.decompose()
     _only_own_pictures(soup)
     _order_headings(soup, below)
-    for number, table in enumerate(soup("table"), 1):
+    found = soup("table")
+    for number, table in enumerate(found, 1):
         _mark_headers(table)
-        _in_container(soup, table, f"{tables} {number}")
+        _in_container(soup, table, f"{tables} {number}" if len(found) > 1 else tables)
     for code in soup.select("pre:not(.text)"):      # plain text is wrapped; code scrolls, so a keyboard must reach it
         code["tabindex"] = "0"
     return str(soup)
@@ -38,7 +39,7 @@ def _order_headings(soup: BeautifulSoup, below: int) -> None:
 
 
 def _mark_headers(table: Tag) -> None:
-    """``scope`` on every header cell; a head without a word is dropped and the first cells become headers of their rows."""
+    """``scope`` on every header; a head without a word is dropped, and the first cells become headers of their rows."""
     for tag in (table, *table.find_all(True)):
         for name in ("border", "style", "align", "valign", "class"):
             tag.attrs.pop(name, None)

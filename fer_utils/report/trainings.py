@@ -15,8 +15,8 @@ from fer_utils.training import HISTORY, PREDICTIONS
 def training_table(run: Run) -> pd.DataFrame:
     """One row of texts per training, in the order in which they ran; the column ``unit`` names the run.
 
-    Epochs, the best of them (lowest validation loss) with its validation accuracy, and the test accuracy of this one seed
-    with its interval. A run whose files are gone has empty cells.
+    Epochs, the best of them (lowest validation loss) with its validation accuracy, and the test accuracy of this one
+    seed with its interval. A run whose files are gone has empty cells.
     """
     rows = [_row(unit, run.profile) for unit in run.units if {"dataset", "level", "seed"} <= set(unit.parameters)]
     return pd.DataFrame(rows).fillna("")
