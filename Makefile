@@ -1,4 +1,5 @@
 # make reproduce   every table and figure of a profile (PROFILE=demo); run again, only what is not fresh
+# make report      the run of a profile as one HTML page: results beside the paper, notebooks, provenance
 # make test        all tests
 # make lab         JupyterLab at the notebook to start with
 # make notebooks   execute the committed notebooks on demo again and clean them
@@ -12,13 +13,16 @@ PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce test lab notebooks clean
+.PHONY: help reproduce report test lab notebooks clean
 
 help:
 	@grep '^# make' Makefile | cut -c 3-
 
 reproduce: $(READY)
 	@$(PYTHON) -m fer_utils reproduce --profile $(PROFILE) $(ARGS)
+
+report: $(READY)
+	@$(PYTHON) -m fer_utils report --profile $(PROFILE) $(ARGS)
 
 test: $(READY)
 	@$(PYTHON) -m pytest $(TESTS)

@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).resolve().parent
 REFERENCE = PACKAGE / "reference"
 PROFILES = PACKAGE / "profiles"
 SHIPPED_GENERATORS = PACKAGE / "generators" / "weights"
+REPORT_TEMPLATES = PACKAGE / "report" / "templates"
 
 
 def project_root() -> Path:
@@ -123,6 +124,11 @@ class RunPaths:
     def quality_scores(self, dataset: str) -> Path:
         """What the reader of a data set found in each synthetic face."""
         return self.run / "quality" / f"{dataset}.csv"
+
+    @property
+    def report(self) -> Path:
+        """The whole run as one page for readers."""
+        return self.run / "report.html"
 
     def executed(self, notebook: str) -> Path:
         return self.notebooks / f"{notebook}.ipynb"

@@ -14,6 +14,7 @@ from fer_utils.paths import PACKAGE
 ROOT = PACKAGE.parent
 CONDA_NAMES = {"opencv-python-headless": "py-opencv", "ray": "ray-default", "torch": "pytorch"}
 IMPORT_NAMES = {"yaml": "pyyaml", "sklearn": "scikit-learn", "PIL": "pillow", "jupyter_client": "nbclient",
+                "bs4": "beautifulsoup4", "markupsafe": "jinja2",
                 "IPython": "ipykernel", "huggingface_hub": "diffusers",
                 "cv2": "opencv-python-headless"}
 
