@@ -1,0 +1,76 @@
+"""A browser, a JupyterLab and a reader, for tests that look at notebooks and reports as a person does."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fer_utils.paths import PACKAGE
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def lacking(what: str):
+    """Skip for the plain reason ``what``; where FER_BROWSER=required (continuous integration), fail for it."""
+    if os.environ.get("FER_BROWSER") == "required":
+        pytest.fail(f"{what}, and FER_BROWSER=required")
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium without a window. Of each module its own: playwright's event loop must not outlive these tests."""
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        lacking(f"no browser found (looked for {', '.join(BROWSERS)})")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        lacking("playwright is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def reader(browser):
+    """Somebody with a window of 1200 by 900 pixels."""
+    from notebook_reader import Reader
+
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    yield Reader(context.new_page())
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def smoke_project(request, tmp_path_factory) -> Path:
+    """A project folder of its own with a finished smoke run: FER_SMOKE_ROOT's, or that of ``smoke_run``."""
+    finished = Path(os.environ.get("FER_SMOKE_ROOT") or request.getfixturevalue("smoke_run").root)
+    root = tmp_path_factory.mktemp("browser")
+    shutil.copytree(finished / "runs" / "smoke", root / "runs" / "smoke", ignore=shutil.ignore_patterns(".*"))
+    return root
+
+
+@pytest.fixture(scope="session")
+def served_lab(smoke_project):
+    """One JupyterLab for all tests of a session."""
+    from lab_server import copy_notebooks, running_lab
+
+    copy_notebooks(smoke_project, "smoke")
+    with running_lab(smoke_project) as lab:
+        yield lab
+
+
+@pytest.fixture
+def lab(served_lab):
+    """The same, whose kernels end with the test."""
+    yield served_lab
+    served_lab.shut_kernels_down()
+
+
+@pytest.fixture(scope="session")
+def screenshots() -> Path:
+    """Where pictures of what was seen are kept: FER_SCREENSHOTS, or runs/screenshots, which git ignores."""
+    return Path(os.environ.get("FER_SCREENSHOTS") or PACKAGE.parent / "runs" / "screenshots")
