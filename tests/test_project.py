@@ -16,7 +16,8 @@ from fer_utils.paths import PACKAGE
 from fer_utils.readme import _filled
 
 ROOT = PACKAGE.parent
-CONDA_NAMES = {"opencv-python-headless": "py-opencv", "ray": "ray-default", "torch": "pytorch"}
+CONDA_NAMES = {"opencv-python-headless": "py-opencv", "ray": "ray-default", "torch": "pytorch",
+               "playwright": "playwright-python"}
 IMPORT_NAMES = {"yaml": "pyyaml", "sklearn": "scikit-learn", "PIL": "pillow", "jupyter_client": "nbclient",
                 "IPython": "ipykernel", "huggingface_hub": "diffusers",
                 "cv2": "opencv-python-headless"}

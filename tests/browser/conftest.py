@@ -46,8 +46,9 @@ def reader(browser):
 
 @pytest.fixture(scope="session")
 def smoke_project(request, tmp_path_factory) -> Path:
-    """A project folder of its own with a finished smoke run: FER_SMOKE_ROOT's, or that of ``smoke_run``."""
-    finished = Path(os.environ.get("FER_SMOKE_ROOT") or request.getfixturevalue("smoke_run").root)
+    """A project folder of its own with a finished smoke run: that of FER_SMOKE_ROOT, for who writes
+    tests and can't wait for one, or that of ``smoke_root``."""
+    finished = Path(os.environ.get("FER_SMOKE_ROOT") or request.getfixturevalue("smoke_root")[0])
     root = tmp_path_factory.mktemp("browser")
     shutil.copytree(finished / "runs" / "smoke", root / "runs" / "smoke", ignore=shutil.ignore_patterns(".*"))
     return root
@@ -68,6 +69,17 @@ def lab(served_lab):
     """The same, whose kernels end with the test."""
     yield served_lab
     served_lab.shut_kernels_down()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The script of axe-core."""
+    from axe import axe_source
+
+    source = axe_source()
+    if source is None:
+        lacking("axe-core is not there and npm does not fetch it")
+    return source
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ RAN = """() => {
                   && !prompts.some(prompt => prompt.includes('*'));
   return cells.length > 0 && (ran.length == cells.length || stopped);
 }"""
+FRAME = 300   # pixels that JupyterLab's own bars take, and some more
 STDERR = '[data-mime-type="application/vnd.jupyter.stderr"]'   # of tracebacks, too
 
 
@@ -80,9 +81,12 @@ class Reader:
     def photograph(self, path: Path, number: int = 0) -> None:
         """The explorer as it stands there."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        shown = self.explorer(number)
+        shown, window = self.explorer(number), self.page.viewport_size
+        height = int(shown.bounding_box()["height"]) + FRAME
+        self.page.set_viewport_size({"width": window["width"], "height": max(window["height"], height)})
         shown.scroll_into_view_if_needed()
         shown.screenshot(path=path)
+        self.page.set_viewport_size(window)
 
 
 def view_of(explorer) -> str:
@@ -126,7 +130,8 @@ def tick(label: str) -> Callable:
 def slide(label: str, key: str) -> Callable:
     """A slider, by a key of the keyboard."""
     def touch(_, explorer) -> None:
-        explorer.locator(".widget-slider", has_text=label).get_by_role("slider").press(key)
+        named = explorer.locator(".widget-label").get_by_text(label, exact=True)
+        explorer.locator(".widget-slider", has=named).get_by_role("slider").press(key)
     return touch
 
 
@@ -137,3 +142,17 @@ def write(label: str, text: str) -> Callable:
         field.fill(text)
         field.press("Enter")
     return touch
+
+
+def upload(button: str, name: str, picture: bytes) -> Callable:
+    """A PNG file chosen after a press on a button whose text begins so."""
+    def touch(reader: Reader, explorer) -> None:
+        with reader.page.expect_file_chooser() as chooser:
+            reader.click(explorer.get_by_role("button", name=re.compile(f"^{button}")))
+        chooser.value.set_files({"name": name, "mimeType": "image/png", "buffer": picture})
+    return touch
+
+
+def press_cell(title: str) -> Callable:
+    """A cell of a matrix of buttons, by the beginning of the words that hovering over it shows."""
+    return lambda reader, explorer: reader.click(explorer.get_by_title(re.compile(f"^{title}")))
