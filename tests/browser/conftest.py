@@ -2,13 +2,13 @@
 
 import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
+import chromium
 import pytest
 
 from fer_utils.paths import PACKAGE
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def lacking(what: str):
@@ -21,17 +21,12 @@ def lacking(what: str):
 @pytest.fixture(scope="module")
 def browser():
     """Chromium without a window. Of each module its own: playwright's event loop must not outlive these tests."""
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        lacking(f"no browser found (looked for {', '.join(BROWSERS)})")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
+    if chromium.installed() is None:
+        lacking(f"no browser found (looked for {', '.join(chromium.BROWSERS)})")
+    if find_spec("playwright") is None:
         lacking("playwright is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+    with chromium.running() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
