@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from smoke_run import made_once
 
 from fer_utils.datasets import fer2013, rafdb
 from fer_utils.paths import PACKAGE
@@ -33,6 +34,13 @@ def any_counts(monkeypatch):
     """Lets a data set of a few faces pass for the whole one."""
     for reader in (fer2013, rafdb):
         monkeypatch.setattr(reader, "check_counts", lambda *_, **__: None)
+
+
+@pytest.fixture(scope="session")
+def smoke_root(tmp_path_factory) -> tuple[Path, str]:
+    """A project folder in which the smoke profile ran, and what the run printed; one for all of xdist's processes."""
+    folder = tmp_path_factory.getbasetemp()
+    return made_once(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from packaging.utils import canonicalize_name
 from fer_utils.paths import PACKAGE
 
 ROOT = PACKAGE.parent
-CONDA_NAMES = {"opencv-python-headless": "py-opencv", "ray": "ray-default", "torch": "pytorch"}
+CONDA_NAMES = {"opencv-python-headless": "py-opencv", "ray": "ray-default", "torch": "pytorch",
+               "playwright": "playwright-python"}
 IMPORT_NAMES = {"yaml": "pyyaml", "sklearn": "scikit-learn", "PIL": "pillow", "jupyter_client": "nbclient",
                 "bs4": "beautifulsoup4", "markupsafe": "jinja2",
                 "IPython": "ipykernel", "huggingface_hub": "diffusers",

@@ -6,26 +6,13 @@ import sys
 
 import pandas as pd
 import pytest
+from smoke_run import run
 
 from fer_utils.notebook_runs import kernel_environment
 from fer_utils.paths import notebooks_folder
 from fer_utils.stages import STAGES
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("smoke")]
-
-
-@pytest.fixture(scope="module")
-def smoke_root(tmp_path_factory):
-    """A project folder in which the smoke profile ran, and what the run printed."""
-    root = tmp_path_factory.mktemp("smoke")
-    return root, run("reproduce", root=root)
-
-
-def run(name, *, root):
-    found = subprocess.run([sys.executable, "-m", "fer_utils", name, "--profile", "smoke"], capture_output=True,
-                           text=True, env=os.environ | {"FER_ROOT": str(root)}, check=False, timeout=900)
-    assert found.returncode == 0, found.stdout + found.stderr
-    return found.stdout
 
 
 def test_all_stages_run_in_order_and_the_summary_shows_table_3(smoke_root):

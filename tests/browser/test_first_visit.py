@@ -1,0 +1,23 @@
+"""A newcomer at what ``make lab`` opens: a face of another emotion in three clicks."""
+
+import pytest
+from notebook_reader import press, view_of
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
+
+
+def test_three_clicks_lead_from_make_lab_to_a_face_of_another_emotion(reader, lab, screenshots):
+    reader.page.goto(lab.start_page.as_uri())
+    reader.wait_for_kernel()
+    reader.run_all()
+    before = view_of(reader.explorer()), picture(reader)
+    reader.touch(press("Surprise"), r"\bsurprise")
+    assert reader.clicks <= 3
+    assert view_of(reader.explorer()) != before[0] and picture(reader) != before[1]
+    reader.photograph(screenshots / "first_visit.png")
+    assert reader.problems() == []
+
+
+def picture(reader):
+    """The bytes of the face that is shown."""
+    return reader.explorer().locator("img.fer-picture").get_attribute("src")
