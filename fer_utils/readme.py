@@ -1,15 +1,14 @@
-"""What the README and the start notebook say of the project: filled from its files, so that no number is typed."""
+"""The README's tables, filled between markers from the files of a run, so that no number in it is typed."""
 
 import re
 from pathlib import Path
 
 import pandas as pd
-from IPython.display import Markdown
 
 from fer_utils.balancing import LEVEL_TITLES
 from fer_utils.datasets import dataset_info
 from fer_utils.errors import CompanionError
-from fer_utils.paths import PACKAGE, atomic_write, notebooks_folder, project_root
+from fer_utils.paths import PACKAGE, atomic_write, notebooks_folder
 from fer_utils.profiles import differences
 from fer_utils.provenance import read_provenance
 from fer_utils.stages import STAGES
@@ -28,23 +27,6 @@ QUESTIONS = {
     "90_train_tiny_generators": ("How were the two small generators made?", "the shipped weights"),
     "91_demo_difficulty": ("Is the demo task neither trivial nor hopeless?", "accuracies of more drawn faces"),
 }
-"""Of every notebook the question it answers and what comes of it; the last two are no stages."""
-
-
-def contents() -> Markdown:
-    """Every notebook with its question, as links from one notebook to the others."""
-    rows = [(f"[{name}]({name}.ipynb)", question, output) for name, (question, output) in QUESTIONS.items()]
-    return Markdown(markdown_table(pd.DataFrame(rows, columns=["notebook", "question", "what comes of it"])))
-
-
-def places(profile) -> Markdown:
-    """Where the results of a profile lie, relative to the project's folder."""
-    paths = profile.paths
-    rows = [("tables (csv, md, tex)", paths.tables), ("figures (pdf, svg, png)", paths.figures),
-            ("executed notebooks", paths.notebooks), ("prompts", paths.prompts), ("synthetic faces", paths.pool),
-            ("trained networks and their predictions", paths.models)]
-    named = [(what, f"`{place.relative_to(project_root()).as_posix()}`") for what, place in rows]
-    return Markdown("\n".join(["| what | where |", "| --- | --- |", *(f"| {what} | {place} |" for what, place in named)]))
 
 
 def fill_readme(profile, path: Path = PACKAGE.parent / "README.md") -> str:
