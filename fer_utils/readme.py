@@ -1,9 +1,8 @@
-"""What the documents and the start notebook say of the project: filled from its files, so that no number is typed."""
+"""The tables of the README and of other documents, filled between markers from files, so that no number is typed."""
 
 from pathlib import Path
 
 import pandas as pd
-from IPython.display import Markdown
 
 from fer_utils.balancing import LEVEL_TITLES
 from fer_utils.datasets import dataset_info
@@ -32,23 +31,6 @@ QUESTIONS = {
     "90_train_tiny_generators": ("How were the two small generators made?", "the shipped weights"),
     "91_demo_difficulty": ("Is the demo task neither trivial nor hopeless?", "accuracies of more drawn faces"),
 }
-"""Of every notebook the question it answers and what comes of it; the last two are no stages."""
-
-
-def contents() -> Markdown:
-    """Every notebook with its question, as links from one notebook to the others."""
-    rows = [(f"[{name}]({name}.ipynb)", question, output) for name, (question, output) in QUESTIONS.items()]
-    return Markdown(markdown_table(pd.DataFrame(rows, columns=["notebook", "question", "what comes of it"])))
-
-
-def places(profile) -> Markdown:
-    """Where the results of a profile lie, relative to the project's folder."""
-    paths = profile.paths
-    rows = [("tables (csv, md, tex)", paths.tables), ("figures (pdf, svg, png)", paths.figures),
-            ("executed notebooks", paths.notebooks), ("prompts", paths.prompts), ("synthetic faces", paths.pool),
-            ("trained networks and their predictions", paths.models)]
-    named = [(what, f"`{place.relative_to(project_root()).as_posix()}`") for what, place in rows]
-    return Markdown("\n".join(["| what | where |", "| --- | --- |", *(f"| {what} | {place} |" for what, place in named)]))
 
 
 def fill_documents(profile, root: Path = PACKAGE.parent) -> list[str]:

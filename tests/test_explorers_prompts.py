@@ -13,7 +13,8 @@ from fer_utils.errors import CompanionError
 from fer_utils.paths import notebooks_folder
 from fer_utils.profiles import load_profile
 from fer_utils.prompts import keywords, sample_prompts
-from fer_utils.readme import QUESTIONS, contents, places
+from fer_utils.readme import QUESTIONS
+from fer_utils.start import contents, places
 from fer_utils.synthesis import Renderer
 from fer_utils.widgets import (class_target, level_explorer, marked, prompt_explorer, prompt_view, target_view, token_words)
 from fer_utils.widgets.levels import time_words

@@ -66,10 +66,8 @@ class Choice:
         """The control itself."""
         from ipywidgets import Dropdown, ToggleButtons
 
-        same = {"options": list(self.options), "value": self.first, "description": self.label}
-        if self.buttons:    # as wide as their words, so that seven emotions fit into a row
-            return ToggleButtons(**same, style={**_LABEL, "button_width": "auto"})
-        return Dropdown(**same, style=_LABEL)
+        kind = ToggleButtons if self.buttons else Dropdown
+        return kind(options=list(self.options), value=self.first, description=self.label, style=_LABEL)
 
 
 @dataclass(frozen=True)
