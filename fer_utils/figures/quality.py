@@ -52,7 +52,7 @@ def figure_a4_quality(table: pd.DataFrame, *, titles: Mapping[str, str], generat
                                       rotation_mode="anchor")
     figure.legend(handles=[_marker(name, title) for name, title in samples.items()], loc="outside upper center", ncols=4)
     return described(figure, "Dot plots with intervals, by emotion: KID, precision, coverage, share read as the emotion asked "
-                     f"for, share close to a training face. Of {listed(samples.values())}, in this order, all emotions together:",
+                     f"for, share close to a training face. Of {listed(samples.values())}, in this order, all together:",
                      *(_in_words(table[(table["dataset"] == name) & (table["emotion"] == "all")], title, samples, features)
                        for name, title in titles.items()))
 
