@@ -96,13 +96,17 @@ def _implied():
     return figures.figure_a3_implied_accuracy(pd.DataFrame(rows), level_titles=LEVEL_TITLES)
 
 
+def some_quality() -> pd.DataFrame:
+    return pd.DataFrame([
+        {"dataset": dataset, "generator": name, "emotion": emotion, "metric": metric, "value": value, "low": 0.9 * value,
+         "high": 1.1 * value, "n": 1009, "features": {"agreement": "reader", "close": "pixels"}.get(metric, "reader")}
+        for dataset in TITLES for name in SAMPLE_STYLES for emotion in ("all", *EMOTIONS) for metric in METRICS
+        for value in [np.nan if emotion == "fear" and metric == "coverage" else 0.5]
+        if name != "real half" or metric not in ("agreement", "close")])
+
+
 def _quality():
-    rows = [{"dataset": dataset, "generator": name, "emotion": emotion, "metric": metric, "value": value, "low": 0.9 * value,
-             "high": 1.1 * value, "n": 1009, "features": {"agreement": "reader", "close": "pixels"}.get(metric, "reader")}
-            for dataset in TITLES for name in SAMPLE_STYLES for emotion in ("all", *EMOTIONS) for metric in METRICS
-            for value in [np.nan if emotion == "fear" and metric == "coverage" else 0.5]
-            if name != "real half" or metric not in ("agreement", "close")]
-    return figures.figure_a4_quality(pd.DataFrame(rows), titles=TITLES, generator_titles=GENERATORS)
+    return figures.figure_a4_quality(some_quality(), titles=TITLES, generator_titles=GENERATORS)
 
 
 def _calibration():

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import matplotlib as mpl
 import numpy as np
 import pytest
-from figure_examples import (COUNTS, TITLES, manifest_of, some_accuracies, some_faces, some_history, some_matrices,
-                             some_stages)
+from figure_examples import (COUNTS, GENERATORS, TITLES, manifest_of, some_accuracies, some_faces, some_history,
+                             some_matrices, some_quality, some_stages)
 from matplotlib.colors import to_rgb
 
 from fer_utils import figures
@@ -244,6 +244,20 @@ def test_the_steps_from_noise_to_a_face_are_named_and_the_first_and_last_always_
     assert all(text in texts for text in ("First model", "Second", "Fear", "Sad", "noise", "step 10", "step 3"))
     shown = [int(axes.images[0].get_array()[0, 0, 0]) for axes in figure.axes if axes.images]
     assert shown == [0, 40, 100, 160, 200] * 2 + [0, 20, 40, 60]
+
+
+def test_no_interval_of_the_quality_figure_leaves_its_panel_whichever_data_set_it_is_of():
+    table = some_quality()
+    table.loc[table["dataset"] == list(TITLES)[1], ["value", "low", "high"]] *= 1.8
+    figure = figures.figure_a4_quality(table, titles=TITLES, generator_titles=GENERATORS)
+    for axes in figure.axes:
+        ends = [end for bars in axes.collections for segment in bars.get_segments() for _, end in segment]
+        assert axes.get_ylim()[0] < min(ends) and max(ends) < axes.get_ylim()[1]
+
+
+def test_a_metric_with_too_few_faces_says_so():
+    figure = figures.figure_a4_quality(some_quality(), titles=TITLES, generator_titles=GENERATORS)
+    assert all_texts(figure).splitlines().count("too few") == len(TITLES)
 
 
 def test_the_guidance_figure_names_both_axes_the_prompt_and_each_generator():

@@ -136,4 +136,5 @@ def label_noise(matrices: dict[str, pd.DataFrame], opinion: str) -> Figure:
         axes.axis("off")
     share_bar(figure, image, panels, "share of the label (%)")
     return described(figure, f"{listed(matrices)}: labels of the test faces against the {opinion}, as matrices of shares.",
-                     *(f"{title}: {matrix_in_words(counts.to_numpy(), 'faces the same')}" for title, counts in matrices.items()))
+                     *(f"{title}: {matrix_in_words(counts.to_numpy(), 'faces the same')}"
+                       for title, counts in matrices.items()))

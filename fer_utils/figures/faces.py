@@ -39,8 +39,8 @@ def _in_words(faces: FaceSet, per_class: int, title: str) -> str:
     height, width, channels = faces.images.shape[1:]
     few = {name: count for name, count in faces.counts().items() if count < per_class}
     fewer = f", only {listed(f'{count} of {name}' for name, count in few.items())}" if few else ""
-    return (f"Grid of faces, {title}: a row for each of {len(EMOTIONS)} emotions, {per_class} faces a row{fewer}, {height}×{width} "
-            f"pixels in {'gray' if channels == 1 else 'colour'}.")
+    return (f"Grid of faces, {title}: a row for each of {len(EMOTIONS)} emotions, {per_class} faces a row{fewer}, "
+            f"{height}×{width} pixels in {'gray' if channels == 1 else 'colour'}.")
 
 
 def _grid(figure, faces: FaceSet, per_class: int, title: str) -> None:

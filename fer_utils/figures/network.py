@@ -93,8 +93,8 @@ def _in_words(blocks: list[Block], dropout: tuple[float, float]) -> str:
     total, largest = sum(block.parameters for block in blocks), max(blocks, key=lambda block: block.parameters)
     road = ", ".join(f"{block.name} {'×'.join(map(str, block.shape))}" for block in blocks)
     return (f"Diagram of ResEmoteNet from the image to {listed(EMOTIONS)}, each block with the shape that leaves it: {road}. "
-            f"{total:,} parameters, {100 * largest.parameters / total:.0f} % of them in {largest.name}. Skip paths lead round each "
-            "residual block, an attention path round the SE block. Below, what is inside a unit of the backbone, the SE "
+            f"{total:,} parameters, {100 * largest.parameters / total:.0f} % of them in {largest.name}. Skip paths lead round "
+            "each residual block, an attention path round the SE block. Below, what is inside a unit of the backbone, the SE "
             f"block, a residual block and the classifier; dropout {dropout[0]:g} in the backbone, {dropout[1]:g} in the "
             "classifier.")
 

@@ -46,13 +46,15 @@ def figure_a4_quality(table: pd.DataFrame, *, titles: Mapping[str, str], generat
                 _intervals(axes, scale * part, name, np.arange(len(groups)) + (place - (len(samples) - 1) / 2) * 0.19)
             _mark_missing(axes, rows[rows["generator"].isin(list(samples))], groups)
             axes.set_ylabel(label if column == 0 else "")
-            _furnish(axes, metric, len(groups))
         panels[0, column].set_title(f"{title}\n{_faces(table[table['dataset'] == dataset], samples)}")
         panels[-1, column].set_xticks(range(len(groups)), ["All", *EMOTION_TITLES.values()], rotation=35, ha="right",
                                       rotation_mode="anchor")
+    for row, metric in zip(panels, METRICS):     # only now: a limit that is set stops matplotlib from making room
+        for axes in row:
+            _furnish(axes, metric, len(groups))
     figure.legend(handles=[_marker(name, title) for name, title in samples.items()], loc="outside upper center", ncols=4)
     return described(figure, "Dot plots with intervals, by emotion: KID, precision, coverage, share read as the emotion asked "
-                     f"for, share close to a training face. Of {listed(samples.values())}, in this order, all emotions together:",
+                     f"for, share close to a training face. Of {listed(samples.values())}, in this order, all together:",
                      *(_in_words(table[(table["dataset"] == name) & (table["emotion"] == "all")], title, samples, features)
                        for name, title in titles.items()))
 
