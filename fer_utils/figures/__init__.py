@@ -8,6 +8,7 @@ from fer_utils.figures.audit import figure_a3_implied_accuracy
 from fer_utils.figures.calibration import figure_a6_calibration
 from fer_utils.figures.controls import figure_a2_controls
 from fer_utils.figures.counts import class_distribution
+from fer_utils.figures.curves import compared_curves
 from fer_utils.figures.data import label_noise, mean_faces, pixel_statistics, twin_pairs
 from fer_utils.figures.denoising import figure_a4_guidance, figure_a4_trajectory
 from fer_utils.figures.examples import captioned_faces
@@ -19,7 +20,7 @@ from fer_utils.figures.results import class_accuracy_intervals, figure_4_confusi
 from fer_utils.figures.saving import FORMATS, render, save, show
 from fer_utils.figures.style import EMOTION_COLOURS
 
-__all__ = ["EMOTION_COLOURS", "FORMATS", "captioned_faces", "class_accuracy_intervals", "class_distribution",
+__all__ = ["EMOTION_COLOURS", "FORMATS", "captioned_faces", "class_accuracy_intervals", "class_distribution", "compared_curves",
            "figure_1_resemotenet", "figure_2_pipeline", "figure_3_synthetic_examples", "figure_4_confusion_matrices", "figure_a2_controls",
            "figure_a3_implied_accuracy", "figure_a4_guidance", "figure_a4_nearest", "figure_a4_quality",
            "figure_a4_trajectory", "figure_a6_calibration", "label_noise", "learning_curves", "mean_faces",
