@@ -16,6 +16,7 @@ from fer_utils.figures.faces import figure_3_synthetic_examples, sample_grid, sa
 from fer_utils.figures.network import figure_1_resemotenet
 from fer_utils.figures.pipeline import figure_2_pipeline
 from fer_utils.figures.quality import figure_a4_nearest, figure_a4_quality
+from fer_utils.figures.reading import read_photo
 from fer_utils.figures.results import class_accuracy_intervals, figure_4_confusion_matrices, learning_curves
 from fer_utils.figures.saving import FORMATS, render, save, show
 from fer_utils.figures.style import EMOTION_COLOURS
@@ -24,4 +25,4 @@ __all__ = ["EMOTION_COLOURS", "FORMATS", "captioned_faces", "class_accuracy_inte
            "figure_1_resemotenet", "figure_2_pipeline", "figure_3_synthetic_examples", "figure_4_confusion_matrices", "figure_a2_controls",
            "figure_a3_implied_accuracy", "figure_a4_guidance", "figure_a4_nearest", "figure_a4_quality",
            "figure_a4_trajectory", "figure_a6_calibration", "label_noise", "learning_curves", "mean_faces",
-           "pixel_statistics", "render", "sample_grid", "sample_grids", "save", "show", "twin_pairs"]
+           "pixel_statistics", "read_photo", "render", "sample_grid", "sample_grids", "save", "show", "twin_pairs"]

@@ -4,4 +4,8 @@
 """
 
 from fer_utils.widgets.audit import implied_accuracies, implied_accuracy_explorer, implied_sentences
-from fer_utils.widgets.explorer import Choice, Slider, Toggle, View, Words, explore, headless
+from fer_utils.widgets.confusion import confusion_explorer
+from fer_utils.widgets.curves import curve_explorer
+from fer_utils.widgets.explorer import Choice, Several, Slider, Toggle, View, Words, explore, headless
+from fer_utils.widgets.photo import photo_explorer
+from fer_utils.widgets.playground import playground_explorer

@@ -4,24 +4,25 @@ import html
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from fer_utils.emotions import EMOTIONS
 from fer_utils.faces import resize_images
+from fer_utils.figures.sheets import COMPRESSION, Cell, contact_sheet
 from fer_utils.generators.addresses import SHIPPED
 from fer_utils.profiles import Profile
 from fer_utils.prompts import GLASSES, LIGHTS, PEOPLE, REALISM, TEMPLATES, Attributes, compose
 from fer_utils.widgets.explorer import Choice, Slider, Toggle, View, explore
 from fer_utils.widgets.kept import Kept
-from fer_utils.widgets.pictures import Tile, beside, png, sheet, stamped
 
 SMALL_MODELS = (*SHIPPED, "trained-here")
 """Those that draw a face in about a second, so that it may begin by itself."""
 
-LARGE, SMALL, COLUMNS, SHOWN = 256, 76, 5, 15   # pixels of the chosen picture and of the others, these in a row, at most
-FRAME = "#d55e00"
+LARGE, SMALL, COLUMNS, SHOWN = 256, 64, 6, 18   # pixels of the chosen picture and of the others, these in a row, at most
 KEPT, JUDGE_SIZE = 24, 64
 
 
@@ -87,13 +88,15 @@ def playground_view(drawing: Drawing, setting: Setting, profile: Profile, *, par
     images, last = drawing.images, len(drawing.images) - 1
     step = round(part * last)
     shown = sorted({*np.linspace(0, last, min(len(images), SHOWN)).round().astype(int).tolist(), step})
-    tiles = [Tile(images[k], [_step_title(k), *_read(drawing.answers, k)], FRAME if k == step else "") for k in shown]
-    large = sheet([tiles[shown.index(step)]], columns=1, side=LARGE, stamp="")
-    picture = stamped(beside(large, sheet(tiles, columns=COLUMNS, side=SMALL, stamp="")), profile.stamp)
+    lines = {k: (_step_title(k), *_read(drawing.answers, k)) for k in shown}
+    large = contact_sheet([Cell(images[step], (", ".join(lines[step]),))], columns=1, side=LARGE)
+    small = resize_images(images[shown], min(SMALL, images.shape[1]), channels=3)
+    others = contact_sheet([Cell(image, lines[k], warned=(0,) if k == step else ()) for k, image in zip(shown, small)],
+                           columns=COLUMNS, side=SMALL, stamp=profile.stamp)
     model = model or setting.generator
     words = [f"“{setting.prompt}”", f"{model}, seed {setting.seed}, {setting.steps} steps, guidance "
              f"{setting.guidance_scale:g}; large is {_step_title(step)} of {last}.", *_judged(drawing.answers)]
-    return View(png(picture), words="<br>".join(map(html.escape, words)), alt=f"Pictures from noise to a face, drawn by "
+    return View(_beside(large, others), words="<br>".join(map(html.escape, words)), alt=f"Pictures from noise to a face, drawn by "
                 f"{model} for “{setting.prompt}”; large is {_step_title(step)} of {last}.")
 
 
@@ -154,13 +157,26 @@ def _load(generator: str, profile: Profile):
     return load_generator(generator, profile)
 
 
+def _beside(*pictures: bytes) -> bytes:
+    """PNG files side by side on white, upper edges aligned."""
+    opened = [Image.open(BytesIO(picture)) for picture in pictures]
+    whole = Image.new("RGB", (sum(one.width for one in opened), max(one.height for one in opened)), "white")
+    left = 0
+    for one in opened:
+        whole.paste(one, (left, 0))
+        left += one.width
+    buffer = BytesIO()
+    whole.save(buffer, "PNG", compress_level=COMPRESSION)
+    return buffer.getvalue()
+
+
 def _step_title(step: int) -> str:
     return f"step {step}" if step else "noise"
 
 
 def _read(answers: np.ndarray | None, step: int) -> list[str]:
-    """What the judge reads in a picture, in two words."""
-    return [] if answers is None else [f"{EMOTIONS[answers[step].argmax()]} {answers[step].max():.0%}"]
+    """What the judge reads in a picture, and how sure it is."""
+    return [] if answers is None else [EMOTIONS[answers[step].argmax()], f"{answers[step].max():.0%}"]
 
 
 def _judged(answers: np.ndarray | None) -> list[str]:
