@@ -67,8 +67,10 @@ class Choice:
         """The control itself."""
         from ipywidgets import Dropdown, ToggleButtons
 
-        kind = ToggleButtons if self.buttons else Dropdown
-        return kind(options=list(self.options), value=self.first, description=self.label, style=_LABEL)
+        same = {"options": list(self.options), "value": self.first, "description": self.label}
+        if self.buttons:    # as wide as their words, so that seven emotions fit into a row
+            return ToggleButtons(**same, style={**_LABEL, "button_width": "auto"})
+        return Dropdown(**same, style=_LABEL, layout=_FITTING)
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Several:
         from ipywidgets import SelectMultiple
 
         return SelectMultiple(options=list(self.options), value=self.first, rows=min(self.rows, len(self.options)),
-                              description=self.label, style=_LABEL)
+                              description=self.label, style=_LABEL, layout=_FITTING)
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ class Words:
         return Text(value=self.value, description=self.label, continuous_update=False, style=_LABEL)
 
 
-_LABEL = {"description_width": "initial"}
+_LABEL, _FITTING = {"description_width": "initial"}, {"width": "max-content"}
 _ALERT = ('<div class="fer-problem" role="alert" style="border-left:4px solid #b3260b;padding:.4em .8em">'
           '{}</div>')
 

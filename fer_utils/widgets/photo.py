@@ -37,7 +37,7 @@ class Photo:
         """The control itself."""
         from ipywidgets import FileUpload
 
-        return FileUpload(accept=ACCEPTED, multiple=False, description=self.label)
+        return FileUpload(accept=ACCEPTED, multiple=False, description=self.label, layout={"width": "max-content"})
 
 
 def uploaded(value: Sequence) -> tuple[str, bytes] | None:

@@ -147,8 +147,8 @@ def _drawing_controls(models: list) -> dict:
 
 
 def _wordings() -> dict[str, str]:
-    """What to call each template: its own words, with dots where an attribute comes in."""
-    return {name: re.sub(r"\s+", " ", re.sub(r"\{\w+\}", "…", text)) for name, text in TEMPLATES.items()}
+    """What to call each template: its own words, with dots where attributes come in."""
+    return {name: re.sub(r"…(?:,? …)+", "…", re.sub(r"\{\w+\}", "…", text)) for name, text in TEMPLATES.items()}
 
 
 def _load(generator: str, profile: Profile):
