@@ -101,6 +101,6 @@ def class_target(real: Counts, pool: Counts, new: Counts, levels: dict[str, int]
     axes.yaxis.set_major_formatter("{x:,.0f}")
     figure.legend(handles=[*_legend("synthetic, in the pool"), Patch(facecolor="white", edgecolor=PAPER_COLOUR,
                   linestyle="--", label="synthetic, to be made")], loc="outside upper center", ncols=3)
-    parts = {"real": real, "synthetic from the pool": pool, "synthetic and still to be made": new}
-    return described(figure, "Bar chart of images per emotion at one target.",
-                     *(f"{name}: {sum(counts.values()):,}, {span(counts, digits=0)}." for name, counts in parts.items()))
+    return described(figure, "Stacked bars of training images per emotion: real, synthetic in the pool, synthetic to be made.",
+                     f"{sum(real.values()):,} real ({span(real, digits=0)}), {sum(pool.values()):,} in the pool, "
+                     f"{sum(new.values()):,} to be made.")

@@ -48,10 +48,10 @@ def show(figure: Figure, profile: Profile) -> Image:
 def render(figure: Figure, profile: Profile) -> bytes:
     """The PNG that ``show`` shows, for a widget."""
     with _stamped(figure, profile.stamp):
-        return _in_few_colours(_render(figure, "png", SCREEN_DPI, {"Software": None}))
+        return in_few_colours(_render(figure, "png", SCREEN_DPI, {"Software": None}))
 
 
-def _in_few_colours(png: bytes) -> bytes:
+def in_few_colours(png: bytes) -> bytes:
     """The same picture in 256 colours of its own: a third of the bytes, so that a notebook of many faces stays small."""
     buffer = BytesIO()
     with PIL.Image.open(BytesIO(png)) as picture:

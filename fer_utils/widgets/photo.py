@@ -1,0 +1,109 @@
+"""Notebook 06: what a trained network says about a photo of the reader's own."""
+
+import html
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fer_utils import figures
+from fer_utils.attribution import hires_cam, overlay
+from fer_utils.datasets import dataset_info, stored_splits
+from fer_utils.emotions import EMOTIONS
+
+from fer_utils.photos import Reading, as_face, decoded, read_face, squared
+from fer_utils.profiles import Profile
+from fer_utils.trained import Trained, read_trained
+from fer_utils.widgets.explorer import Choice, Toggle, View, explore
+from fer_utils.widgets.kept import Kept
+from fer_utils.widgets.runs import Run, finished_runs
+
+ACCEPTED = ".jpg,.jpeg,.png,.bmp,.webp"
+SHOWN_SIDE = 480
+"""Pixels: a photo larger than that is shrunk before it is drawn into the figure."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A button that lets the reader pick a file; its value is the name and the bytes of that file, None before."""
+
+    label: str
+
+    @property
+    def first(self) -> None:
+        """The value before anybody touches it."""
+
+    def widget(self):
+        """The control itself."""
+        from ipywidgets import FileUpload
+
+        return FileUpload(accept=ACCEPTED, multiple=False, description=self.label, layout={"width": "max-content"})
+
+
+def uploaded(value: Sequence) -> tuple[str, bytes] | None:
+    """Name and bytes of what a ``FileUpload`` holds; None where it, or a run without a reader, holds nothing."""
+    return (value[0]["name"], bytes(value[0]["content"])) if value else None
+
+
+def example(dataset: str, profile: Profile) -> tuple[np.ndarray, list[str]]:
+    """The first test face of a data set as ``photos.read_photo`` would give it: what is read before any upload."""
+    test = stored_splits(dataset, profile).test
+    return test.images[0], [f"An example, the test face {test.ids[0]}, labelled {EMOTIONS[test.labels[0]]}: choose a photo of "
+                            "your own above."]
+
+
+def photo_view(reading: Reading, trained: Trained, profile: Profile, *, learnt: str = "", evidence: bool = False) -> View:
+    """The photo, what the network saw of it, on demand where it found its evidence, and the seven probabilities.
+
+    learnt: what the network learnt from, for readers.
+    """
+    seen = squared(reading.image, trained.model.image_size)
+    pictures = {"photo": _shrunk(reading.image), f"what it saw: {len(seen)}x{len(seen)}": seen}
+    emotion, share = reading.ranked()[0]
+    if evidence:
+        heat = hires_cam(trained.model, as_face(reading.image, trained), [EMOTIONS.index(emotion)])[0]
+        pictures[f"evidence for {emotion}"] = overlay(seen, heat)
+    words = [f"<b>{emotion}</b> ({share:.1%}), then " + ", ".join(f"{name} ({p:.1%})" for name, p in reading.ranked()[1:3]) + ".",
+             *map(html.escape, reading.notes), html.escape(learnt)]
+    said = ", ".join(f"{name} {p:.1%}" for name, p in reading.ranked())
+    return View(figures.render(figures.read_photo(pictures, reading.probabilities), profile), words="<br>".join(filter(None, words)),
+                alt=f"{reading.path.name}, read as: {said}.")
+
+
+def photo_explorer(profile: Profile):
+    """A button for a photo and the finished networks to choose from, above what the chosen one says about it."""
+    runs = finished_runs(profile)
+    networks, examples = Kept(3), Kept(len(profile.data.sets))
+
+    def draw(photo, run: Run, evidence: bool, crop: bool, say: Callable[[str], None]) -> View:
+        if run not in networks:
+            say(f"reading the weights of {run.title} …")
+        trained = networks.get(run, lambda: read_trained(run.folder(profile), profile))
+        chosen = uploaded(photo)
+        if chosen is None:
+            image, notes = examples.get(run.dataset, lambda: example(run.dataset, profile))
+        else:
+            image, notes = decoded(chosen[1], chosen[0], channels=trained.channels)
+        say("reading the face …")
+        reading = read_face(image, notes, trained, name=chosen[0] if chosen else "an example", crop=crop and chosen is not None,
+                            device=profile.run.device)
+        return photo_view(reading, trained, profile, learnt=learnt_from(run), evidence=evidence)
+
+    controls = {"photo": Photo("Choose a photo"), "run": Choice("network", [(run.title, run) for run in runs]),
+                "evidence": Toggle("show the evidence (HiResCAM)"), "crop": Toggle("cut to the face first")}
+    return explore(draw, controls)
+
+
+def learnt_from(run: Run) -> str:
+    """What a network's answers about photos may be taken for, in words."""
+    if dataset_info(run.dataset).is_demo:
+        return ("This network learnt from drawn faces alone and has never seen a photograph: what it says about one shows "
+                "how it works, and nothing about the person.")
+    return ("The network says which of seven labels of its training set a face looks most like, not what a person feels; "
+            "the labels themselves are often in doubt.")
+
+
+def _shrunk(image: np.ndarray) -> np.ndarray:
+    """Every so many-th pixel of a large photo."""
+    step = max(1, -(-max(image.shape[:2]) // SHOWN_SIDE))
+    return image[::step, ::step]
