@@ -11,6 +11,7 @@ from fer_utils.controls import CONTROLS, RATIO_SWEEP
 from fer_utils.emotions import EMOTIONS
 from fer_utils.faces import FaceSet
 from fer_utils.figures.audit import MEAN_TITLES
+from fer_utils.figures.curves import Curves
 from fer_utils.figures.quality import METRICS, SAMPLE_STYLES
 from fer_utils.resemotenet import ResEmoteNet, layer_shapes
 from fer_utils.stages import STAGES
@@ -164,7 +165,21 @@ def _distribution():
                                       dict.fromkeys(TITLES.values(), {"Original": LARGE, **levels}))
 
 
+def _compared():
+    runs = enumerate((title, seed) for title in TITLES.values() for seed in (0, 1))
+    return figures.compared_curves([Curves(title, seed, some_history(9) * [1, 1, *[1 + place] * 4], kept=9, lowered=[3],
+                                           stopped=seed == 1) for place, (title, seed) in runs], measures=("accuracy",),
+                                   parts=("validation",))
+
+
+def _read():
+    pictures = {"photo": some_faces().images[0], "as the network saw it": some_faces(channels=1).images[1]}
+    return figures.read_photo(pictures, np.array([0.01, 0.02, 0.03, 0.9, 0.01, 0.01, 0.02]))
+
+
 EXAMPLES = {
+    "class_target": lambda: figures.class_target(LARGE, COUNTS, LARGE, {"Aug. 1": 7215, "Aug. 4": 15000}),
+    "compared_curves": _compared, "read_photo": _read,
     "captioned_faces": _captioned, "class_distribution": _distribution, "figure_1_resemotenet": _network,
     "class_accuracy_intervals": lambda: figures.class_accuracy_intervals(some_accuracies(), titles=TITLES,
                                                                          level_titles=LEVEL_TITLES),

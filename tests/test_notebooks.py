@@ -217,6 +217,12 @@ def test_it_is_clean_and_small(path):
 
 
 @every_notebook
+def test_every_picture_in_it_is_described_for_readers_who_cannot_see_it(path):
+    pictures = [output for cell in code_cells(path) for output in cell["outputs"] if "image/png" in output.get("data", {})]
+    assert all(output["metadata"].get("image/png", {}).get("alt") for output in pictures)
+
+
+@every_notebook
 def test_no_path_of_a_machine_is_in_it(path):
     for cell in code_cells(path):
         for text in [source(cell), *texts(cell)]:

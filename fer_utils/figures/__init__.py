@@ -26,8 +26,9 @@ from fer_utils.figures.sheets import Cell, contact_sheet
 from fer_utils.figures.style import EMOTION_COLOURS
 
 __all__ = ["Cell", "EMOTION_COLOURS", "FORMATS", "alt_text", "captioned_faces", "class_accuracy_intervals",
-           "class_distribution", "class_target", "compared_curves", "contact_sheet", "described", "figure_1_resemotenet",
-           "figure_2_pipeline", "figure_3_synthetic_examples", "figure_4_confusion_matrices", "figure_a2_controls",
-           "figure_a3_implied_accuracy", "figure_a4_guidance", "figure_a4_nearest", "figure_a4_quality",
-           "figure_a4_trajectory", "figure_a6_calibration", "label_noise", "learning_curves", "mean_faces",
-           "pixel_statistics", "read_photo", "render", "sample_grid", "sample_grids", "save", "show", "twin_pairs"]
+           "class_distribution", "class_target", "compared_curves", "contact_sheet", "described",
+           "figure_1_resemotenet", "figure_2_pipeline", "figure_3_synthetic_examples", "figure_4_confusion_matrices",
+           "figure_a2_controls", "figure_a3_implied_accuracy", "figure_a4_guidance", "figure_a4_nearest",
+           "figure_a4_quality", "figure_a4_trajectory", "figure_a6_calibration", "label_noise", "learning_curves",
+           "mean_faces", "pixel_statistics", "read_photo", "render", "sample_grid", "sample_grids", "save", "show",
+           "twin_pairs"]

@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from fer_utils.errors import CompanionError
+from fer_utils.figures.describing import described, listed, shortened
 from fer_utils.figures.style import INK, PAGE, new_figure, styled
 
 CURVE_COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#8b5a00", "#e69f00")
@@ -58,7 +59,13 @@ def compared_curves(runs: Sequence[Curves], *, measures: Sequence[str] = ("loss"
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     sets = [Line2D([], [], color=colour, linewidth=2.5, label=title) for title, colour in colours.items()]
     figure.legend(handles=[*sets, Line2D([], [], linestyle="none", label=""), *_marks(parts)], loc="outside right upper")
-    return figure
+    return described(figure, f"Line plots of {listed(measures)} over epochs, a colour for each training set.",
+                     f"Weights kept: {shortened(map(_in_words, runs), 6)}.")
+
+
+def _in_words(run: Curves) -> str:
+    loss = run.history["validation_loss"].iloc[run.kept - 1]
+    return f"{run.title}, seed {run.seed}, epoch {run.kept} of {len(run.history)}, validation loss {loss:.2f}"
 
 
 def _draw(axes, run: Curves, column: str, line: str, colour: str, *, named: bool) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from fer_utils.emotions import EMOTIONS
+from fer_utils.figures.describing import described, listed
 from fer_utils.figures.style import EMOTION_COLOURS, EMOTION_TITLES, INK, PAGE, new_figure, show_face, styled
 
 
@@ -30,4 +31,6 @@ def read_photo(pictures: Mapping[str, np.ndarray], probabilities: np.ndarray) ->
     bars.set(xlim=(0, 125), xticks=(0, 50, 100), xlabel="probability (%)")
     bars.invert_yaxis()
     bars.tick_params(axis="y", length=0)
-    return figure
+    order = percent.argsort()[::-1]
+    return described(figure, f"Pictures: {listed(pictures)}, and a bar for the probability of each emotion: "
+                     + ", ".join(f"{EMOTIONS[place]} {percent[place]:.1f} %" for place in order) + ".")
