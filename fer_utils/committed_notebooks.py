@@ -107,7 +107,9 @@ def _clean_output(output: dict, number: int | None) -> dict | None:
         return None
     data = {name: _clean_data(name, output["data"][name]) for name in KEPT_TYPES if name in output["data"]}
     counted = {"execution_count": number} if kind == "execute_result" else {}
-    return {"output_type": kind, "data": data, "metadata": {}} | counted if data else None
+    alt = output["metadata"].get("image/png", {}).get("alt", "")   # for readers who can't see the picture
+    metadata = {"image/png": {"alt": alt}} if alt else {}
+    return {"output_type": kind, "data": data, "metadata": metadata} | counted if data else None
 
 
 def _clean_data(kind: str, data):

@@ -123,7 +123,7 @@ def test_no_path_of_a_machine_is_in_it(path):
 def test_cleaning_drops_what_a_run_and_an_editor_leave_and_keeps_the_rest():
     widget = {"output_type": "display_data", "metadata": {}, "data": {"application/vnd.jupyter.widget-view+json": {},
                                                                       "text/plain": "IntSlider()"}}
-    picture = {"output_type": "display_data", "metadata": {"needs": "none"},
+    picture = {"output_type": "display_data", "metadata": {"needs": "none", "image/png": {"alt": "A face", "width": 3}},
                "data": {"image/png": "AAAA", "image/svg+xml": "<svg/>", "text/plain": ["<Figure>"]}}
     warning = {"output_type": "stream", "name": "stderr", "text": ["careful"]}
     cells = [
@@ -137,7 +137,7 @@ def test_cleaning_drops_what_a_run_and_an_editor_leave_and_keeps_the_rest():
                             "metadata": {"papermill": {}, "widgets": {}, "kernelspec": {"name": "my-kernel"}}})
     assert [cell["execution_count"] for cell in clean["cells"]] == [1, 2]
     assert clean["cells"][0]["metadata"] == {"tags": ["parameters"]} and clean["cells"][1]["metadata"] == {}
-    assert clean["cells"][1]["outputs"] == [{"output_type": "display_data", "metadata": {},
+    assert clean["cells"][1]["outputs"] == [{"output_type": "display_data", "metadata": {"image/png": {"alt": "A face"}},
                                              "data": {"image/png": "AAAA", "text/plain": ["<Figure>"]}}]
     assert clean["metadata"]["kernelspec"]["name"] == "python3" and set(clean["metadata"]) == {"kernelspec",
                                                                                                "language_info"}
