@@ -297,9 +297,9 @@ def test_a_photo_that_cannot_be_read_is_named_and_the_last_view_stays(finished, 
 
 def test_before_any_upload_and_without_a_reader_a_test_face_is_read(finished, headless):
     view, test = widgets.photo_explorer(finished), stored_splits(DATASET, finished).test
-    own = predict(read_trained(RUNS[0].folder(finished), finished).model, test.select([0]), device="cpu")[0]
+    own = predict(read_trained(RUNS[2].folder(finished), finished).model, test.select([0]), device="cpu")[0]
     assert test.ids[0] in view.words and f"labelled {EMOTIONS[test.labels[0]]}" in view.words
-    assert f"{EMOTIONS[own.argmax()]} {own.max():.1%}" in view.alt
+    assert f"test face {test.ids[0]}, read as: {EMOTIONS[own.argmax()]} {own.max():.1%}" in view.alt
 
 
 def test_the_bars_and_the_pictures_are_what_was_read_and_seen(finished):
@@ -329,7 +329,7 @@ def drawn(steps=4, size=64):
     return playground.Drawing(images, np.eye(7, dtype=np.float32)[[0, 3, 5, 5, 5][:steps + 1]])
 
 
-@pytest.mark.parametrize(("part", "step"), [(0, 0), (0.3, 1), (0.5, 2), (1, 4)])
+@pytest.mark.parametrize(("part", "step"), [(0, 0), (0.4, 2), (0.5, 2), (1, 4)])
 def test_the_slider_shows_the_picture_of_its_step(part, step):
     setting = playground.Setting("sd3", "A <sad> face", 1, 4, 4.0)
     view = playground.playground_view(drawn(), setting, TINY, part=part)

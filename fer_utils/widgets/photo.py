@@ -45,11 +45,13 @@ def uploaded(value: Sequence) -> tuple[str, bytes] | None:
     return (value[0]["name"], bytes(value[0]["content"])) if value else None
 
 
-def example(dataset: str, profile: Profile) -> tuple[np.ndarray, list[str]]:
-    """The first test face of a data set as ``photos.read_photo`` would give it: what is read before any upload."""
+def example(dataset: str, profile: Profile) -> tuple[str, np.ndarray, list[str]]:
+    """The first test face of a data set, which is read before any upload: its name, and image and notes as
+    ``photos.read_photo`` gives them."""
     test = stored_splits(dataset, profile).test
-    return test.images[0], [f"An example, the test face {test.ids[0]}, labelled {EMOTIONS[test.labels[0]]}: choose a photo of "
-                            "your own above."]
+    name = f"test face {test.ids[0]}"
+    return name, test.images[0], [f"An example, the {name}, labelled {EMOTIONS[test.labels[0]]}: choose a photo of your own "
+                                  "above."]
 
 
 def photo_view(reading: Reading, trained: Trained, profile: Profile, *, learnt: str = "", evidence: bool = False) -> View:
@@ -71,8 +73,10 @@ def photo_view(reading: Reading, trained: Trained, profile: Profile, *, learnt: 
 
 
 def photo_explorer(profile: Profile):
-    """A button for a photo and the finished networks to choose from, above what the chosen one says about it."""
+    """A button for a photo and the finished networks to choose from, above what the chosen one says about it; first the
+    network that the command ``predict`` takes by default, where it is finished."""
     runs = finished_runs(profile)
+    usual = Run(profile.data.sets[0], profile.balancing.levels[-1], profile.training.seeds[0])
     networks, examples = Kept(3), Kept(len(profile.data.sets))
 
     def draw(photo, run: Run, evidence: bool, crop: bool, say: Callable[[str], None]) -> View:
@@ -81,17 +85,16 @@ def photo_explorer(profile: Profile):
         trained = networks.get(run, lambda: read_trained(run.folder(profile), profile))
         chosen = uploaded(photo)
         if chosen is None:
-            image, notes = examples.get(run.dataset, lambda: example(run.dataset, profile))
+            name, image, notes = examples.get(run.dataset, lambda: example(run.dataset, profile))
         else:
-            image, notes = decoded(chosen[1], chosen[0], channels=trained.channels)
+            name, (image, notes) = chosen[0], decoded(chosen[1], chosen[0], channels=trained.channels)
         say("reading the face …")
-        reading = read_face(image, notes, trained, name=chosen[0] if chosen else "an example", crop=crop and chosen is not None,
-                            device=profile.run.device)
+        reading = read_face(image, notes, trained, name=name, crop=crop and chosen is not None, device=profile.run.device)
         return photo_view(reading, trained, profile, learnt=learnt_from(run), evidence=evidence)
 
-    controls = {"photo": Photo("Choose a photo"), "run": Choice("network", [(run.title, run) for run in runs]),
-                "evidence": Toggle("show the evidence (HiResCAM)"), "crop": Toggle("cut to the face first")}
-    return explore(draw, controls)
+    choice = Choice("network", [(run.title, run) for run in runs], usual if usual in runs else runs[0])
+    return explore(draw, {"photo": Photo("Choose a photo"), "run": choice, "crop": Toggle("cut to the face first"),
+                          "evidence": Toggle("show the evidence (HiResCAM)")})
 
 
 def learnt_from(run: Run) -> str:
