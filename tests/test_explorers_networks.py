@@ -307,7 +307,8 @@ def test_the_bars_and_the_pictures_are_what_was_read_and_seen(finished):
     image = stored_splits(DATASET, finished).test.images[0]
     drawn = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(photo.figures, "read_photo", lambda pictures, p: drawn.update(pictures=pictures, p=p) or figures_bars(pictures, p))
+        patch.setattr(photo.figures, "read_photo",
+                      lambda pictures, p: drawn.update(pictures=pictures, p=p) or figures_bars(pictures, p))
         reading = Reading(RUNS[0].folder(finished), image, np.eye(7, dtype=np.float32)[3], [])
         photo.photo_view(reading, trained, finished, evidence=True)
     assert [picture.shape for picture in drawn["pictures"].values()] == [(48, 48, 1), (32, 32, 1), (32, 32, 3)]
@@ -325,7 +326,8 @@ TINY = load_profile("demo", ["generators.sd3.steps=2", "generators.sd2.share=0.0
 
 def drawn(steps=4, size=64):
     """Pictures that tell their step by their brightness."""
-    images = np.zeros((steps + 1, size, size, 3), np.uint8) + np.arange(0, 250, 50, dtype=np.uint8)[:steps + 1, None, None, None]
+    brightness = np.arange(0, 250, 50, dtype=np.uint8)[:steps + 1, None, None, None]
+    images = np.zeros((steps + 1, size, size, 3), np.uint8) + brightness
     return playground.Drawing(images, np.eye(7, dtype=np.float32)[[0, 3, 5, 5, 5][:steps + 1]])
 
 
@@ -364,7 +366,8 @@ def test_a_setting_is_drawn_once_whatever_step_is_looked_at_and_progress_is_said
 
 
 def test_a_large_model_draws_only_where_it_is_allowed_to(monkeypatch):
-    large = load_profile("demo", ["generators.sd2.model=somebody/large", "generators.sd2.share=1.0", "generators.sd3.share=0.0"])
+    large = load_profile("demo", ["generators.sd2.model=somebody/large", "generators.sd2.share=1.0",
+                                  "generators.sd3.share=0.0"])
     loaded = []
     monkeypatch.setattr(playground, "_load", lambda generator, profile: loaded.append(generator))
     monkeypatch.setattr("fer_utils.generators.trajectory.trajectory", lambda *_, **__: drawn().images)

@@ -38,7 +38,7 @@ class Curves:
 def compared_curves(runs: Sequence[Curves], *, measures: Sequence[str] = ("loss",),
                     parts: Sequence[str] = ("train", "validation")) -> Figure:
     """A panel for each of ``measures`` ('loss', 'accuracy'), a colour for each title, a line for each run and part
-    ('train', 'validation'); seeds are told by the number at a line's end.
+    ('train', 'validation'); where there are several seeds, the number at the end of a run's last part is its seed.
 
     Raises CompanionError for more titles than colours.
     """
@@ -53,7 +53,7 @@ def compared_curves(runs: Sequence[Curves], *, measures: Sequence[str] = ("loss"
         for run in runs:
             for part in parts:
                 _draw(axes, run, f"{part}_{measure}", _LINES[part], colours[run.title],
-                      named=len({other.seed for other in runs}) > 1)
+                      numbered=part == parts[-1] and len({other.seed for other in runs}) > 1)
         axes.set(xlabel="epoch", ylabel=_AXIS_TITLES[measure], xlim=(0.5, max(2, *(len(run.history) for run in runs)) + 0.7))
         axes.grid(axis="y")
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
@@ -68,20 +68,20 @@ def _in_words(run: Curves) -> str:
     return f"{run.title}, seed {run.seed}, epoch {run.kept} of {len(run.history)}, validation loss {loss:.2f}"
 
 
-def _draw(axes, run: Curves, column: str, line: str, colour: str, *, named: bool) -> None:
+def _draw(axes, run: Curves, column: str, line: str, colour: str, *, numbered: bool) -> None:
     """A line and its marks; the ring only on validation, by which the epoch is chosen."""
     epochs, values = run.history["epoch"].to_numpy(), run.history[column].to_numpy()
     axes.plot(epochs, values, color=colour, linestyle=line, linewidth=1.3, alpha=0.9)
-    for epoch in run.lowered:
-        axes.plot(epoch, values[epoch - 1], "v", color=colour, markersize=5)
+    if run.lowered:
+        axes.plot(run.lowered, [values[epoch - 1] for epoch in run.lowered], "v", color=colour, markersize=5)
     if column.startswith("validation"):
         axes.plot(run.kept, values[run.kept - 1], "o", color=colour, markerfacecolor="white", markersize=5)
     if run.stopped:
         axes.plot(epochs[-1], values[-1], "|", color=colour, markersize=9, markeredgewidth=1.8)
-    if named:
+    if numbered:
         number = axes.annotate(f"{run.seed}", (epochs[-1], values[-1]), (4, 0), textcoords="offset points", va="center",
                                color=colour, size=6.5)
-        number.set_in_layout(False)   # there is room for it, and to measure forty of them takes a tenth of a second
+        number.set_in_layout(False)   # there is room for it, and measuring all of them takes a tenth of a second
 
 
 def _marks(parts: Sequence[str]) -> list[Line2D]:

@@ -174,4 +174,5 @@ def _opinion_sentence(answers: Answers, found: np.ndarray, cell: tuple[int, int]
     if label == answer:
         return f"The {whose} says {EMOTIONS[label]} as well for {with_label:,} of {len(found):,}."
     doubt = ": there the label may be what is wrong" if with_answer else ""
-    return f"The {whose} sides with the label for {with_label:,} of {len(found):,}, with the network for {with_answer:,}{doubt}."
+    return (f"The {whose} sides with the label for {with_label:,} of {len(found):,}, with the network for {with_answer:,}"
+            f"{doubt}.")

@@ -46,8 +46,8 @@ def curves_view(curves: Sequence[Curves], profile: Profile, *, title: str, measu
     """The runs in one figure, and under it for each what happened in how many epochs."""
     figure = figures.compared_curves(curves, measures=measures, parts=parts)
     names = ", ".join(f"{run.title} with seed {run.seed}" for run in curves)
-    return View(figures.render(figure, profile), alt=f"{title}: {' and '.join(measures)} over epochs of {names}. What became of "
-                "each stands below.", words="<br>".join(html.escape(line) for line in [title, *map(_sentence, curves)]))
+    return View(figures.render(figure, profile), alt=f"{title}: {' and '.join(measures)} over epochs of {names}. What "
+                "became of each stands below.", words="<br>".join(html.escape(line) for line in [title, *map(_sentence, curves)]))
 
 
 def curve_explorer(profile: Profile, *, dataset: str, level: str, seed: int):

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from ipywidgets import HTML, Button, GridBox, Layout, VBox
+from ipywidgets import HTML, Button, GridBox, Layout, ValueWidget, VBox
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
-from traitlets import Tuple
 
 from fer_utils.emotions import EMOTIONS
 from fer_utils.evaluation import confusion_rates
@@ -44,10 +43,8 @@ class Matrix:
             widget.paint(counts, shares=shares)
 
 
-class MatrixWidget(VBox):
+class MatrixWidget(VBox, ValueWidget):
     """Seven by seven buttons; as every button they can be reached by Tab and pressed by Enter or the space bar."""
-
-    value = Tuple((0, 0))
 
     def __init__(self, title: str, value: tuple[int, int]):
         self.plain, self.chosen = (Layout(width="auto", height="34px", margin="0", padding="0", border=border)

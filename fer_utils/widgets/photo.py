@@ -65,11 +65,11 @@ def photo_view(reading: Reading, trained: Trained, profile: Profile, *, learnt: 
     if evidence:
         heat = hires_cam(trained.model, as_face(reading.image, trained), [EMOTIONS.index(emotion)])[0]
         pictures[f"evidence for {emotion}"] = overlay(seen, heat)
-    words = [f"<b>{emotion}</b> ({share:.1%}), then " + ", ".join(f"{name} ({p:.1%})" for name, p in reading.ranked()[1:3]) + ".",
-             *map(html.escape, reading.notes), html.escape(learnt)]
+    others = ", ".join(f"{name} ({p:.1%})" for name, p in reading.ranked()[1:3])
+    words = [f"<b>{emotion}</b> ({share:.1%}), then {others}.", *map(html.escape, reading.notes), html.escape(learnt)]
     said = ", ".join(f"{name} {p:.1%}" for name, p in reading.ranked())
-    return View(figures.render(figures.read_photo(pictures, reading.probabilities), profile), words="<br>".join(filter(None, words)),
-                alt=f"{reading.path.name}, read as: {said}.")
+    picture = figures.render(figures.read_photo(pictures, reading.probabilities), profile)
+    return View(picture, alt=f"{reading.path.name}, read as: {said}.", words="<br>".join(filter(None, words)))
 
 
 def photo_explorer(profile: Profile):

@@ -96,8 +96,9 @@ def playground_view(drawing: Drawing, setting: Setting, profile: Profile, *, par
     model = model or setting.generator
     words = [f"“{setting.prompt}”", f"{model}, seed {setting.seed}, {setting.steps} steps, guidance "
              f"{setting.guidance_scale:g}; large is {_step_title(step)} of {last}.", *_judged(drawing.answers)]
-    return View(_beside(large, others), words="<br>".join(map(html.escape, words)), alt=f"Pictures from noise to a face, drawn by "
-                f"{model} for “{setting.prompt}”; large is {_step_title(step)} of {last}.")
+    alt = (f"Pictures from noise to a face, drawn by {model} for “{setting.prompt}”; large is {_step_title(step)} of "
+           f"{last}.")
+    return View(_beside(large, others), alt=alt, words="<br>".join(map(html.escape, words)))
 
 
 def playground_explorer(profile: Profile, judge=None, *, emotion: str = "happy"):
@@ -116,9 +117,9 @@ def playground_explorer(profile: Profile, judge=None, *, emotion: str = "happy")
         prompt = compose(template, Attributes(emotion, *person, light, realism, glasses))
         setting = Setting(generator, prompt, seed, steps, guidance_scale)
         if not (allowed or studio.draws_at_once(generator) or setting in studio.drawn):
-            return View(words=f"“{html.escape(prompt)}”<br>Not drawn yet: {html.escape(titles[generator])} is a large model, "
-                        "which takes minutes and gigabytes without a GPU. Tick <i>draw</i> to let it draw; while it is "
-                        "ticked, every change draws anew.")
+            return View(words=f"“{html.escape(prompt)}”<br>Not drawn yet: {html.escape(titles[generator])} is a large "
+                        "model, which takes minutes and gigabytes without a GPU. Tick <i>draw</i> to let it draw; while it "
+                        "is ticked, every change draws anew.")
         return playground_view(studio.draw(setting, say), setting, profile, part=part / 100, model=titles[generator])
 
     controls = {**_prompt_controls(titles, emotion), **_drawing_controls(list(models.values()))}
