@@ -61,9 +61,9 @@ def served_lab(smoke_project):
 
 @pytest.fixture
 def lab(served_lab):
-    """The same, whose kernels end with the test."""
+    """The same, whose kernels and open notebooks are closed after the test."""
     yield served_lab
-    served_lab.shut_kernels_down()
+    served_lab.leave()
 
 
 @pytest.fixture(scope="session")

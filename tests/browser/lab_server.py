@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -40,10 +41,11 @@ class Lab:
         path = (self.root / "notebooks" / f"{notebook}.ipynb").relative_to(self.served)
         return f"{self.address}lab/tree/{path.as_posix()}?token={self.token}&reset"
 
-    def shut_kernels_down(self) -> None:
-        """All of them: a torch process for each notebook that was looked at would fill the memory."""
+    def leave(self) -> None:
+        """Shut all kernels down, for a torch process a notebook would fill the memory; open next time with nothing open."""
         for session in json.loads(ask("GET", f"{self.address}api/sessions", self.token)):
             ask("DELETE", f"{self.address}api/sessions/{session['id']}", self.token)
+        shutil.rmtree(self.root / "jupyter" / "workspaces", ignore_errors=True)
 
 
 def copy_notebooks(root: Path, profile_name: str) -> None:

@@ -18,6 +18,7 @@ RAN = """() => {
                   && !prompts.some(prompt => prompt.includes('*'));
   return cells.length > 0 && (ran.length == cells.length || stopped);
 }"""
+PROMPTS = ".jp-CodeCell .jp-InputArea-prompt"
 FRAME = 300   # pixels that JupyterLab's own bars take, and some more
 STDERR = '[data-mime-type="application/vnd.jupyter.stderr"]'   # of tracebacks, too
 
@@ -54,15 +55,20 @@ class Reader:
         """Run > Run All Cells, and wait until every cell has run or one has failed."""
         self.click(self.page.get_by_role("menuitem", name="Run", exact=True))
         self.click(self.page.get_by_role("menuitem", name="Run All Cells", exact=True))
-        self.page.wait_for_function(RAN, timeout=seconds * 1000)
+        try:
+            self.page.wait_for_function(RAN, timeout=seconds * 1000)
+        except Exception as problem:   # playwright's own, which is not there where playwright is not
+            raise AssertionError(f"Not all cells ran in {seconds} s: {self.page.locator(PROMPTS).all_text_contents()}; "
+                                 f"{self.problems()}") from problem
 
     def explorer(self, number: int = 0):
         """The explorer of that number on the page, counted from 0."""
         return self.page.locator(".fer-explorer").nth(number)
 
-    def touch(self, touch: Callable, expected: str, *, explorer: int = 0, seconds: float = 10) -> float:
+    def touch(self, touch: Callable, expected: str, *, explorer: int = 0, seconds: float = 20) -> float:
         """Touch a control; seconds until the view says what is expected. AssertionError if it does not, or did before."""
         shown = self.explorer(explorer)
+        shown.scroll_into_view_if_needed()
         before = view_of(shown)
         assert not re.search(expected, before), f"The view says '{expected}' before anything is touched: {before}"
         began = time.perf_counter()
@@ -79,7 +85,7 @@ class Reader:
         return explorer_problems(self.page) + [f"console: {text}" for text in self.complaints]
 
     def photograph(self, path: Path, number: int = 0) -> None:
-        """The explorer as it stands there."""
+        """The explorer as it stands there, in a window that is high enough for it."""
         path.parent.mkdir(parents=True, exist_ok=True)
         shown, window = self.explorer(number), self.page.viewport_size
         height = int(shown.bounding_box()["height"]) + FRAME
@@ -93,20 +99,20 @@ def view_of(explorer) -> str:
     """What the explorer shows, in words: the alternative text of its picture, then its sentences."""
     pictures = explorer.locator("img.fer-picture")
     return " ".join([*(picture.get_attribute("alt") for picture in pictures.all()),
-                     *explorer.locator(".fer-words").all_inner_texts()])
+                     *explorer.locator(".fer-words").all_text_contents()])
 
 
 def explorer_problems(page) -> list[str]:
     """What is wrong with the notebook that is open: errors and warnings of cells, explorers that are missing, unfinished or failed."""
-    found = [f"a cell failed or warned: {text.strip().splitlines()[-1]}" for text in page.locator(STDERR).all_inner_texts()]
+    found = [f"a cell failed or warned: {text.strip().splitlines()[-1]}" for text in page.locator(STDERR).all_text_contents()]
     explorers = page.locator(".fer-explorer")
     if not explorers.count():
         found.append("there is no explorer")
     for number, explorer in enumerate(explorers.all()):
-        found += [f"explorer {number}: {text}" for text in explorer.locator(".fer-problem").all_inner_texts()]
+        found += [f"explorer {number}: {text}" for text in explorer.locator(".fer-problem").all_text_contents()]
         if not explorer.locator(".fer-picture, .fer-words").count():
             found.append(f"explorer {number} shows nothing")
-    return found + [f"a widget failed: {text}" for text in page.locator(".jupyter-widgets-error-widget").all_inner_texts()]
+    return found + [f"a widget failed: {text}" for text in page.locator(".jupyter-widgets-error-widget").all_text_contents()]
 
 
 def choose(label: str, *options: str) -> Callable:
@@ -130,7 +136,7 @@ def tick(label: str) -> Callable:
 def slide(label: str, key: str) -> Callable:
     """A slider, by a key of the keyboard."""
     def touch(_, explorer) -> None:
-        named = explorer.locator(".widget-label").get_by_text(label, exact=True)
+        named = explorer.page.locator(".widget-label", has_text=re.compile(f"^{re.escape(label)}$"))
         explorer.locator(".widget-slider", has=named).get_by_role("slider").press(key)
     return touch
 

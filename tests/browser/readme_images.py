@@ -52,7 +52,7 @@ def explorer(browser, lab, notebook: str, name: str, touch, expected: str) -> No
     reader.touch(touch, expected, seconds=60)
     reader.photograph(path)
     context.close()
-    lab.shut_kernels_down()
+    lab.leave()
     keep(path.read_bytes(), name)
 
 

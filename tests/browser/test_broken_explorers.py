@@ -26,8 +26,8 @@ def test_explorers_that_fail_at_once_when_touched_or_not_at_all_are_told_apart(r
     reader.open(lab, written(lab, "broken", BUTTON, explorer("1 / 0"), explorer("View(words=f'{1 / (2 - faces)} faces')"),
                              explorer("View(words='1 faces')"), explorer(SOUND)))
     reader.run_all()
-    [failed_at_once] = [problem for problem in reader.problems() if "ZeroDivisionError" in problem]
-    assert failed_at_once.startswith("explorer 0")
+    failed_at_once, empty = [problem for problem in reader.problems() if problem.startswith("explorer")]
+    assert failed_at_once.startswith("explorer 0: ZeroDivisionError") and empty == "explorer 0 shows nothing"
     with pytest.raises(AssertionError, match="explorer 1: ZeroDivisionError"):
         reader.touch(press("2"), "2 faces", explorer=1, seconds=3)
     with pytest.raises(AssertionError, match="'2 faces' is not in the view"):
