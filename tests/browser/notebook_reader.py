@@ -7,9 +7,6 @@ from pathlib import Path
 
 from lab_server import Lab
 
-# What JupyterLab itself says in any notebook; each with the reason why it harms nobody.
-HARMLESS: dict[str, str] = {}
-
 RAN = """() => {
   const cells = [...document.querySelectorAll('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell')];
   const prompts = cells.map(cell => cell.querySelector('.jp-InputArea-prompt').textContent);
@@ -24,17 +21,14 @@ STDERR = '[data-mime-type="application/vnd.jupyter.stderr"]'   # of tracebacks, 
 
 
 class Reader:
-    """page: of playwright. clicks: how often something was clicked. complaints: what the console said in red."""
+    """page: of playwright. clicks: how often something was clicked. complaints: every error in the browser's console;
+    JupyterLab has none of its own, so none is ignored."""
 
     def __init__(self, page):
         self.page, self.clicks, self.complaints = page, 0, []
-        page.on("console", lambda message: message.type == "error" and self._complain(
+        page.on("console", lambda message: message.type == "error" and self.complaints.append(
             f"{message.text} ({message.location.get('url', '')})"))
-        page.on("pageerror", lambda error: self._complain(str(error)))
-
-    def _complain(self, text: str) -> None:
-        if not any(re.search(known, text) for known in HARMLESS):
-            self.complaints.append(text)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def open(self, lab: Lab, notebook: str) -> None:
         """By its address, in an empty JupyterLab."""
