@@ -1,6 +1,7 @@
 # make reproduce   every table and figure of a profile (PROFILE=demo); run again, only what is not fresh
+# make report      the run of a profile as one HTML page: results beside the paper, notebooks, provenance
 # make test        all tests
-# make lab         JupyterLab on the notebooks
+# make lab         JupyterLab at the notebook to start with
 # make notebooks   execute the committed notebooks on demo again and clean them
 # make clean       remove the environment and all working files; tables, figures and notebooks stay
 
@@ -12,7 +13,7 @@ PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce test lab notebooks clean
+.PHONY: help reproduce report test lab notebooks clean
 
 help:
 	@grep '^# make' Makefile | cut -c 3-
@@ -20,11 +21,14 @@ help:
 reproduce: $(READY)
 	@$(PYTHON) -m fer_utils reproduce --profile $(PROFILE) $(ARGS)
 
+report: $(READY)
+	@$(PYTHON) -m fer_utils report --profile $(PROFILE) $(ARGS)
+
 test: $(READY)
 	@$(PYTHON) -m pytest $(TESTS)
 
 lab: $(READY)
-	@$(PYTHON) -m jupyter lab --notebook-dir=notebooks
+	@$(PYTHON) -m jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 notebooks: $(READY)
 	@$(PYTHON) -m fer_utils notebooks --profile demo

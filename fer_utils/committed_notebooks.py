@@ -107,7 +107,13 @@ def _clean_output(output: dict, number: int | None) -> dict | None:
         return None
     data = {name: _clean_data(name, output["data"][name]) for name in KEPT_TYPES if name in output["data"]}
     counted = {"execution_count": number} if kind == "execute_result" else {}
-    return {"output_type": kind, "data": data, "metadata": {}} | counted if data else None
+    return {"output_type": kind, "data": data, "metadata": _alt_text(output)} | counted if data else None
+
+
+def _alt_text(output: dict) -> dict:
+    """Of an output's metadata what a picture shows in words, for readers who can't see it."""
+    alt = output["metadata"].get("image/png", {}).get("alt")
+    return {"image/png": {"alt": _without_paths(alt)}} if alt else {}
 
 
 def _clean_data(kind: str, data):

@@ -1,8 +1,12 @@
-"""The one exception a user is meant to read."""
+"""The exceptions a user is meant to read."""
 
 
 class CompanionError(Exception):
     """Something the user can mend; the message says what was found, what was expected and what to do."""
+
+
+class Findings(Exception):
+    """A check ran to its end and what it checked is not as it should be."""
 
 
 def nearest(name: str, valid) -> str:

@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).resolve().parent
 REFERENCE = PACKAGE / "reference"
 PROFILES = PACKAGE / "profiles"
 SHIPPED_GENERATORS = PACKAGE / "generators" / "weights"
+REPORT_TEMPLATES = PACKAGE / "report" / "templates"
 
 
 def project_root() -> Path:
@@ -35,6 +36,11 @@ def cache_folder() -> Path:
 def shipped_work_folder() -> Path:
     """Checkpoints of the training of the shipped generators."""
     return project_root() / "runs" / "shipped_generators"
+
+
+def benchmarks_folder() -> Path:
+    """What ``python -m fer_utils bench`` measured: one table for each kind of work."""
+    return project_root() / "tables" / "benchmarks"
 
 
 def hub_checkpoint(address: str) -> Path:
@@ -104,8 +110,12 @@ class RunPaths:
         """How the set of a control is trained, where that differs from a level."""
         return self.run / "sets" / f"{dataset}_{control}.json"
 
+    @property
+    def models(self) -> Path:
+        return self.run / "models"
+
     def model(self, dataset: str, level: str, seed: int) -> Path:
-        return self.run / "models" / dataset / level / str(seed)
+        return self.models / dataset / level / str(seed)
 
     def reader(self, dataset: str, fingerprint: str) -> Path:
         """The network that reads synthetic faces, trained on the real training faces alone."""
@@ -114,6 +124,11 @@ class RunPaths:
     def quality_scores(self, dataset: str) -> Path:
         """What the reader of a data set found in each synthetic face."""
         return self.run / "quality" / f"{dataset}.csv"
+
+    @property
+    def report(self) -> Path:
+        """The whole run as one page for readers."""
+        return self.run / "report.html"
 
     def executed(self, notebook: str) -> Path:
         return self.notebooks / f"{notebook}.ipynb"

@@ -58,10 +58,15 @@ def read_photo(path: Path, *, channels: int) -> tuple[np.ndarray, list[str]]:
                              "python -m fer_utils evaluate.")
     if not path.is_file():
         raise CompanionError(f"{path} is not there. Check its name.")
-    converted: Counter = Counter()
     with reading(path), open(path, "rb") as stream:
         data = bounded(stream, LARGEST_IMAGE, str(path))
-    image = decode_photo(data, str(path), channels=channels, converted=converted)
+    return decoded(data, str(path), channels=channels)
+
+
+def decoded(data: bytes, name: str, *, channels: int) -> tuple[np.ndarray, list[str]]:
+    """As ``read_photo``, of a file's bytes; ``name`` is what errors call it."""
+    converted: Counter = Counter()
+    image = decode_photo(data, name, channels=channels, converted=converted)
     return image, conversion_notes(converted)
 
 
@@ -96,17 +101,21 @@ def read_faces(paths: Iterable[Path], trained: Trained, *, crop: bool, device: s
     for path in paths:
         try:
             image, notes = read_photo(path, channels=trained.channels)
-            if crop:
-                image, note = _cropped(image)
-                notes = [*notes, note]
+            yield read_face(image, notes, trained, name=path, crop=crop, device=device)
         except CompanionError as problem:
             yield problem
-            continue
-        height, width = image.shape[:2]
-        if height != width:
-            notes = [*notes, f"{width}x{height} pixels stretched to a square."]
-        probabilities = predict(trained.model, as_face(image, trained), device=device)[0]
-        yield Reading(Path(path), image, probabilities, notes)
+
+
+def read_face(image: np.ndarray, notes: list[str], trained: Trained, *, name: str | Path, crop: bool,
+              device: str) -> Reading:
+    """What the network says about one photo as ``read_photo`` or ``decoded`` give it."""
+    if crop:
+        image, note = _cropped(image)
+        notes = [*notes, note]
+    height, width = image.shape[:2]
+    if height != width:
+        notes = [*notes, f"{width}x{height} pixels stretched to a square."]
+    return Reading(Path(name), image, predict(trained.model, as_face(image, trained), device=device)[0], notes)
 
 
 def explain(readings: list[Reading], trained: Trained, folder: Path) -> list[Path]:

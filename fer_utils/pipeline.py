@@ -59,6 +59,7 @@ def reproduce(profile, *, start: str | None = None, force: bool = False, say: Ca
     say:   called with each line of progress.
     Raises CompanionError at the first unit that fails; what was made stays.
     """
+    from fer_utils.documents.index import write_index
     from fer_utils.notebook_runs import kernel_environment
 
     first_forced = find_stage(start, STAGES).number if start else (0 if force else None)
@@ -67,6 +68,8 @@ def reproduce(profile, *, start: str | None = None, force: bool = False, say: Ca
         for stage in STAGES:
             forced = first_forced is not None and stage.number >= first_forced
             stale = _stale_units(stage, units, profile, forced=forced, say=say)
+            if stale and stage.spread and profile.run.cluster:
+                stale = _spread(stage, stale, profile, say)
             workers = side_by_side_in(stage, profile)
             with (kernel_environment(profile.run.threads // workers),
                   ThreadPoolExecutor(max_workers=workers) as side_by_side):
@@ -75,6 +78,8 @@ def reproduce(profile, *, start: str | None = None, force: bool = False, say: Ca
                 _wait(running)
             ran += len(stale)
         write_provenance(profile, units, renew=ran > 0)
+        if ran and profile.paths.tables.is_dir():
+            write_index(profile)
     return ran
 
 
@@ -94,6 +99,14 @@ def _stale_units(stage, units: list[Unit], profile, *, forced: bool, say) -> lis
         else:
             _labelled(unit, units, say)("fresh")
     return stale
+
+
+def _spread(stage, stale: list[tuple[Unit, str]], profile, say) -> list[tuple[Unit, str]]:
+    """The dear part of the stale units on the cluster; what is left for their notebooks is to show it."""
+    for unit, reason in stale:
+        _clear(unit, profile, _ingredients(unit, profile), forced=reason == FORCED)
+    stage.spread([unit.parameters for unit, _ in stale], profile, say=say)
+    return [(unit, "made on the cluster") for unit, _ in stale]
 
 
 def _labelled(unit: Unit, units: list[Unit], say: Callable[[str], None]) -> Callable[[str], None]:

@@ -78,7 +78,12 @@ def stated(template: str, attributes: Attributes) -> dict[str, str]:
 
 def keywords(prompt: str) -> list[str]:
     """The words of a prompt that carry its meaning, in order (right column of Table I)."""
-    return _KEYWORDS.findall(prompt.lower())
+    return [prompt[place].lower() for place in keyword_places(prompt)]
+
+
+def keyword_places(prompt: str) -> list[slice]:
+    """Where in the prompt the ``keywords`` stand."""
+    return [slice(*found.span()) for found in _KEYWORDS.finditer(prompt.lower())]
 
 
 def sample_prompts() -> pd.DataFrame:

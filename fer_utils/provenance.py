@@ -16,14 +16,19 @@ from fer_utils.stages import Unit
 PACKAGES = ("torch", "torchvision", "torchmetrics", "diffusers", "transformers", "accelerate", "safetensors", "tokenizers",
             "numpy", "pandas", "scipy", "statsmodels", "scikit-learn", "matplotlib", "seaborn", "papermill")
 NAME = "provenance.json"
+ABOUT_THE_FILES = (NAME, "README.md")
+"""Files beside tables and figures that are none."""
 
 
-def write_provenance(profile, units: list[Unit], *, renew: bool) -> None:
-    """Write the file beside the tables and beside the figures; without ``renew`` only where it is missing."""
+def write_provenance(profile, units: list[Unit], *, renew: bool, by_command: dict[Path, str] | None = None) -> None:
+    """Write the file beside the tables and beside the figures; without ``renew`` only where it is missing.
+
+    by_command: files that no notebook wrote -> the command that did.
+    """
     for folder in (profile.paths.tables, profile.paths.figures):
         if folder.is_dir() and (renew or not (folder / NAME).is_file()):
             with atomic_write(folder / NAME, "w", encoding="utf-8") as file:
-                json.dump(_provenance(folder, profile, units), file, indent=1, sort_keys=True)
+                json.dump(_provenance(folder, profile, units, by_command or {}), file, indent=1, sort_keys=True)
                 file.write("\n")
 
 
@@ -42,9 +47,11 @@ def stage_seconds(profile, units: list[Unit]) -> dict[str, float]:
     return seconds
 
 
-def _provenance(folder: Path, profile, units: list[Unit]) -> dict:
-    producers = _producers(profile, units)
-    paths = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name[0] != "." and path.name != NAME]
+def _provenance(folder: Path, profile, units: list[Unit], by_command: dict[Path, str]) -> dict:
+    producers = _producers(profile, units) | {_relative(path): {"command": command}
+                                              for path, command in by_command.items()}
+    paths = [path for path in sorted(folder.iterdir())
+             if path.is_file() and path.name[0] != "." and path.name not in ABOUT_THE_FILES]
     return {"profile": profile.name, "overrides": list(profile.overrides), "profile_hash": profile.fingerprint(),
             "seeds": _seeds(profile), "git_commit": _git_commit(), "hardware": hardware(),
             "python": platform.python_version(), "packages": _versions(),

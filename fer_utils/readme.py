@@ -1,14 +1,17 @@
-"""The README's tables, filled between markers from the files of a run, so that no number in it is typed."""
+"""The tables of the README and of other documents, filled between markers from files, so that no number is typed."""
 
-import re
 from pathlib import Path
 
 import pandas as pd
 
 from fer_utils.balancing import LEVEL_TITLES
 from fer_utils.datasets import dataset_info
+from fer_utils.documents.cards import data_card_blocks, model_card_blocks
+from fer_utils.documents.filling import fill
+from fer_utils.documents.gpu import gpu_page_blocks
+from fer_utils.documents.index import section_links, write_index
 from fer_utils.errors import CompanionError
-from fer_utils.paths import PACKAGE, atomic_write, notebooks_folder
+from fer_utils.paths import PACKAGE, notebooks_folder, project_root
 from fer_utils.profiles import differences
 from fer_utils.provenance import read_provenance
 from fer_utils.stages import STAGES
@@ -16,6 +19,7 @@ from fer_utils.summary import overall_accuracy
 from fer_utils.tables import table_a0_differences
 from fer_utils.tables.text import markdown_table
 
+TABLE_3, TABLE_A0 = "table_3_class_accuracy", "table_a0_differences"
 QUESTIONS = {
     "01_dataset_analysis": ("How unequal are the classes?", "face sets, counts"),
     "02_prompt_generation": ("Which sentences ask for the missing faces?", "prompt table, Table I"),
@@ -24,23 +28,31 @@ QUESTIONS = {
     "05_training": ("How does ResEmoteNet learn from one of them?", "network, predictions, Figure 1"),
     "06_evaluation": ("What did balancing win?", "Tables III and IV, Figure 4"),
     "07_paper_audit": ("Can the printed numbers belong together?", "verdicts, implied accuracies"),
+    "90_train_tiny_generators": ("How were the two small generators made?", "the shipped weights"),
+    "91_demo_difficulty": ("Is the demo task neither trivial nor hopeless?", "accuracies of more drawn faces"),
 }
 
 
-def fill_readme(profile, path: Path = PACKAGE.parent / "README.md") -> str:
-    """Replace what stands between each pair of markers; returns the file's name.
+def fill_documents(profile, root: Path = PACKAGE.parent) -> list[str]:
+    """Fill the README from the profile's run and the other documents from their own files, and write the run's index.
 
-    Raises CompanionError if a marker or a file of the run is missing.
+    Returns the names of the files written. Raises CompanionError if a marker or a file of the run is missing.
     """
-    text = path.read_text(encoding="utf-8")
-    for name, content in _blocks(profile).items():
-        text = _filled(text, name, content)
-    with atomic_write(path, "w", encoding="utf-8") as file:
-        file.write(text)
-    return path.name
+    names = []
+    for name, blocks in documents(profile).items():
+        fill(root / name, blocks)
+        names.append(name)
+    return [*names, write_index(profile).relative_to(project_root()).as_posix()]
 
 
-def _blocks(profile) -> dict[str, str]:
+def documents(profile) -> dict[str, dict[str, str]]:
+    """{document: {block: its content}}."""
+    return {"README.md": readme_blocks(profile), "DATA_CARD.md": data_card_blocks(),
+            "MODEL_CARD.md": model_card_blocks(), "docs/table_3_on_your_gpu.md": gpu_page_blocks()}
+
+
+def readme_blocks(profile) -> dict[str, str]:
+    """The blocks of README.md."""
     provenance = read_provenance(profile.paths.tables)
     if not provenance:
         raise CompanionError(f"{profile.paths.tables} holds no provenance.json; "
@@ -49,23 +61,19 @@ def _blocks(profile) -> dict[str, str]:
             "notebooks": _notebooks(provenance)}
 
 
-def _filled(text: str, name: str, content: str) -> str:
-    pattern = re.compile(rf"(<!-- {name}:start -->\n).*?(<!-- {name}:end -->)", re.DOTALL)
-    if not pattern.search(text):
-        raise CompanionError(f"README.md has no pair of markers <!-- {name}:start --> and <!-- {name}:end -->.")
-    return pattern.sub(lambda found: f"{found[1]}{content}\n{found[2]}", text)
-
-
 def _time(provenance: dict) -> str:
     minutes = sum(provenance["notebook_seconds"].values()) / 60
     return (f"The notebooks that `make reproduce` runs took {minutes:.0f} minutes together, trainings that ran side by "
-            f"side counted each, on: {provenance['hardware']}.")
+            f"side counted each, on: {provenance['hardware']} "
+            f"([provenance.json](tables/{provenance['profile']}/provenance.json)).")
 
 
 def _results(profile) -> str:
-    stamp = profile.values["stamp"]
-    note = f"Overall test accuracy in %, **{stamp}** beside the paper's real data." if stamp else \
-        "Overall test accuracy in %."
+    stamp, folder = profile.values["stamp"], f"tables/{profile.run_name}"
+    link = section_links([TABLE_3], PACKAGE.parent)[TABLE_3]
+    beside = f", **{stamp}** beside the paper's real data" if stamp else ""
+    note = (f"Overall test accuracy in %{beside}. Made in {link}; every class and seed: "
+            f"[{TABLE_3}]({folder}/{TABLE_3}.md); all tables and figures: [{folder}]({folder}/README.md).")
     table = overall_accuracy(profile)
     table["data set"] = table["data set"].map(lambda name: dataset_info(name).title)
     table["level"] = table["level"].map(LEVEL_TITLES)
@@ -73,7 +81,8 @@ def _results(profile) -> str:
 
 
 def _differences(profile) -> str:
-    return markdown_table(table_a0_differences(differences(profile)))
+    link = section_links([TABLE_A0], PACKAGE.parent)[TABLE_A0]
+    return f"Made in {link}.\n\n{markdown_table(table_a0_differences(differences(profile)))}"
 
 
 def _notebooks(provenance: dict) -> str:

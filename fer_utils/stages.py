@@ -28,6 +28,8 @@ class Stage:
     varies:   profile -> one dict of notebook parameters per unit; a stage runs once per unit.
     unfinished: profile, parameters -> files of a stopped run that the next one goes on from.
     resumes:  whether its modules check and reuse what an earlier run left, so that it must not be deleted.
+    spread:   parameters of its units, profile, a function that says lines -> the dear part of all of them as tasks of
+              ``run.cluster``; their notebooks find it done.
     """
 
     number: int
@@ -43,6 +45,7 @@ class Stage:
     varies: Callable[..., list[dict]] = lambda profile: [{}]
     resumes: bool = False
     unfinished: Callable[..., list[Path]] = lambda profile, **_: []
+    spread: Callable[..., None] | None = None
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,12 @@ def _checkpoint(profile, dataset: str, level: str, seed: int) -> list[Path]:
     return [profile.paths.model(dataset, level, seed) / "checkpoint.pt"]
 
 
+def _train_on_cluster(runs: list[dict], profile, say) -> None:
+    from fer_utils.training_runs import train_on_cluster   # only here: it needs PyTorch
+
+    train_on_cluster(runs, profile, say)
+
+
 def _nothing(profile) -> list[Path]:
     return []
 
@@ -150,33 +159,34 @@ def _of_controls(profile) -> tuple[str, ...]:
 # Table II's official counts and every other number printed in the paper lie in reference/.
 STAGES = (
     Stage(1, "dataset", "01_dataset_analysis", ("data", "gate", "stamp"), (),
-          (*FACES, *SHOWN, "reference", "evaluation", "notebook"), _faces,
+          (*FACES, *SHOWN, "reference", "evaluation", "widgets", "notebook"), _faces,
           ("table_a1_data_integrity", "table_a1_gate", "table_a1_test_sizes", "figure_a1_class_counts",
            "figure_a1_samples", "figure_a1_mean_faces", "figure_a1_pixel_statistics", "figure_a1_twins",
            "figure_a1_label_noise")),
     Stage(2, "prompts", "02_prompt_generation",
           ("data", "prompts", "generators", "balancing", "synthesis", "quality.surplus", "stamp"), (1,),
-          (*FACES, *SHOWN, "prompts", "balancing", "reference", "notebook"), _prompts, ("table_1_prompts",)),
+          (*FACES, *SHOWN, "prompts", "balancing", "reference", "widgets", "notebook"), _prompts, ("table_1_prompts",)),
     Stage(3, "synthesis", "03_synthesis", ("gate", "generators", "synthesis", "tiny_generators", "quality", "-quality.surplus",
                                            "network", "training", "-training.seeds", "evaluation", "stamp"),
           (1, 2), (*FACES, *SHOWN, "prompts", "synthesis", "generators", "quality", "resemotenet", "training",
-                   "evaluation", "notebook"), _pool,
+                   "evaluation", "widgets", "notebook"), _pool,
           ("figure_3_synthetic_examples", "figure_a4_trajectory", "figure_a4_guidance", "table_a1_generators", "table_a4_quality",
            "table_a4_filter", "table_a4_attributes", "figure_a4_quality", "figure_a4_nearest"),
           resumes=True),
     Stage(4, "balancing", "04_balancing", ("data", "gate", "balancing", "controls", "-controls.seeds", "quality.filter",
                                            "quality.confidence", "stamp"), (1, 3),
           (*FACES, *SHOWN, "balancing", "alterations", "controls", "recipes", "prompts", "quality", "reference", "stages",
-           "synthesis", "notebook"), _balanced_sets,
+           "synthesis", "widgets", "notebook"), _balanced_sets,
           ("table_2_distribution", "table_2_paper_scale", "figure_2_pipeline")),
     # Training is dear. Its faces, sets and options count by their content, so neither the code that made them nor the
     # style of figures is part of this stage's code.
     Stage(5, "training", "05_training", ("network", "training", "-training.seeds"), (1, 3, 4),
-          ("emotions", "faces", "balancing", "alterations", "recipes", "resemotenet", "reduced_network", "training"), _trained,
-          reads=_learnt_from, varies=_trainings, unfinished=_checkpoint, resumes=True),
+          ("emotions", "faces", "balancing", "alterations", "recipes", "resemotenet", "reduced_network", "training",
+           "training_runs"), _trained,
+          reads=_learnt_from, varies=_trainings, unfinished=_checkpoint, resumes=True, spread=_train_on_cluster),
     Stage(6, "evaluation", "06_evaluation", EVERYTHING, (1, 5),
           (*FACES, *SHOWN, "balancing", "controls", "control_results", "recipes", "evaluation", "training", "resemotenet", "reference",
-           "profiles", "notebook"), _nothing,
+           "profiles", "widgets", "notebook"), _nothing,
           ("table_3_class_accuracy", "table_4_comparison", "table_a0_differences", "table_a6_summary",
            "table_a6_comparison", "table_a6_subsets", "table_a6_confusion", "table_a5_recipes", "figure_1_resemotenet",
            "figure_4_confusion_matrices", "figure_a0_learning_curves", "figure_a0_class_accuracy",

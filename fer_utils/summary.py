@@ -20,6 +20,12 @@ def summary(profile) -> str:
         "\n".join(f"{name:24} {took:7.0f} s" for name, took in _seconds(profile).items())])
 
 
+def report_line(profile) -> str:
+    """Where the report of the run lies and how large it is."""
+    path = profile.paths.report
+    return f"{'report':10} {_place(path)} ({path.stat().st_size / 1e6:.1f} MB, one file for a browser)"
+
+
 def overall_accuracy(profile) -> pd.DataFrame:
     """The overall rows of Table III: data set, level, the paper's accuracy, ours, its interval, images, seeds."""
     table = pd.read_csv(profile.paths.tables / TABLE_3)

@@ -55,14 +55,20 @@ def test_status_of_a_profile_that_never_ran_says_so_for_every_training(tmp_path)
 
 
 def test_ctrl_c_ends_with_130_and_a_word_about_what_is_kept(monkeypatch, capsys):
-    from fer_utils import cli
+    from fer_utils import cli, commands
 
     def stopped(options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_profiles", stopped)
+    monkeypatch.setattr(commands, "profiles", stopped)
     assert cli.main(["profiles"]) == 130
     assert "kept" in capsys.readouterr().err
+
+
+def test_a_reader_who_has_seen_enough_causes_no_traceback():
+    found = subprocess.run(f"{sys.executable} -m fer_utils differences --profile smoke | head -1", shell=True,
+                           capture_output=True, text=True, check=False, timeout=120)
+    assert found.stdout.strip() and "Traceback" not in found.stderr and "BrokenPipe" not in found.stderr
 
 
 def test_looking_at_what_is_fresh_does_not_load_torch(tmp_path):

@@ -9,53 +9,21 @@ from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 import pytest
+from figure_examples import (COUNTS, GENERATORS, TITLES, manifest_of, some_accuracies, some_faces, some_history,
+                             some_matrices, some_quality, some_stages)
 from matplotlib.colors import to_rgb
 
 from fer_utils import figures
 from fer_utils.balancing import LEVEL_TITLES
 from fer_utils.emotions import EMOTIONS
-from fer_utils.faces import FaceSet
 from fer_utils.profiles import load_profile
 from fer_utils.resemotenet import ResEmoteNet, layer_shapes
-
-TITLES = {"demo_fer2013": "Demo faces after FER2013", "demo_rafdb": "Demo faces after RAF-DB"}
-COUNTS = dict(zip(EMOTIONS, (100, 11, 102, 180, 124, 121, 79)))
 
 
 @pytest.fixture
 def demo(project):
     return load_profile("demo")
-
-
-def some_faces(per_class: int = 2, channels: int = 3) -> FaceSet:
-    labels = np.repeat(np.arange(len(EMOTIONS)), per_class)
-    images = np.random.default_rng(0).integers(0, 256, (len(labels), 16, 16, channels), np.uint8)
-    ids = np.array([f"face-{place}" for place in range(len(labels))])
-    return FaceSet(images, labels, ids, np.array(["sd2", "sd3"] * (len(labels) // 2)))
-
-
-def some_history(epochs: int = 3) -> pd.DataFrame:
-    epoch = np.arange(1, epochs + 1)
-    return pd.DataFrame({"epoch": epoch, "learning_rate": np.where(epoch < 3, 0.01, 0.001),
-                         "train_loss": 2.0 / epoch, "validation_loss": 2.5 / epoch,
-                         "train_accuracy": 20.0 * epoch, "validation_accuracy": 15.0 * epoch})
-
-
-def some_matrices(count: int = 4) -> dict[str, np.ndarray]:
-    return {f"set {place}": np.diag([8] * 7) + 1 for place in range(count)}
-
-
-def manifest_of(pool: FaceSet) -> pd.DataFrame:
-    return pd.DataFrame({"id": pool.ids, "generator": pool.origin, "emotion": np.array(EMOTIONS)[pool.labels],
-                         "prompt": [f"Prompt number {place}" for place in range(len(pool))]})
-
-
-def some_stages() -> list:
-    return [SimpleNamespace(number=1, name="dataset", notebook="01", inputs=(), shown=()),
-            SimpleNamespace(number=2, name="prompts", notebook="02", inputs=(1,), shown=("table_1_prompts",)),
-            SimpleNamespace(number=3, name="synthesis", notebook="03", inputs=(1, 2), shown=("figure_3_x",))]
 
 
 def all_texts(figure) -> str:
@@ -129,11 +97,19 @@ def test_a_notebook_gets_a_stamped_png_of_modest_size(demo):
 
 def test_figure_1_names_every_block_with_its_shape_and_adds_its_parameters_up():
     layers = layer_shapes(ResEmoteNet(0.0625), 64)
-    texts = all_texts(figures.figure_1_resemotenet(layers))
+    texts = all_texts(figures.figure_1_resemotenet(layers, dropout=(0.2, 0.5)))
     for name in ("conv1", "conv3", "se", "res_block1", "res_block2", "res_block3", "pool", "fc1", "fc4"):
         assert name in texts
     assert "3×64×64" in texts
     assert f"{sum(layer.parameters for layer in layers):,} parameters" in texts
+
+
+def test_figure_1_says_the_dropout_of_the_network_it_is_given():
+    network = ResEmoteNet(0.0625, head_dropout=0.125)
+    figure = figures.figure_1_resemotenet(layer_shapes(network), dropout=(network.dropout1.p, network.dropout2.p))
+    texts = all_texts(figure)
+    assert "dropout 0.2 *" in texts and "dropout 0.125 (×3)" in texts and "dropout 0.5" not in texts
+    assert "dropout 0.2 in the backbone, 0.125 in the classifier" in figures.alt_text(figure)
 
 
 def test_figure_2_draws_the_stages_it_is_given_and_an_arrow_past_the_next_one():
@@ -170,6 +146,23 @@ def test_figure_4_shows_rate_and_count_in_each_cell_and_letters_its_matrices():
     assert {"(a) set 0", "(d) set 3"} <= set(texts)
 
 
+def test_figure_4_says_how_many_answers_are_right_and_hides_no_rare_mistake_behind_a_zero():
+    counts = np.diag([996] * 7)
+    counts[0, 2] = 4
+    figure = figures.figure_4_confusion_matrices({"one": counts})
+    assert "(a) one\n99.9 % of 6,976 answers right" in all_texts(figure) and "\n<1\n4\n" in all_texts(figure)
+    assert "from 100 % (anger)" in figures.alt_text(figure) and "anger as fear, 0.4 %" in figures.alt_text(figure)
+
+
+def test_figure_4_prints_the_papers_diagonal_beside_ours_only_where_it_is_given():
+    printed = [71, 75, 70, 89, 82, 73, 81]
+    figure = figures.figure_4_confusion_matrices(some_matrices(2), printed={"set 1": printed})
+    texts = all_texts(figure).splitlines()
+    assert texts.count("paper") == 1 and all(texts.count(str(share)) == 1 for share in printed)
+    assert "set 1: 60.0 % of 105 answers right" in figures.alt_text(figure)
+    assert figures.alt_text(figure).count("The paper prints from 70 % (fear) to 89 % (happy)") == 1
+
+
 def test_figure_4_stands_an_emotion_without_test_images():
     counts = np.zeros((7, 7), int)
     assert "Anger (0)" in all_texts(figures.figure_4_confusion_matrices({"empty": counts}))
@@ -193,6 +186,14 @@ def test_learning_curves_mark_a_lowered_learning_rate_and_runs_that_stopped_earl
     assert marked("|", max_epochs=5) == marked("|") == []
 
 
+def test_the_legend_of_learning_curves_names_no_mark_that_no_run_has():
+    def named(epochs, **options):
+        return all_texts(figures.learning_curves({"one": {"Original": [some_history(epochs)]}}, **options))
+
+    assert "stopped early" in named(3, max_epochs=8) and "stopped early" not in named(3) + named(8, max_epochs=8)
+    assert "learning rate lowered" in named(3) and "learning rate lowered" not in named(2)
+
+
 def test_captioned_faces_show_every_face_with_its_line_and_rows_may_differ_in_length(demo):
     face, gray = np.zeros((9, 9, 3), np.uint8), np.zeros((5, 7, 1), np.uint8)
     drawn = figures.captioned_faces({"first": [(face, "sad\nread as happy")] * 7, "second": [(gray, "")], "third": []})
@@ -206,11 +207,20 @@ def test_learning_curves_of_a_single_run_of_one_epoch_can_be_drawn(demo):
     figures.save(figures.learning_curves({"one": {"Original": [some_history(1)]}}), "one", demo)
 
 
-def test_the_interval_figure_has_a_group_for_every_emotion_and_the_overall(demo):
-    rows = [{"dataset": dataset, "level": level, "emotion": emotion, "accuracy": 60.0, "low": 50.0, "high": 70.0,
-             "paper": 80.0} for dataset in TITLES for level in LEVEL_TITLES for emotion in (*EMOTIONS, "overall")]
-    texts = all_texts(figures.class_accuracy_intervals(pd.DataFrame(rows), titles=TITLES, level_titles=LEVEL_TITLES))
-    assert {"Overall", "Disgust", *TITLES.values(), *LEVEL_TITLES.values()} <= set(texts.splitlines())
+def test_the_interval_figure_has_a_group_for_every_emotion_and_the_overall_with_its_test_images():
+    figure = figures.class_accuracy_intervals(some_accuracies(), titles=TITLES, level_titles=LEVEL_TITLES)
+    texts = all_texts(figure).splitlines()
+    assert {"Overall", "Disgust", *LEVEL_TITLES.values()} <= set(texts) and "n = 1,185" in texts
+    assert all(f"{title} (mean of 2 seeds)" in texts for title in TITLES.values())
+    assert figures.alt_text(figure).count("Aug. 4 60.0 [50.0, 70.0] (paper 80)") == 2
+
+
+def test_the_interval_figure_shows_every_seed():
+    figure = figures.class_accuracy_intervals(some_accuracies(), titles=TITLES, level_titles=LEVEL_TITLES)
+    seeds = [set(line.get_ydata()) for line in figure.findobj(mpl.lines.Line2D) if line.get_marker() == "." and line.axes]
+    assert len(seeds) == 2 * 5 * 2 and all(found in ({55.0}, {65.0}) for found in seeds)
+    without = some_accuracies().drop(columns=["accuracy_seed_0", "accuracy_seed_1"])
+    assert "each seed" not in all_texts(figures.class_accuracy_intervals(without, titles=TITLES, level_titles=LEVEL_TITLES))
 
 
 def test_the_samples_leave_a_gap_where_a_class_has_fewer_faces():
@@ -234,6 +244,20 @@ def test_the_steps_from_noise_to_a_face_are_named_and_the_first_and_last_always_
     assert all(text in texts for text in ("First model", "Second", "Fear", "Sad", "noise", "step 10", "step 3"))
     shown = [int(axes.images[0].get_array()[0, 0, 0]) for axes in figure.axes if axes.images]
     assert shown == [0, 40, 100, 160, 200] * 2 + [0, 20, 40, 60]
+
+
+def test_no_interval_of_the_quality_figure_leaves_its_panel_whichever_data_set_it_is_of():
+    table = some_quality()
+    table.loc[table["dataset"] == list(TITLES)[1], ["value", "low", "high"]] *= 1.8
+    figure = figures.figure_a4_quality(table, titles=TITLES, generator_titles=GENERATORS)
+    for axes in figure.axes:
+        ends = [end for bars in axes.collections for segment in bars.get_segments() for _, end in segment]
+        assert axes.get_ylim()[0] < min(ends) and max(ends) < axes.get_ylim()[1]
+
+
+def test_a_metric_with_too_few_faces_says_so():
+    figure = figures.figure_a4_quality(some_quality(), titles=TITLES, generator_titles=GENERATORS)
+    assert all_texts(figure).splitlines().count("too few") == len(TITLES)
 
 
 def test_the_guidance_figure_names_both_axes_the_prompt_and_each_generator():

@@ -1,10 +1,12 @@
 """The committed notebooks keep the rules their readers rely on (anatomy, size, order, nothing personal in them)."""
 
 import ast
+import importlib
 import json
 import re
 
 import pytest
+from matplotlib.mathtext import MathTextParser
 
 from fer_utils import committed_notebooks
 from fer_utils.committed_notebooks import clean_notebook, store_notebooks
@@ -15,6 +17,9 @@ from fer_utils.stages import STAGES, Stage
 
 PATHS = sorted(notebooks_folder().glob("*.ipynb"))
 every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+SECTIONS = ["Words", "Parameters", "Imports", "Load", "Save", "What we see", "What the paper says", "Exercises", "Versions"]
+OF_THE_START = ["Parameters", "Imports", "Exercises", "Versions"]   # it computes nothing of the paper
+SOLUTION = re.compile(r"<details>\n<summary>What we found</summary>\n\n(.+?)\n\n</details>", re.DOTALL)
 ABSOLUTE_PATH = re.compile(r"(?<![\w.~/:])/(?:home|root|Users|tmp|work|opt|mnt|var|usr)/|\b[A-Z]:\\\\")
 
 
@@ -28,6 +33,25 @@ def source(cell):
 
 def code_cells(path):
     return [cell for cell in read(path)["cells"] if cell["cell_type"] == "code"]
+
+
+def prose(path):
+    return [source(cell) for cell in read(path)["cells"] if cell["cell_type"] == "markdown"]
+
+
+def headings(path):
+    """(level, text) of every heading, in order."""
+    found = re.findall(r"^(#+) (.+)$", "\n".join(prose(path)), re.MULTILINE)
+    return [(len(marks), text) for marks, text in found]
+
+
+def links(text):
+    return re.findall(r"\[[^\]]*\]\(([^)\s]+)\)", text)
+
+
+def neighbours(path):
+    place = PATHS.index(path)
+    return [other.name for other in PATHS[max(0, place - 1):place + 2] if other != path]
 
 
 def texts(cell):
@@ -52,7 +76,8 @@ def test_every_stage_depends_on_the_code_that_its_notebook_imports():
                 imported |= set(below) if below else {name.name for name in node.names}
         uncounted = imported - set(stage.code) - {"profiles", "errors", "paths", "stages", "notebook"}
         if stage.name == "training":   # what only shows a trained network must not make it stale
-            uncounted -= {"controls", "datasets", "figures", "tables", "evaluation", "synthesis", "attribution", "mistakes"}
+            uncounted -= {"controls", "datasets", "figures", "tables", "evaluation", "synthesis", "attribution", "mistakes",
+                          "widgets"}
         assert not uncounted, f"{stage.notebook} imports {uncounted}, which stages.py does not count as its code"
 
 
@@ -66,6 +91,85 @@ def test_the_code_a_stage_depends_on_exists():
 def test_it_opens_with_a_title_and_a_question(path):
     first = read(path)["cells"][0]
     assert first["cell_type"] == "markdown" and source(first).startswith("# ") and "?" in source(first)
+
+
+@every_notebook
+def test_its_headings_make_a_table_of_contents(path):
+    levels = [level for level, _ in headings(path)]
+    assert levels[0] == 1 and levels.count(1) == 1 and max(levels) <= 3
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:]))
+    names = [text for _, text in headings(path)]
+    assert len(set(names)) == len(names), "a link to a heading needs one of that name"
+    assert not re.search(r"<h\d", "\n".join(prose(path)))
+
+
+@every_notebook
+def test_it_has_every_section_in_the_same_order(path):
+    found = [text for level, text in headings(path) if level == 2 and text in SECTIONS]
+    assert found == (OF_THE_START if path.stem == "00_start_here" else SECTIONS)
+
+
+@every_notebook
+def test_it_leads_to_its_neighbours_at_the_top_and_at_the_end(path):
+    table, end = prose(path)[1], prose(path)[-1]
+    row = next(line for line in table.splitlines() if line.startswith("| previous, next |"))
+    assert links(row) == neighbours(path)
+    assert [link for link in links(end) if link.endswith(".ipynb")] == neighbours(path)
+    assert read(path)["cells"][-1]["cell_type"] == "markdown" and len(end.splitlines()) == 1
+
+
+@every_notebook
+def test_its_links_lead_to_files_and_headings_that_are_there(path):
+    for link in links("\n".join(prose(path))):
+        name, _, heading = link.partition("#")
+        if "://" in link:
+            continue
+        target = path.parent / name
+        assert target.is_file(), link
+        if heading and target.suffix == ".ipynb":
+            assert heading in [text.replace(" ", "-") for _, text in headings(target)], link
+        elif heading:
+            titles = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in [title.lower().replace(" ", "-") for title in titles], link
+
+
+@every_notebook
+def test_what_is_shown_is_introduced_by_what_to_look_for(path):
+    cells = read(path)["cells"]
+    for before, cell in zip(cells, cells[1:]):
+        if cell["cell_type"] == "code" and re.search(r"(figures|tables)\.show\(", source(cell)):
+            assert "*What to look for:" in source(before), source(before)
+
+
+@every_notebook
+def test_every_exercise_names_what_to_change_and_hides_its_solution(path):
+    texts = [text for text in prose(path) if text.startswith("### Exercise")]
+    assert [int(re.match(r"### Exercise (\d+): ", text)[1]) for text in texts] == list(range(1, len(texts) + 1))
+    assert len(texts) >= 3
+    for text in texts:
+        asked, _, hidden = text.partition("<details>")
+        assert "`" in asked, text
+        assert SOLUTION.search(f"<details>{hidden}"), text
+        assert hidden.endswith("</details>") and "#" not in re.sub(r"\([^)]*\)", "", hidden), text
+
+
+@every_notebook
+def test_its_formulas_are_plain_enough_for_any_reader(path):
+    parser = MathTextParser("path")
+    for text in prose(path):
+        formulas = re.findall(r"\$\$?(.+?)\$\$?", re.sub(r"`[^`]*`", "", text), re.DOTALL)
+        assert text.count("$") == sum(4 if f"$${formula}$$" in text else 2 for formula in formulas), text
+        for formula in formulas:
+            parser.parse(f"${formula}$")
+
+
+@every_notebook
+def test_what_it_imports_is_there(path):
+    for node in ast.walk(ast.parse("\n".join(map(source, code_cells(path))))):
+        if isinstance(node, ast.ImportFrom):
+            module = importlib.import_module(node.module)
+            for name in node.names:
+                assert hasattr(module, name.name) or importlib.import_module(f"{node.module}.{name.name}")
 
 
 @every_notebook
@@ -113,6 +217,12 @@ def test_it_is_clean_and_small(path):
 
 
 @every_notebook
+def test_every_picture_in_it_is_described_for_readers_who_cannot_see_it(path):
+    pictures = [output for cell in code_cells(path) for output in cell["outputs"] if "image/png" in output.get("data", {})]
+    assert all(output["metadata"].get("image/png", {}).get("alt") for output in pictures)
+
+
+@every_notebook
 def test_no_path_of_a_machine_is_in_it(path):
     for cell in code_cells(path):
         for text in [source(cell), *texts(cell)]:
@@ -122,7 +232,7 @@ def test_no_path_of_a_machine_is_in_it(path):
 def test_cleaning_drops_what_a_run_and_an_editor_leave_and_keeps_the_rest():
     widget = {"output_type": "display_data", "metadata": {}, "data": {"application/vnd.jupyter.widget-view+json": {},
                                                                       "text/plain": "IntSlider()"}}
-    picture = {"output_type": "display_data", "metadata": {"needs": "none"},
+    picture = {"output_type": "display_data", "metadata": {"needs": "none", "image/png": {"alt": "A plot.", "width": 9}},
                "data": {"image/png": "AAAA", "image/svg+xml": "<svg/>", "text/plain": ["<Figure>"]}}
     warning = {"output_type": "stream", "name": "stderr", "text": ["careful"]}
     cells = [
@@ -136,8 +246,9 @@ def test_cleaning_drops_what_a_run_and_an_editor_leave_and_keeps_the_rest():
                             "metadata": {"papermill": {}, "widgets": {}, "kernelspec": {"name": "my-kernel"}}})
     assert [cell["execution_count"] for cell in clean["cells"]] == [1, 2]
     assert clean["cells"][0]["metadata"] == {"tags": ["parameters"]} and clean["cells"][1]["metadata"] == {}
-    assert clean["cells"][1]["outputs"] == [{"output_type": "display_data", "metadata": {},
-                                             "data": {"image/png": "AAAA", "text/plain": ["<Figure>"]}}]
+    assert clean["cells"][1]["outputs"] == [{
+        "output_type": "display_data", "metadata": {"image/png": {"alt": "A plot."}},
+        "data": {"image/png": "AAAA", "text/plain": ["<Figure>"]}}]
     assert clean["metadata"]["kernelspec"]["name"] == "python3" and set(clean["metadata"]) == {"kernelspec",
                                                                                                "language_info"}
 

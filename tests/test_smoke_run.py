@@ -23,6 +23,13 @@ def test_all_stages_run_in_order_and_the_summary_shows_table_3(smoke_root):
     assert "smoke: not a result" in printed and "aug4" in printed
 
 
+def test_the_run_ends_with_its_report_in_which_everything_is_fresh(smoke_root):
+    root, printed = smoke_root
+    assert printed.splitlines()[-1].startswith("report     runs/smoke/report.html (")
+    page = (root / "runs" / "smoke" / "report.html").read_text(encoding="utf-8")
+    assert "smoke: not a result" in page and 'id="exhibit-figure_a2_controls"' in page and 'id="freshness"' not in page
+
+
 def test_a_smoke_run_writes_nothing_for_readers(smoke_root):
     root, _ = smoke_root
     assert not (root / "tables").exists() and not (root / "figures").exists()

@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 
 from fer_utils.datasets import load_splits, prepare_splits, stored_splits
-from fer_utils.datasets.gate import KINDS, admit, copies, example_pairs, read_verdict, refuse_copies
+from fer_utils.datasets.gate import KINDS, admit, copies, read_verdict, refuse_copies
 from fer_utils.datasets.integrity import disagreements, integrity_table
+from fer_utils.datasets.pairs import example_pairs
 from fer_utils.datasets.splits import Splits
 from fer_utils.datasets.twins import closest_pairs, constant, near_pairs, picture_numbers, portraits
 from fer_utils.errors import CompanionError

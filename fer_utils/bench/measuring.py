@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from fer_utils.errors import CompanionError
-from fer_utils.paths import atomic_write, project_root
+from fer_utils.paths import atomic_write, benchmarks_folder
 
 ROUNDS = 3
 """Times each case is measured; the table gives the median."""
@@ -37,7 +37,7 @@ def write_benchmark(name: str, table: pd.DataFrame, shown: pd.DataFrame, ratios:
     """``tables/benchmarks/NAME.csv`` (``table``, and on what it was measured) and ``.md``: ``about``, ``shown``, ratios."""
     from fer_utils.tables.text import markdown_table   # not at the top: a case's process imports no more than it needs
 
-    folder = project_root() / "tables" / "benchmarks"
+    folder = benchmarks_folder()
     with atomic_write(folder / f"{name}.csv", "w", encoding="utf-8") as file:
         table.assign(machine=machine()).to_csv(file, index=False, lineterminator="\n", float_format="%.4g")
     compared = pd.DataFrame({"ratio": list(ratios), "value": [f"{value:.2f}" for value in ratios.values()]})

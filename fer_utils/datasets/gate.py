@@ -15,9 +15,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fer_utils.datasets.splits import Splits
-from fer_utils.datasets.twins import (SIZE, Portraits, closest_pairs, low_frequencies, near_pairs, normalised,
-                                      picture_numbers, portraits)
+from fer_utils.datasets.twins import (SIZE, Portraits, low_frequencies, near_pairs, normalised, picture_numbers,
+                                      portraits)
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet, concatenate
@@ -153,28 +152,6 @@ def refuse_copies(training: FaceSet, held_out: list[FaceSet], profile: Profile) 
             f"{found['first'].nunique():,} faces of this training set are pictures of the validation or test set, the "
             f"first is {training.ids[first['first']]} (the same as {references.ids[first['second']]}). The gate should "
             "have kept them out: run stages 01 and 04 again.")
-
-
-def example_pairs(splits: Splits, verdict: Verdict, count: int) -> list[tuple[np.ndarray, np.ndarray, str]]:
-    """Pairs to look at: (training face, the face it resembles, what was found), images uint8 [H, W, C].
-
-    At most half are copies that were kept out, of every kind in turn; the rest are those pairs of an admitted
-    training face and a test face that are most alike.
-    """
-    out = verdict.kept_out.assign(turn=verdict.kept_out.groupby("kind").cumcount()).sort_values("turn", kind="stable")
-    held_out = concatenate(splits.validation, splits.test)
-    copies_shown = [_example(splits.train, row["id"], held_out, row["twin"], f"{row['kind']}, {row['correlation']:.3f}")
-                    for row in out[:count // 2].to_dict("records")]
-    admitted = splits.train.select(~np.isin(splits.train.ids, verdict.kept_out["id"].to_numpy(str)))
-    closest = closest_pairs(portraits(admitted), portraits(splits.test), count - len(copies_shown))
-    return copies_shown + [_example(admitted, admitted.ids[row.first], splits.test, splits.test.ids[row.second],
-                                    f"admitted, {row.correlation:.3f}") for row in closest.itertuples()]
-
-
-def _example(faces: FaceSet, face: str, others: FaceSet, other: str, found: str) -> tuple[np.ndarray, np.ndarray, str]:
-    left, right = int(np.flatnonzero(faces.ids == face)[0]), int(np.flatnonzero(others.ids == other)[0])
-    labels = f"{EMOTIONS[faces.labels[left]]} | {EMOTIONS[others.labels[right]]}"
-    return faces.images[left], others.images[right], f"{labels}\n{found}"
 
 
 def _equal_pairs(faces: FaceSet, references: FaceSet) -> pd.DataFrame:

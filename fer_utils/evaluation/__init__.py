@@ -24,11 +24,12 @@ from fer_utils.evaluation.accuracy import (
 from fer_utils.evaluation.calibration import reliability
 from fer_utils.evaluation.comparison import compare
 from fer_utils.evaluation.confusion import confusion_counts, confusion_rates, confusion_table
-from fer_utils.evaluation.predictions import all_predictions, expected_runs, missing_runs, read_predictions
+from fer_utils.evaluation.predictions import (all_predictions, expected_runs, finished_predictions, missing_runs,
+                                              read_predictions)
 from fer_utils.evaluation.scoring import ACCURACY, BALANCED, BRIER, ECE, MACRO_F1, scores
 from fer_utils.evaluation.subsets import ALL, SECOND_OPINION, WITHOUT_TWINS, subset_accuracy
 
 __all__ = ["ACCURACY", "ALL", "BALANCED", "BRIER", "ECE", "MACRO_F1", "OVERALL", "PAPER", "SECOND_OPINION",
-           "TABLE_4_ROWS", "WITHOUT_TWINS", "all_predictions", "class_accuracy", "compare", "confusion_counts",
+           "TABLE_4_ROWS", "WITHOUT_TWINS", "all_predictions", "class_accuracy", "compare", "confusion_counts", "finished_predictions",
            "confusion_rates", "confusion_table", "expected_runs", "missing_runs", "printed_precision",
            "read_predictions", "reliability", "scores", "subset_accuracy", "table_3", "table_4", "wilson_interval"]

@@ -39,7 +39,7 @@ def read_predictions(dataset: str, profile: Profile, *, levels=None) -> pd.DataF
         listed = ", ".join(f"{level} seed {seed}" for level, seed in missing)
         overrides = "".join(f" --set {shlex.quote(override)}" for override in profile.overrides)
         raise CompanionError(f"{len(missing)} training runs of {dataset} have no predictions under "
-                             f"{profile.paths.run / 'models' / dataset}: {listed}. Make them with "
+                             f"{profile.paths.models / dataset}: {listed}. Make them with "
                              f"`python -m fer_utils reproduce --profile {profile.name}{overrides}`.")
     return pd.concat([_read_run(dataset, level, seed, profile)
                       for level, seed in expected_runs(dataset, profile, levels=levels)], ignore_index=True)
@@ -49,6 +49,14 @@ def all_predictions(profile: Profile, *, levels=None) -> pd.DataFrame:
     """``read_predictions`` of every data set of the profile, one under the other."""
     return pd.concat([read_predictions(dataset, profile, levels=levels) for dataset in profile.data.sets],
                      ignore_index=True)
+
+
+def finished_predictions(profile: Profile) -> tuple[pd.DataFrame, int]:
+    """Those rows of ``all_predictions`` that are there already, without a row where no run is finished; and how many runs
+    the profile's levels have in all."""
+    runs = [(dataset, level, seed) for dataset in profile.data.sets for level, seed in expected_runs(dataset, profile)]
+    found = [_read_run(*run, profile) for run in runs if (profile.paths.model(*run) / PREDICTIONS).is_file()]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(), len(runs)
 
 
 def level_rows(predictions: pd.DataFrame, dataset: str, level: str) -> pd.DataFrame:

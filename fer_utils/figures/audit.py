@@ -1,5 +1,7 @@
 """Printed overall accuracies beside those that their own class rows leave open (the audit of Table III)."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -7,9 +9,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from fer_utils.figures.describing import described
 from fer_utils.figures.style import COLUMN, FAINT, INK, PAPER_COLOUR, new_figure, styled
 
-MEAN_COLOURS = {"micro": "#1a5f96", "macro": "#f2d58a", "per batch": "#c9c9c9"}
+MEAN_COLOURS = {"micro": "#1a5f96", "macro": "#f2d58a", "per batch": "#989898"}
 MEAN_TITLES = {"micro": "micro mean", "macro": "macro mean", "per batch": "mean of batches"}
 LANE, BAR = 0.26, 0.2
 
@@ -32,7 +35,20 @@ def figure_a3_implied_accuracy(implied: pd.DataFrame, *, level_titles: dict[str,
         axes.set_title(name, loc="left")
     panels[-1].set_xlabel("overall accuracy (%)")
     figure.legend(handles=_legend(), loc="outside upper center", ncols=3, columnspacing=1, handletextpad=0.5)
-    return figure
+    return described(figure, "Bars: overall accuracy that the printed class rows leave open, by kind of mean; marks: the "
+                     "printed overall accuracy.", *(f"{sentence}." for sentence in implied_sentences(implied, level_titles)))
+
+
+def implied_sentences(implied: pd.DataFrame, level_titles: Mapping[str, str]) -> list[str]:
+    """One sentence per data set, without its full stop: which columns' printed overall each mean fits."""
+    sentences = []
+    for dataset, rows in implied.groupby("dataset", sort=False):
+        fitting = rows[rows["verdict"] == "fits"]
+        fitted = {title: [level_titles.get(name, name) for name in fitting[fitting["mean"] == mean]["column"]]
+                  for mean, title in MEAN_TITLES.items()}
+        parts = [f"{title} fits {', '.join(names) or 'none'}" for title, names in fitted.items()]
+        sentences.append(f"{dataset}: {'; '.join(parts)}")
+    return sentences
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, titles: dict[str, str]) -> None:

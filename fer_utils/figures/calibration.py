@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from fer_utils.figures.describing import described
 from fer_utils.figures.style import EMOTION_COLOURS, FAINT, INK, LEVEL_COLOURS, PAGE, new_figure, styled
 
 CONFIDENCE = EMOTION_COLOURS["anger"]
@@ -27,9 +28,19 @@ def figure_a6_calibration(diagrams: dict[str, pd.DataFrame], notes: dict[str, st
         _curve(upper, diagram)
         upper.set_title(f"({letter}) {title}\n{notes[title]}", parse_math=False)
         lower.bar(_middles(diagram), diagram["answers"], width=_widths(diagram), color=FAINT, linewidth=0)
-        lower.set(xlabel="confidence (%)", ylabel="answers", xlim=(0, 100))
+        lower.set(xlabel="confidence (%)", ylabel=f"answers\n({diagram['answers'].sum():,})", xlim=(0, 100))
     figure.legend(handles=_legend(), loc="outside upper center", ncols=3)
-    return figure
+    return described(figure, f"{len(diagrams)} reliability diagrams: accuracy against confidence, in bins of confidence.",
+                     *(f"({letter}) {title}: {notes[title]}; {_in_words(diagram)}."
+                       for letter, (title, diagram) in zip("abcdefgh", diagrams.items())))
+
+
+def _in_words(diagram: pd.DataFrame) -> str:
+    """How many answers lie in bins that are surer than right beyond their interval, and how many in those less sure."""
+    over, under = (diagram.loc[mask, "answers"].sum() for mask in (diagram["confidence"] > diagram["high"],
+                                                                   diagram["confidence"] < diagram["low"]))
+    return (f"of {diagram['answers'].sum():,} answers {over:,} lie in bins that are surer than right, {under:,} in bins that "
+            "are less sure, beyond the interval")
 
 
 def _curve(axes, diagram: pd.DataFrame) -> None:

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fer_utils.controls import GROUPS, set_title
+from fer_utils.figures.describing import described, listed, span
 from fer_utils.figures.style import FAINT, INK, PAGE, new_figure, styled
 
 _GROUP_MARKS = {"level": ("*", "#ffffff"), "balance": ("o", "#c9dff0"), "updates": ("^", "#8a8a8a"),
@@ -33,13 +34,31 @@ def figure_a2_controls(results: pd.DataFrame, sweep: pd.DataFrame, *, titles: di
     for (above, below), (dataset, title) in zip(panels.T, titles.items()):
         rows = results[results["dataset"] == dataset].set_index("control").loc[order]
         _differences(above, rows, places)
-        above.set_title(title, loc="left")
+        above.set_title(f"{title} (n = {rows['n'].max():,}, {rows['seeds'].max()} seeds)", loc="left")
         _sweep(below, sweep[sweep["dataset"] == dataset])
     panels[0, 0].set_yticks(places, [set_title(name) for name in order])
     panels[0, 0].set_ylim(places[-1] + 0.7, places[0] - 0.7)
     panels[1, 0].set_ylabel("test accuracy (%)")
     figure.legend(handles=_legend(groups[order]), loc="outside upper center", ncols=5, handletextpad=0.1, columnspacing=0.9)
-    return figure
+    return described(figure, "Dot plots: difference of each control to Original in points, with intervals; below, accuracy "
+                     "by the share of synthetic faces among the added ones.",
+                     *(_in_words(results[results["dataset"] == dataset], sweep[sweep["dataset"] == dataset], title)
+                       for dataset, title in titles.items()))
+
+
+def _in_words(rows: pd.DataFrame, sweep: pd.DataFrame, title: str) -> str:
+    """The level's difference, the span of the controls', which are clear of zero, and where the sweep begins and ends."""
+    rows = rows[rows["to_original"].notna()].assign(name=lambda frame: frame["control"].map(set_title))
+    level, controls = rows[rows["group"] == "level"], rows[rows["group"] != "level"]
+    parts = ["{name} {to_original:+.1f} [{to_original_low:+.1f}, {to_original_high:+.1f}]".format(**row)
+             for row in level.to_dict("records")]
+    parts.append(f"controls {span(dict(zip(controls['name'], controls['to_original'])))}")
+    parts.append(f"intervals above 0: {listed(rows.loc[rows['to_original_low'] > 0, 'name'])}; below 0: "
+                 f"{listed(rows.loc[rows['to_original_high'] < 0, 'name'])}")
+    if len(sweep) > 1:
+        parts.append("accuracy " + ", ".join(f"{row['accuracy']:.1f} % at {row['percent']:g} % synthetic"
+                                             for row in sweep.iloc[[0, -1]].to_dict("records")))
+    return f"{title}: {'; '.join(parts)}."
 
 
 def _differences(axes, rows: pd.DataFrame, places: np.ndarray) -> None:

@@ -5,6 +5,7 @@ import textwrap
 import numpy as np
 from matplotlib.figure import Figure
 
+from fer_utils.figures.describing import described, listed, one_line
 from fer_utils.figures.style import EMOTION_TITLES, PAGE, bare, new_figure, show_face, styled
 
 
@@ -28,7 +29,12 @@ def figure_a4_trajectory(trajectories: dict[str, dict[str, np.ndarray]], *, colu
         for place, (row, (emotion, images)) in enumerate(zip(panels, emotions.items())):
             _draw_steps(row, images, named=place == 0)
             row[0].set_ylabel(EMOTION_TITLES[emotion], rotation=0, ha="right", va="center")
-    return figure
+    return described(figure, "Rows of pictures: from noise on the left to a face on the right.",
+                     *(f"{title}: {listed(emotions)}, {_steps(emotions)} steps." for title, emotions in trajectories.items()))
+
+
+def _steps(emotions: dict[str, np.ndarray]) -> str:
+    return listed(sorted({len(images) - 1 for images in emotions.values()}))
 
 
 @styled
@@ -55,7 +61,17 @@ def figure_a4_guidance(grids: dict[str, np.ndarray], *, guidance_scales: list[fl
         block.suptitle(title, size=7.5)
         block.supxlabel("steps", size=7.5)
         block.supylabel("guidance scale", size=7.5)
-    return figure
+    return described(figure, f"Grids of faces for one prompt, “{one_line(prompt)}”, and one seed: guidance scales "
+                     f"{listed(f'{scale:g}' for scale in guidance_scales)} downwards, {listed(steps)} steps across.",
+                     *(f"{title}: {_change(grid)}." for title, grid in grids.items()))
+
+
+def _change(grid: np.ndarray) -> str:
+    """How much the pictures change from the first to the last guidance scale, and from the first to the last count of
+    steps, in gray values."""
+    values = grid.astype(float)
+    return (f"mean change of a pixel {np.abs(values[-1] - values[0]).mean():.0f} of 255 over the guidance scales, "
+            f"{np.abs(values[:, -1] - values[:, 0]).mean():.0f} over the steps")
 
 
 def _draw_steps(row, images: np.ndarray, *, named: bool) -> None:

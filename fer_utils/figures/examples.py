@@ -3,7 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from fer_utils.figures.style import PAGE, drawing_board, new_figure, styled
+from fer_utils.figures.describing import described
+from fer_utils.figures.style import PAGE, SMALLEST, drawing_board, new_figure, styled
 
 COLUMNS = 7
 """Faces in a row at most; a face keeps its size where there are fewer."""
@@ -30,10 +31,16 @@ def captioned_faces(rows: dict[str, list[tuple[np.ndarray, str]]]) -> Figure:
             left, lower = 0.05 + place * cell, top - _TITLE - cell
             board.imshow(image[..., 0] if image.shape[2] == 1 else image, cmap="gray", vmin=0, vmax=255,
                          extent=(left + 0.02, left + cell - 0.02, lower + 0.04, lower + cell))
-            board.text(left + cell / 2, lower + 0.02, caption, ha="center", va="top", size=6, linespacing=1.1)
+            board.text(left + cell / 2, lower + 0.02, caption, ha="center", va="top", size=SMALLEST, linespacing=1.1)
         top -= height
     board.set(xlim=(0, PAGE), ylim=(0, whole))
-    return figure
+    return described(figure, "Rows of faces with captions.", *(_in_words(*row) for row in rows.items()))
+
+
+def _in_words(title: str, faces: list[tuple[np.ndarray, str]]) -> str:
+    """The title of a row, how many faces it has, and their captions."""
+    captions = [", ".join(caption.splitlines()) for _, caption in faces[:COLUMNS] if caption]
+    return f"{title}: {len(faces[:COLUMNS])} pictures{': ' * bool(captions)}{'; '.join(captions)}."
 
 
 def _lines(faces: list[tuple[np.ndarray, str]]) -> int:

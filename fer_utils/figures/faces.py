@@ -8,9 +8,12 @@ from matplotlib.figure import Figure
 
 from fer_utils.emotions import EMOTIONS
 from fer_utils.faces import FaceSet
-from fer_utils.figures.style import EMOTION_COLOURS, EMOTION_TITLES, PAGE, bare, new_figure, show_face, styled
+from fer_utils.figures.describing import described, listed, one_line
+from fer_utils.figures.style import (EMOTION_COLOURS, EMOTION_TITLES, PAGE, SMALLEST, bare, new_figure, show_face,
+                                     styled)
 
 GENERATOR_TITLES = {"sd2": "Stable Diffusion 2", "sd3": "Stable Diffusion 3"}
+_FACE, _LINE = 1.06, 0.098    # inches: a face with its gaps, a line of its prompt
 
 
 @styled
@@ -18,7 +21,7 @@ def sample_grid(faces: FaceSet, per_class: int = 10, title: str = "") -> Figure:
     """The first ``per_class`` faces of each emotion, one row per emotion; a class with fewer leaves gaps."""
     figure = new_figure(PAGE, 0.3 + (PAGE - 0.6) / per_class * len(EMOTIONS))
     _grid(figure, faces, per_class, title)
-    return figure
+    return described(figure, _in_words(faces, per_class, title or "faces"))
 
 
 @styled
@@ -28,7 +31,16 @@ def sample_grids(sets: dict[str, FaceSet], per_class: int = 6) -> Figure:
     figure = new_figure(width * len(sets), 0.3 + (width - 0.6) / per_class * len(EMOTIONS))
     for part, (title, faces) in zip(np.ravel(figure.subfigures(1, len(sets))), sets.items()):
         _grid(part, faces, per_class, title)
-    return figure
+    return described(figure, *(_in_words(faces, per_class, title) for title, faces in sets.items()))
+
+
+def _in_words(faces: FaceSet, per_class: int, title: str) -> str:
+    """Size, colour and number of the faces shown, and of which emotions there are fewer than asked for."""
+    height, width, channels = faces.images.shape[1:]
+    few = {name: count for name, count in faces.counts().items() if count < per_class}
+    fewer = f", only {listed(f'{count} of {name}' for name, count in few.items())}" if few else ""
+    return (f"Grid of faces, {title}: a row for each of {len(EMOTIONS)} emotions, {per_class} faces a row{fewer}, "
+            f"{height}×{width} pixels in {'gray' if channels == 1 else 'colour'}.")
 
 
 def _grid(figure, faces: FaceSet, per_class: int, title: str) -> None:
@@ -57,22 +69,28 @@ def figure_3_synthetic_examples(pool: FaceSet, manifest: pd.DataFrame, *, per_ge
     """
     titles = GENERATOR_TITLES | (titles or {})
     generators = [name for name in titles if (manifest["generator"] == name).any()]
-    rows = per_generator * len(generators)
-    figure = new_figure(PAGE, 0.3 + rows * 1.43)
-    panels = figure.subplots(rows, len(EMOTIONS), squeeze=False)
+    examples = {emotion: pd.concat([_first_examples(manifest, name, emotion, per_generator) for name in generators])
+                for emotion in EMOTIONS}
+    captions = pd.DataFrame({emotion: [_wrapped(prompt) for prompt in rows["prompt"]] for emotion, rows in examples.items()})
+    lines = captions.map(lambda text: text.count("\n") + 1).max(axis=1)
+    heights = _FACE + _LINE * lines
+    figure = new_figure(PAGE, 0.35 + heights.sum())
+    panels = figure.subplots(len(captions), len(EMOTIONS), squeeze=False, height_ratios=heights)
     position = {face: place for place, face in enumerate(pool.ids)}
     for column, emotion in enumerate(EMOTIONS):
-        examples = pd.concat([_first_examples(manifest, name, emotion, per_generator) for name in generators])
-        for axes, example in zip(panels[:, column], examples.to_dict("records")):
+        for axes, face, caption in zip(panels[:, column], examples[emotion]["id"], captions[emotion]):
             bare(axes)
-            if example["id"] in position:
-                show_face(axes, pool.images[position[example["id"]]])
-                axes.set_xlabel(_wrapped(example["prompt"]), size=5.3, labelpad=2)
+            axes.set_anchor("N")
+            if face in position:
+                show_face(axes, pool.images[position[face]])
+                axes.set_xlabel(caption, size=SMALLEST, labelpad=2, linespacing=1.05)
         panels[0, column].set_title(EMOTION_TITLES[emotion], weight="bold")
         _underline(panels[0, column], EMOTION_COLOURS[emotion])
     for place, name in enumerate(generators):
         panels[place * per_generator, 0].set_ylabel(titles[name], size=7.5)
-    return figure
+    return described(figure, f"Synthetic faces with the prompts they were made from: a column for each of {len(EMOTIONS)} "
+                     f"emotions, rows by {listed(titles[name] for name in generators)}, {per_generator} each. The first of "
+                     "each emotion:", "; ".join(f"{emotion} {one_line(captions[emotion][0])}" for emotion in EMOTIONS) + ".")
 
 
 def _first_examples(manifest: pd.DataFrame, generator: str, emotion: str, count: int) -> pd.DataFrame:
@@ -88,4 +106,4 @@ def _underline(axes, colour: str) -> None:
 
 
 def _wrapped(prompt: str) -> str:
-    return "\n".join(textwrap.wrap(f"“{prompt}”", 23))
+    return "\n".join(textwrap.wrap(f"“{prompt}”", 20)) if prompt else ""

@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fer_utils.emotions import EMOTIONS
+from fer_utils.figures.describing import described, listed
 from fer_utils.figures.diagram import arrow, cuboid, operator, path
 from fer_utils.figures.network_parts import STAGE_COLOURS, draw_parts
-from fer_utils.figures.style import (EMOTION_COLOURS, EMOTION_TITLES, FAINT, INK, PAGE, drawing_board, new_figure,
-                                     show_face, styled)
+from fer_utils.figures.style import (ASIDE, EMOTION_COLOURS, EMOTION_TITLES, FAINT, INK, PAGE, SMALLEST, drawing_board,
+                                     new_figure, show_face, styled)
 
 HEIGHT = 4.1
 ROAD = 2.98        # height of the road the features take from left to right
@@ -60,12 +61,14 @@ class Block:
 
 
 @styled
-def figure_1_resemotenet(layers: Sequence[tuple], *, face: np.ndarray | None = None) -> Figure:
+def figure_1_resemotenet(layers: Sequence[tuple], *, dropout: tuple[float, float],
+                         face: np.ndarray | None = None) -> Figure:
     """Fig. 1: the network from image to probabilities, with the shape and parameters of every block.
 
     Args:
         layers: rows (name, kind, shape, parameters) in order of execution, as
             ``resemotenet.layer_shapes`` reports them.
+        dropout: the network's own rates in the backbone and in the classifier (``dropout1.p``, ``dropout2.p``).
         face: an example for the input, uint8 [H, W, 1 or 3].
     """
     blocks = _placed(_blocks(layers))
@@ -78,10 +81,22 @@ def figure_1_resemotenet(layers: Sequence[tuple], *, face: np.ndarray | None = N
         if block.stage != "classifier":
             _label(board, block)
     _bypasses(board, blocks)
+    _symbols(board, blocks)
     _classes(board, blocks)
     _titles(board, blocks)
-    draw_parts(board, {block.name: (block.shape, block.parameters) for block in blocks})
-    return figure
+    draw_parts(board, {block.name: (block.shape, block.parameters) for block in blocks}, dropout)
+    return described(figure, _in_words(blocks, dropout))
+
+
+def _in_words(blocks: list[Block], dropout: tuple[float, float]) -> str:
+    """The road from left to right, and where the parameters are."""
+    total, largest = sum(block.parameters for block in blocks), max(blocks, key=lambda block: block.parameters)
+    road = ", ".join(f"{block.name} {'×'.join(map(str, block.shape))}" for block in blocks)
+    return (f"Diagram of ResEmoteNet from the image to {listed(EMOTIONS)}, each block with the shape that leaves it: {road}. "
+            f"{total:,} parameters, {100 * largest.parameters / total:.0f} % of them in {largest.name}. Skip paths lead round "
+            "each residual block, an attention path round the SE block. Below, what is inside a unit of the backbone, the SE "
+            f"block, a residual block and the classifier; dropout {dropout[0]:g} in the backbone, {dropout[1]:g} in the "
+            "classifier.")
 
 
 def _blocks(layers: Sequence[tuple]) -> list[Block]:
@@ -106,11 +121,14 @@ def _placed(blocks: list[Block]) -> list[Block]:
     return blocks
 
 
+_GAPS = {("attention", "residual"): 2.1, ("residual", "residual"): 1.4, ("residual", "pooling"): 1.4,
+         ("pooling", "classifier"): 1.9, ("classifier", "classifier"): 0.45}
+
+
 def _gap(before: Block, after: Block) -> float:
-    """The room between two blocks, as a share: wide beside residual blocks, for their skip paths."""
-    if after.stage == "classifier":
-        return 0.45 if before.stage == "classifier" else 1.4
-    return 1.5 if "residual" in (before.stage, after.stage) else 1.0
+    """The room between two blocks, as a share: wide beside residual blocks, for their skip paths, and where a symbol of
+    the features stands."""
+    return _GAPS.get((before.stage, after.stage), 1.1)
 
 
 def _draw(board: Axes, block: Block, face: np.ndarray | None) -> None:
@@ -126,9 +144,9 @@ def _draw(board: Axes, block: Block, face: np.ndarray | None) -> None:
 def _label(board: Axes, block: Block) -> None:
     """Name, shape of what leaves the block and number of parameters, in one line of text each."""
     shape = "×".join(map(str, block.shape))
-    board.text(block.middle, ROAD - 0.56, block.name, ha="center", va="top", size=5.6, weight="bold")
+    board.text(block.middle, ROAD - 0.56, block.name, ha="center", va="top", size=SMALLEST, weight="bold")
     parameters = f"{block.parameters:,}" if block.parameters else "–"
-    board.text(block.middle, ROAD - 0.67, f"{shape}\n{parameters}", ha="center", va="top", size=5.6)
+    board.text(block.middle, ROAD - 0.67, f"{shape}\n{parameters}", ha="center", va="top", size=SMALLEST)
 
 
 def _bypasses(board: Axes, blocks: list[Block]) -> None:
@@ -143,7 +161,18 @@ def _bypasses(board: Axes, blocks: list[Block]) -> None:
              colour=STAGE_COLOURS[block.stage], width=1.1)
         operator(board, (end, ROAD), "+" if up > 0 else "x", radius=0.055)
         board.text((start + end) / 2, height + up * 0.02, "1×1 conv" if up > 0 else "$f_0$", ha="center",
-                   va="bottom" if up > 0 else "top", size=5.4)
+                   va="bottom" if up > 0 else "top", size=SMALLEST)
+
+
+def _symbols(board: Axes, blocks: list[Block]) -> None:
+    """What section II calls the features on the road, below the arrows that carry them."""
+    for before, after in zip(blocks[:-1], blocks[1:]):
+        symbol = {("input", "stem"): "$X$", ("attention", "residual"): "$f_1$",
+                  ("pooling", "classifier"): r"$\tilde{Y}_{feats}$"}.get((before.stage, after.stage))
+        if symbol:
+            start = before.right + (0.15 if before.stage == "attention" else 0)     # there an operator stands first
+            board.text((start + after.left) / 2, ROAD - 0.04, symbol, ha="center", va="top", size=6.4)
+    board.text(blocks[-1].right + 0.15, ROAD + 0.52, "$P_{out}$", ha="center", va="bottom", size=6.4)
 
 
 def _classes(board: Axes, blocks: list[Block]) -> None:
@@ -151,9 +180,9 @@ def _classes(board: Axes, blocks: list[Block]) -> None:
     layers = [block for block in blocks if block.stage == "classifier"]
     for place, block in enumerate(layers):
         height = ROAD - 0.56 - 0.11 * place
-        board.text(PAGE - 1.0, height, block.name, va="top", size=5.6, weight="bold")
-        board.text(PAGE - 0.56, height, block.shape[0], ha="right", va="top", size=5.6)
-        board.text(PAGE - 0.06, height, f"{block.parameters:,}", ha="right", va="top", size=5.6)
+        board.text(PAGE - 1.0, height, block.name, va="top", size=SMALLEST, weight="bold")
+        board.text(PAGE - 0.56, height, block.shape[0], ha="right", va="top", size=SMALLEST)
+        board.text(PAGE - 0.06, height, f"{block.parameters:,}", ha="right", va="top", size=SMALLEST)
     for place, emotion in enumerate(EMOTIONS):
         height = ROAD + 0.135 * (len(EMOTIONS) / 2 - 0.5 - place)
         start, end = (layers[-1].right + 0.01, ROAD), (layers[-1].right + 0.15, height)
@@ -174,4 +203,4 @@ def _titles(board: Axes, blocks: list[Block]) -> None:
     total = sum(block.parameters for block in blocks)
     board.text(LEFT, HEIGHT - 0.04, f"ResEmoteNet: {total:,} parameters", va="top", size=8.5, weight="bold")
     board.text(PAGE - 0.04, HEIGHT - 0.05, "block height: side of the map; length: channels (log); "
-               "below: what leaves the block, parameters in it", ha="right", va="top", size=5.8, color="#555555")
+               "below: what leaves the block, parameters in it", ha="right", va="top", size=SMALLEST, color=ASIDE)

@@ -3,7 +3,7 @@
 from matplotlib.axes import Axes
 
 from fer_utils.figures.diagram import arrow, box, operator, path
-from fer_utils.figures.style import PAGE
+from fer_utils.figures.style import PAGE, SMALLEST
 
 STAGE_COLOURS = {"input": "#d9d9d9", "stem": "#8db9dc", "attention": "#eda63a", "residual": "#5cba8c",
                  "pooling": "#bdbdbd", "classifier": "#c38fc3"}
@@ -14,13 +14,14 @@ UNIT = (1.08, 0.17)
 Parts = dict[str, tuple[tuple[int, ...], int]]
 
 
-def draw_parts(board: Axes, parts: Parts) -> None:
-    """Four columns; ``parts`` gives for each block's name the shape that leaves it and its parameters."""
+def draw_parts(board: Axes, parts: Parts, dropout: tuple[float, float]) -> None:
+    """Four columns; ``parts`` gives for each block's name the shape that leaves it and its parameters, ``dropout`` the
+    rates of the backbone and of the classifier."""
     centres = [PAGE * share for share in (0.115, 0.36, 0.63, 0.885)]
-    _stem(board, centres[0])
+    _stem(board, centres[0], dropout[0])
     _attention(board, centres[1], *parts["se"])
     _residual(board, centres[2])
-    _classifier(board, centres[3])
+    _classifier(board, centres[3], dropout[1])
 
 
 def _column(board: Axes, centre: float, title: str, equation: str, steps: list[str], colour: str, *,
@@ -37,10 +38,10 @@ def _column(board: Axes, centre: float, title: str, equation: str, steps: list[s
     return heights
 
 
-def _stem(board: Axes, centre: float) -> None:
-    steps = ["3×3 conv", "batch norm", "ReLU", "2×2 max pool", "dropout 0.2 *"]
+def _stem(board: Axes, centre: float, dropout: float) -> None:
+    steps = ["3×3 conv", "batch norm", "ReLU", "2×2 max pool", f"dropout {dropout:g} *"]
     heights = _column(board, centre, "unit of the backbone (×3)", "image → $f_0$", steps, STAGE_COLOURS["stem"])
-    board.text(centre, heights[-1] - 0.14, "* not after conv3", ha="center", va="top", size=5.6)
+    board.text(centre, heights[-1] - 0.14, "* not after conv3", ha="center", va="top", size=SMALLEST)
 
 
 def _attention(board: Axes, centre: float, shape: tuple[int, ...], parameters: int) -> None:
@@ -64,12 +65,12 @@ def _residual(board: Axes, centre: float) -> None:
     operator(board, (centre, heights[4]), "+")
     side = centre - UNIT[0] / 2 - 0.33
     _bypass(board, centre, side, heights[4], STAGE_COLOURS["residual"])
-    box(board, (side, (heights[1] + heights[2]) / 2), (0.5, 0.34), "1×1 conv,\nstride 2,\nbatch norm",
-        colour="white", font=5.2)
+    box(board, (side, (heights[1] + heights[2]) / 2), (0.56, 0.38), "1×1 conv,\nstride 2,\nbatch norm",
+        colour="white")
 
 
-def _classifier(board: Axes, centre: float) -> None:
-    steps = ["average pool to 1×1", "linear, ReLU, dropout 0.5 (×3)", "linear", "softmax"]
+def _classifier(board: Axes, centre: float, dropout: float) -> None:
+    steps = ["average pool to 1×1", f"linear, ReLU, dropout {dropout:g} (×3)", "linear", "softmax"]
     _column(board, centre, "classifier", r"$P_{out} = f_{cls}(\tilde{Y}_{feats})$    (3)", steps,
             STAGE_COLOURS["classifier"], width=1.5)
 

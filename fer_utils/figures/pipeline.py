@@ -7,11 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
+from fer_utils.figures.describing import described, listed
 from fer_utils.figures.diagram import arrow
 from fer_utils.figures.pipeline_examples import draw_example
-from fer_utils.figures.style import INK, PAGE, drawing_board, new_figure, styled
+from fer_utils.figures.style import ASIDE, INK, PAGE, SMALLEST, drawing_board, new_figure, styled
 
-GAP, BOX_HEIGHT, BUS_STEP, PICTURE = 0.2, 2.3, 0.27, 0.8
+GAP, BOX_HEIGHT, BUS_STEP, PICTURE = 0.2, 2.4, 0.27, 0.8
 COLOURS = ("#8db9dc", "#f2d58a", "#eda63a", "#5cba8c", "#c38fc3", "#bdbdbd")
 
 # For each stage by its name: what it does, and what it hands on. Order, notebooks, arrows and results are the code's.
@@ -19,7 +20,7 @@ DOES = {
     "dataset": "reads FER2013 and RAF-DB, or draws faces after them",
     "prompts": "one text for each image a class lacks; person, age, light spread evenly",
     "synthesis": "Stable Diffusion 2 and 3 make a face for each prompt, resized to 64×64",
-    "balancing": "fills every class up: Original, Aug. 1 to Aug. 4",
+    "balancing": "fills every class up: Original, Aug.\u00a01 to Aug.\u00a04",
     "training": "one ResEmoteNet per data set, level and seed",
     "evaluation": "accuracy of each emotion on untouched test faces, with intervals",
 }
@@ -58,7 +59,15 @@ def figure_2_pipeline(stages: Sequence, *, examples: dict[str, object] | None = 
             arrow(board, (end - GAP, bottom + BOX_HEIGHT / 2), (end, bottom + BOX_HEIGHT / 2), width=1.4)
     for level, (source, targets) in enumerate(reversed(buses)):
         _bus(board, source, [lefts[number] for number in targets], lefts[source.number] + width, bottom, level)
-    return figure
+    return described(figure, "Flow chart of the pipeline from left to right.", *map(_in_words, stages),
+                     *(f"{source.number} also hands on to {listed(targets)}."
+                       for source, targets in buses))
+
+
+def _in_words(stage) -> str:
+    """What a stage does and hands on, as its box says."""
+    hands_on = f", hands on {HANDS_ON[stage.name]}" if stage.name in HANDS_ON else ""
+    return f"{stage.number} {stage.name.capitalize()}: {DOES.get(stage.name, stage.notebook)}{hands_on}."
 
 
 def _on_the_road(stages: Sequence) -> list:
@@ -86,20 +95,20 @@ def _box(board: Axes, corner: tuple[float, float], width: float, stage, colour: 
     board.text(middle, top - 0.15, f"{stage.number} {stage.name.capitalize()}", ha="center", va="center", size=7.5,
                weight="bold")
     lines = textwrap.wrap(DOES.get(stage.name, stage.notebook), 19)
-    board.text(middle, top - 1.26, "\n".join(lines), ha="center", va="top", size=5.9, linespacing=1.2)
+    board.text(middle, top - 1.26, "\n".join(lines), ha="center", va="top", size=SMALLEST, linespacing=1.2)
     if stage.name in HANDS_ON:
         hands_on = "\n".join(textwrap.wrap(f"→ {HANDS_ON[stage.name]}", 18))
-        board.text(middle, bottom + 0.37, hands_on, ha="center", va="center", size=5.9, weight="bold")
-    board.text(middle, bottom + 0.05, _results(stage), ha="center", va="bottom", size=5.4, color="#555555")
+        board.text(middle, bottom + 0.45, hands_on, ha="center", va="center", size=SMALLEST, weight="bold")
+    board.text(middle, bottom + 0.05, _results(stage), ha="center", va="bottom", size=SMALLEST, color=ASIDE)
 
 
 def _results(stage) -> str:
     """What a stage writes for readers, each number once: 'Tables 3, 4' over 'Figs. 1, 4'."""
     lines = []
     for kind, one, several in (("table", "Table", "Tables"), ("figure", "Fig.", "Figs.")):
-        numbers = list(dict.fromkeys(name.split("_")[1].upper() for name in stage.shown if name.startswith(kind)))
+        numbers = sorted({name.split("_")[1].upper() for name in stage.shown if name.startswith(kind)})
         if numbers:
-            lines.append(f"{several if len(numbers) > 1 else one} {', '.join(numbers)}")
+            lines += textwrap.wrap(f"{several if len(numbers) > 1 else one} {', '.join(numbers)}", 17)
     return "\n".join(lines)
 
 
@@ -112,4 +121,4 @@ def _bus(board: Axes, source, targets: list[float], right: float, bottom: float,
     for target in targets:
         arrow(board, (target + shift, height), (target + shift, bottom), width=1.1)
     board.text(targets[-1] + shift, height - 0.02, HANDS_ON.get(source.name, source.name), ha="right", va="top",
-               size=5.9, weight="bold")
+               size=SMALLEST, weight="bold")

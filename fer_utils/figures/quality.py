@@ -9,10 +9,11 @@ from matplotlib.lines import Line2D
 
 from fer_utils.emotions import EMOTIONS
 from fer_utils.figures.data import pair_of_faces
-from fer_utils.figures.style import EMOTION_TITLES, FAINT, INK, PAGE, new_figure, show_face, styled
+from fer_utils.figures.describing import described, listed, one_line, shortened
+from fer_utils.figures.style import ASIDE, EMOTION_TITLES, FAINT, INK, PAGE, SMALLEST, new_figure, show_face, styled
 
-# Blue and orange can be told apart by all readers; real faces are black and gray.
-SAMPLE_STYLES = {"sd2": ("o", "#1a5f96"), "sd3": ("s", "#e69f00"), "real half": ("D", "#8a8a8a"),
+# Blue and orange can be told apart by all readers; real faces are gray and white. All four differ in gray print.
+SAMPLE_STYLES = {"sd2": ("o", "#1a5f96"), "sd3": ("s", "#f2b84b"), "real half": ("D", "#8a8a8a"),
                  "real unseen": ("^", "#ffffff")}
 SAMPLE_TITLES = {"sd2": "Stable Diffusion 2", "sd3": "Stable Diffusion 3", "real half": "real: other half of training faces",
                  "real unseen": "real: validation faces"}
@@ -38,18 +39,42 @@ def figure_a4_quality(table: pd.DataFrame, *, titles: Mapping[str, str], generat
     groups = ["all", *EMOTIONS]
     for column, (dataset, title) in enumerate(titles.items()):
         for axes, (metric, (label, scale)) in zip(panels[:, column], METRICS.items()):
-            where = {"agreement": "reader", "close": "pixels"}.get(metric, features)
+            where = _space(metric, features)
             rows = table[(table["dataset"] == dataset) & (table["metric"] == metric) & (table["features"] == where)]
             for place, name in enumerate(samples):
                 part = rows[rows["generator"] == name].set_index("emotion").reindex(groups)[["value", "low", "high"]]
                 _intervals(axes, scale * part, name, np.arange(len(groups)) + (place - (len(samples) - 1) / 2) * 0.19)
+            _mark_missing(axes, rows[rows["generator"].isin(list(samples))], groups)
             axes.set_ylabel(label if column == 0 else "")
-            _furnish(axes, metric, len(groups))
-        panels[0, column].set_title(title)
+        panels[0, column].set_title(f"{title}\n{_faces(table[table['dataset'] == dataset], samples)}")
         panels[-1, column].set_xticks(range(len(groups)), ["All", *EMOTION_TITLES.values()], rotation=35, ha="right",
                                       rotation_mode="anchor")
+    for row, metric in zip(panels, METRICS):     # only now: a limit that is set stops matplotlib from making room
+        for axes in row:
+            _furnish(axes, metric, len(groups))
     figure.legend(handles=[_marker(name, title) for name, title in samples.items()], loc="outside upper center", ncols=4)
-    return figure
+    return described(figure, "Dot plots with intervals, by emotion: KID, precision, coverage, share read as the emotion asked "
+                     f"for, share close to a training face. Of {listed(samples.values())}, in this order, all together:",
+                     *(_in_words(table[(table["dataset"] == name) & (table["emotion"] == "all")], title, samples, features)
+                       for name, title in titles.items()))
+
+
+def _faces(rows: pd.DataFrame, samples: Mapping[str, str]) -> str:
+    """How many faces of each sample were read, all emotions together."""
+    counts = rows[(rows["metric"] == "agreement") & (rows["emotion"] == "all")].set_index("generator")["n"]
+    made = " + ".join(f"{counts[name]:,}" for name in samples if name in counts and name != "real unseen")
+    return f"{made or 0} synthetic, {counts.get('real unseen', 0):,} unseen real faces"
+
+
+def _in_words(rows: pd.DataFrame, title: str, samples: Mapping[str, str], features: str) -> str:
+    """Each metric of each sample, as it is drawn over 'All', in the order of the samples."""
+    parts = []
+    for metric, (label, scale) in METRICS.items():
+        found = rows[(rows["metric"] == metric) & (rows["features"] == _space(metric, features))]
+        values = found.set_index("generator")["value"].reindex(list(samples))
+        shown = ", ".join("–" if pd.isna(value) else f"{scale * value:.{1 if scale > 1 else 2}f}" for value in values)
+        parts.append(f"{one_line(label)} {shown}")
+    return f"{title}: {'; '.join(parts)}."
 
 
 @styled
@@ -59,7 +84,7 @@ def figure_a4_nearest(rows: Mapping[str, list[tuple[np.ndarray, np.ndarray, str]
     ``rows``: as ``quality.example_rows``; images uint8 [H, W, C] of any size.
     """
     columns = max(map(len, rows.values()))
-    figure = new_figure(PAGE, 0.35 + (0.3 + (PAGE - 1) / columns / 2) * len(rows))
+    figure = new_figure(PAGE, 0.45 + (0.3 + (PAGE - 1) / columns / 2) * len(rows))
     panels = figure.subplots(len(rows), columns, squeeze=False)
     for line, (title, pairs) in zip(panels, rows.items()):
         for axes in line:
@@ -67,10 +92,16 @@ def figure_a4_nearest(rows: Mapping[str, list[tuple[np.ndarray, np.ndarray, str]
         for axes, (left, right, text) in zip(line, pairs):
             axes.axis("on")
             show_face(axes, pair_of_faces(left, right))
-            axes.set_xlabel(text, size=5.6, labelpad=2)
+            axes.set_xlabel(text, size=SMALLEST, labelpad=2)
         line[0].set_ylabel(title, rotation=0, ha="right", va="center", size=6.5)
-    figure.suptitle("left: synthetic (or unseen) face, right: nearest training face", size=7.5)
-    return figure
+    figure.suptitle("left: synthetic (or unseen) face, right: nearest training face\n"
+                    "below: their emotions, and the correlation of pixels or the distance of features", size=7.5)
+    return described(figure, "Pairs of faces: a synthetic or unseen real face and the training face nearest to it.",
+                     *(f"{title}: {shortened((text for *_, text in pairs), 2) or 'none'}." for title, pairs in rows.items()))
+
+
+def _space(metric: str, features: str) -> str:
+    return {"agreement": "reader", "close": "pixels"}.get(metric, features)
 
 
 def _intervals(axes, rows: pd.DataFrame, name: str, places: np.ndarray) -> None:
@@ -78,6 +109,15 @@ def _intervals(axes, rows: pd.DataFrame, name: str, places: np.ndarray) -> None:
     lengths = np.abs(rows[["low", "high"]].sub(rows["value"], axis=0).to_numpy(float).T)
     axes.errorbar(places, rows["value"], yerr=lengths, fmt=marker, color=INK, ecolor=INK, elinewidth=0.7, capsize=1.3,
                   capthick=0.7, markersize=3.4, markeredgewidth=0.5, markerfacecolor=colour, markeredgecolor=INK)
+
+
+def _mark_missing(axes, rows: pd.DataFrame, groups: list[str]) -> None:
+    """A word where no sample has enough faces for the metric."""
+    known = set(rows.loc[rows["value"].notna(), "emotion"])
+    for place, name in enumerate(groups):
+        if name not in known:
+            axes.text(place, 0.5, "too few", rotation=90, ha="center", va="center", size=SMALLEST, color=ASIDE,
+                      transform=axes.get_xaxis_transform())
 
 
 def _furnish(axes, metric: str, groups: int) -> None:

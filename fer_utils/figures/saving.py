@@ -1,5 +1,6 @@
 """Writing and showing figures: always with the profile's stamp, always the same bytes for the same content."""
 
+import html
 import re
 from contextlib import contextmanager
 from io import BytesIO
@@ -9,6 +10,7 @@ import PIL.Image
 from IPython.display import Image
 from matplotlib.figure import Figure
 
+from fer_utils.figures.describing import alt_text
 from fer_utils.figures.style import STAMP_COLOUR, styled
 from fer_utils.paths import atomic_write
 from fer_utils.profiles import Profile
@@ -22,31 +24,34 @@ def save(figure: Figure, name: str, profile: Profile, *, caption: str = "", stam
     """Write ``name``.pdf, .svg and .png (300 dpi) to the profile's figures; the paths, in that order.
 
     The profile's stamp, or ``stamp`` where the profile's faces are not what is shown, is drawn in the lower right
-    corner; the caption goes into the files' metadata, for readers of the file alone. No file holds a date, so equal
-    content gives equal bytes.
+    corner; the caption and the figure's description go into the files' metadata, for readers of the file alone (the
+    SVG's ``desc`` is what a screen reader says). No file holds a date, so equal content gives equal bytes. Raises
+    CompanionError for a figure without a description.
     """
     paths = [profile.paths.figures / f"{name}.{kind}" for kind in FORMATS]
     stamp = profile.stamp if stamp is None else stamp
+    about = " ".join(filter(None, (caption, alt_text(figure, stamp))))
     with _stamped(figure, stamp):
         for path, kind in zip(paths, FORMATS):
-            content = _render(figure, kind, PRINT_DPI, _metadata(kind, name, caption, stamp))
+            content = _render(figure, kind, PRINT_DPI, _metadata(kind, name, about))
             with atomic_write(path) as file:
                 file.write(content)
     return paths
 
 
 def show(figure: Figure, profile: Profile) -> Image:
-    """The stamped figure for a notebook: a static PNG at screen resolution, whatever backend is set."""
-    return Image(data=render(figure, profile), format="png")
+    """The stamped figure for a notebook: a static PNG at screen resolution, whatever backend is set, with the figure's
+    description as its alternative text. Raises CompanionError for a figure without one."""
+    return Image(data=render(figure, profile), format="png", alt=alt_text(figure, profile.stamp))
 
 
 def render(figure: Figure, profile: Profile) -> bytes:
     """The PNG that ``show`` shows, for a widget."""
     with _stamped(figure, profile.stamp):
-        return _in_few_colours(_render(figure, "png", SCREEN_DPI, {"Software": None}))
+        return in_few_colours(_render(figure, "png", SCREEN_DPI, {"Software": None}))
 
 
-def _in_few_colours(png: bytes) -> bytes:
+def in_few_colours(png: bytes) -> bytes:
     """The same picture in 256 colours of its own: a third of the bytes, so that a notebook of many faces stays small."""
     buffer = BytesIO()
     with PIL.Image.open(BytesIO(png)) as picture:
@@ -59,7 +64,17 @@ def _in_few_colours(png: bytes) -> bytes:
 def _render(figure: Figure, kind: str, dpi: int, metadata: dict) -> bytes:
     buffer = BytesIO()
     figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata)
-    return _with_numbered_clips(buffer.getvalue()) if kind == "svg" else buffer.getvalue()
+    if kind == "svg":
+        return _with_description(_with_numbered_clips(buffer.getvalue()), metadata["Description"])
+    return buffer.getvalue()
+
+
+def _with_description(svg: bytes, text: str) -> bytes:
+    """The drawing as one image for screen readers, named by its title and described by ``text``; matplotlib writes the
+    title alone where they look, and the description only into the RDF."""
+    desc = f'</title>\n <desc id="desc">{html.escape(text, quote=False)}</desc>'.encode()
+    svg = svg.replace(b"<title>", b'<title id="title">', 1).replace(b"</title>", desc, 1)
+    return svg.replace(b"<svg ", b'<svg role="img" aria-labelledby="title" aria-describedby="desc" ', 1)
 
 
 def _with_numbered_clips(svg: bytes) -> bytes:
@@ -70,9 +85,8 @@ def _with_numbered_clips(svg: bytes) -> bytes:
                   lambda found: names.setdefault(found[0], b"clip%d" % len(names)), svg)
 
 
-def _metadata(kind: str, name: str, caption: str, stamp: str) -> dict:
-    """Title and caption under the names each format knows; dates and program versions left out."""
-    about = " ".join(text for text in (caption, f"[{stamp}]" if stamp else "") if text)
+def _metadata(kind: str, name: str, about: str) -> dict:
+    """Title and description under the names each format knows; dates and program versions left out."""
     if kind == "pdf":
         return {"Title": name, "Subject": about, "CreationDate": None, "Creator": None, "Producer": None}
     if kind == "svg":

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import ParamSpec
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from fer_utils.emotions import EMOTIONS
@@ -28,7 +30,13 @@ LEVEL_COLOURS = {"original": "#c9c9c9", "aug1": "#86b6d8", "aug2": "#3f8fc0", "a
 
 LEVEL_MARKERS = {"original": "o", "aug1": "s", "aug2": "^", "aug3": "v", "aug4": "D"}
 
+SMALLEST = 6
+"""Points: no text in a figure is smaller than this at the size it is made for."""
+
 INK, FAINT, PAPER_COLOUR, STAMP_COLOUR = "#1a1a1a", "#8a8a8a", "#d55e00", "#b3260b"
+
+PAPER_TEXT, ASIDE = "#a34700", "#555555"
+"""Colours of text about the paper, and of remarks: lines and markers may be lighter than text."""
 
 STYLE = {
     # DejaVu Sans comes with matplotlib; Verdana has nearly its widths where an SVG's reader lacks it.
@@ -78,6 +86,24 @@ def styled(draw: Callable[_Given, Figure | list[Path]]) -> Callable[_Given, Figu
             mpl.rcParams.update(STYLE)
             return draw(*args, **kwargs)
     return run
+
+
+def luminance(colour) -> float:
+    """Relative luminance in 0..1 of any colour matplotlib knows (WCAG 2.2, https://www.w3.org/TR/WCAG22/)."""
+    values = np.array(to_rgb(colour))
+    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+def contrast(first, second) -> float:
+    """Contrast ratio of two colours by the same source, 1 to 21; text needs 4.5 at least."""
+    dark, light = sorted((luminance(first), luminance(second)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def readable_on(colour) -> str:
+    """Black or white, whichever stands out more; on any colour that gives a contrast of at least 4.58."""
+    return max(("black", "white"), key=lambda ink: contrast(ink, colour))
 
 
 def new_figure(width: float, height: float) -> Figure:

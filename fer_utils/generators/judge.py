@@ -104,6 +104,12 @@ def judgements(network: AttributeNetwork, images: np.ndarray, *, batch_size: int
     return {name: torch.cat([part[name] for part in parts]).argmax(1).numpy() for name in network.heads}
 
 
+@torch.no_grad()
+def emotion_shares(network: AttributeNetwork, images: np.ndarray) -> np.ndarray:
+    """How probable the judge finds each emotion, float32 [N, 7]; ``images`` as for ``judgements``."""
+    return network(to_model(images))["emotion"].softmax(1).numpy()
+
+
 def agreement_table(prompts: pd.DataFrame, read: dict[str, np.ndarray]) -> pd.DataFrame:
     """How often the judge reads what the prompt states.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,7 +97,9 @@ def _load_model(generator: str, profile: Profile) -> DiffusionPipeline:
         without = dict.fromkeys(check_against_model(generator, profile, index))
         if not isinstance(address, Path):     # its folder in the hub's cache names the commit; what is left out stays there
             address = DiffusionPipeline.download(address, **commit, **without)
-        return DiffusionPipeline.from_pretrained(address, torch_dtype=getattr(torch, profile.synthesis.dtype), **without)
+        with warnings.catch_warnings():   # newer versions of diffusers call it dtype, the oldest allowed don't know that
+            warnings.simplefilter("ignore", FutureWarning)
+            return DiffusionPipeline.from_pretrained(address, torch_dtype=getattr(torch, profile.synthesis.dtype), **without)
     except UNREADABLE as problem:
         raise CompanionError(_cannot_load(generator, model_address(generator, profile), problem)) from problem
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def trajectory(pipeline: DiffusionPipeline, prompt: str, seed: int, *, steps: int, guidance_scale: float, size: int,
-               negative_prompt: str = "") -> np.ndarray:
+               negative_prompt: str = "", on_step: Callable[[int], None] | None = None) -> np.ndarray:
     """Pure noise, then the image after each step: uint8 [steps + 1, size, size, 3].
 
     The last one is the image that synthesis makes of the same prompt and seed. A scheduler that takes two
-    evaluations a step gives one image for each.
+    evaluations a step gives one image for each. ``on_step`` is called with the number of evaluations done.
     """
     return _decode(pipeline, _latents(pipeline, prompt, seed, negative_prompt=negative_prompt, steps=steps,
-                                      guidance_scale=guidance_scale, size=size))
+                                      guidance_scale=guidance_scale, size=size, on_step=on_step))
 
 
 def guidance_grid(pipeline: DiffusionPipeline, prompt: str, seed: int, *, guidance_scales: list[float],
@@ -34,12 +35,14 @@ def guidance_grid(pipeline: DiffusionPipeline, prompt: str, seed: int, *, guidan
 
 
 def _latents(pipeline: DiffusionPipeline, prompt: str, seed: int, *, negative_prompt: str, size: int,
-             steps: int, guidance_scale: float) -> list[torch.Tensor]:
+             steps: int, guidance_scale: float, on_step: Callable[[int], None] | None = None) -> list[torch.Tensor]:
     """[1, channels, height, width] before the first step and after each, on the CPU."""
     seen: list[torch.Tensor] = []
 
     def note(_pipeline, _step, _time, tensors):
         seen.append(tensors["latents"].cpu())
+        if on_step is not None:
+            on_step(len(seen))
         return tensors
 
     generator = torch.Generator("cpu").manual_seed(int(seed))

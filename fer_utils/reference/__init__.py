@@ -1,8 +1,8 @@
 """Tables I-IV of the paper, its claims and the official class counts, as tidy CSV files.
 
 Each row of ``table_1.csv`` ... ``table_4.csv`` is one printed cell (one prompt in Table I), each row of
-``claims.csv`` one statement of the text; both say in ``place`` where it stands in arXiv 2411.10863. The other files
-say in ``source`` what was counted or read. A cell under "Both" in Table II is two rows here, one for each data set.
+``claims.csv`` one statement of the text, each row of ``exhibits.csv`` one caption; they say in ``place`` where it stands
+in arXiv 2411.10863. The other files say in ``source`` what was counted or read. A cell under "Both" in Table II is two rows here, one for each data set.
 """
 
 from pathlib import Path
@@ -27,11 +27,14 @@ def read_reference(name: str) -> pd.DataFrame:
     - ``claims``: kind, dataset, row (an emotion, 'overall' or a split), first, last (levels), printed, unit, quote,
       place: gains, accuracies, counts and times that the text states
     - ``costs``: quantity, value, unit, source: what training and inference take at least
+    - ``generator_costs``: quantity, value, unit, source: arithmetic of an image of Stable Diffusion 2 and 3, and what is
+      assumed of a card, its use and its price
     - ``code_facts``: topic, text, code, source: where the authors' published code differs from the text
     - ``recipes``: setting (of the profile's training section), paper (empty: not stated), place, authors_code (empty: no
       such thing in it), source: the text's recipe beside the published code's
     - ``label_agreement``: emotion (or 'overall'), count, majority_elsewhere, voted, told, source: FER2013's
       PrivateTest beside the ten votes of FER+ and its twins in Training
+    - ``exhibits``: exhibit ('Table I' ... 'Figure 4'), caption, place: what the paper shows, in its own words
     - ``example_table``: dataset, column, class, count, accuracy, place: an honest table in the form that
       ``python -m fer_utils audit --table`` reads
 

@@ -22,6 +22,7 @@ from fer_utils.synthesis.shards import plan_shards, shard_path
 
 RATE_BATCHES = 2
 """Batches timed after a first one that warms up."""
+PUBLISHED = "published counts; what the gate keeps out of the training faces adds to them"
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,19 @@ def plan_pool(profile: Profile) -> Plan:
         prompts, basis = read_prompts(profile), f"the prompt table {profile.paths.prompts.name}; {basis}"
     else:
         prompts = prompt_table(pool_counts(counts, profile), profile)
-    table = pd.crosstab(prompts["emotion"], prompts["generator"]).reindex(list(EMOTIONS), fill_value=0)
-    return Plan(table, _separate(counts, profile), _left(prompts, profile), prompts, basis)
+    return Plan(_table(prompts), _separate(counts, profile), _left(prompts, profile), prompts, basis)
+
+
+def published_plan(profile: Profile) -> Plan:
+    """The same before anything is there: from the published counts, with every image still to be made."""
+    counts = published_counts(profile)
+    prompts = prompt_table(pool_counts(counts, profile), profile)
+    return Plan(_table(prompts), _separate(counts, profile), prompts["generator"].value_counts(sort=False).to_dict(),
+                prompts, PUBLISHED)
+
+
+def _table(prompts: pd.DataFrame) -> pd.DataFrame:
+    return pd.crosstab(prompts["emotion"], prompts["generator"]).reindex(list(EMOTIONS), fill_value=0)
 
 
 def check_plan(plan: Plan, profile: Profile) -> tuple[int, int]:
@@ -105,7 +117,7 @@ def _class_counts(profile: Profile) -> tuple[dict[str, dict[str, int]], str]:
         return ({name: stored_splits(name, profile).train.counts() for name in profile.data.sets},
                 "training faces that the gate admitted")
     except CompanionError:
-        return published_counts(profile), "published counts; what the gate keeps out of the training faces adds to them"
+        return published_counts(profile), PUBLISHED
 
 
 def published_counts(profile: Profile) -> dict[str, dict[str, int]]:
@@ -132,6 +144,13 @@ def plan_lines(profile: Profile, *, rates: dict[str, float], price: float | None
     Raises CompanionError at the end where the disk can't hold the pool.
     """
     plan = plan_pool(profile)
+    yield from estimate_lines(plan, profile, rates=rates, price=price)
+    needed, free = check_plan(plan, profile)
+    yield f"disk: {needed / 1e9:.2f} GB needed, {free / 1e9:.2f} GB free"
+
+
+def estimate_lines(plan: Plan, profile: Profile, *, rates: dict[str, float], price: float | None) -> Iterator[str]:
+    """``plan_lines`` without a look at the disk."""
     yield f"{plan.total:,} images (one pool for {' and '.join(profile.data.sets)}; {plan.separate:,} with a pool for each)"
     yield f"counted from {plan.basis}"
     yield text_table(plan.counts.reset_index())
@@ -140,8 +159,6 @@ def plan_lines(profile: Profile, *, rates: dict[str, float], price: float | None
         yield f"  {attribute}: " + ", ".join(f"{row.value} {row.images:,}" for row in rows.itertuples())
     yield f"{sum(plan.left.values()):,} of them are still to be made"
     yield from _time_lines(plan, profile, rates, price)
-    needed, free = check_plan(plan, profile)
-    yield f"disk: {needed / 1e9:.2f} GB needed, {free / 1e9:.2f} GB free"
 
 
 def _time_lines(plan: Plan, profile: Profile, rates: dict[str, float], price: float | None) -> Iterator[str]:

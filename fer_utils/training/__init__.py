@@ -66,7 +66,7 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
     trained), and then history.csv, so that a folder with a history is a finished run. ``on_epoch`` is called with each
     row as a dict. The same seed on the same machine gives the same weights, also when the run was stopped after any
     epoch and this is called again (``checkpoint``); a finished run of the same settings, data and code is not trained
-    again, its history comes back as it is. Training figures are averages over the epoch, with dropout;
+    again, wherever it was trained: its history comes back as it is. Training figures are averages over the epoch, with dropout;
     validation figures are taken after it, without. A diverged run raises CompanionError.
 
     Args:
@@ -89,16 +89,17 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
         validation_tensors = as_tensors(validation, model.image_size, device)
         weights = None if class_weights is None else image_weights(class_weights, train_tensors[1])
         how = _trained_with(network, model, settings, device, precision)
-        chosen = {"seed": seed, "how": how, "class_weights": None if weights is None else weights.tolist(),
+        chosen = {"seed": seed, "class_weights": None if weights is None else weights.tolist(),
                   "images_per_epoch": images_per_epoch, "network": profile.values["network"],
                   "training": profile.values["training"] | {"seeds": None}}
-        made_from = fingerprint(chosen, train, validation)
+        made_from = fingerprint(chosen, train, validation)   # a finished run counts wherever it was trained ...
         finished = _finished_history(folder, made_from)
         if finished is not None:
             return finished
         for earlier in (HISTORY, PREDICTIONS, TRAINED_WITH):   # a killed run must not look finished by an earlier one's
             (folder / earlier).unlink(missing_ok=True)
-        checkpoint = Checkpoint(folder / CHECKPOINT, made_from, generator=generator,
+        # ... but no run goes on with other threads or on another device, where its low bits would be others.
+        checkpoint = Checkpoint(folder / CHECKPOINT, f"{made_from} {json.dumps(how, sort_keys=True)}", generator=generator,
                                 parts={"network": network, "optimizer": optimizer, "scheduler": scheduler})
         progress = checkpoint.restore()
         trained = torch.compile(network, mode="reduce-overhead") if how["compiled"] else network

@@ -8,7 +8,7 @@ from fer_utils import figures
 from fer_utils.audit.report import FREE
 from fer_utils.audit.rounding import ROUNDINGS
 from fer_utils.audit.verdicts import ANY, IMPLIED
-from fer_utils.figures.audit import MEAN_TITLES
+from fer_utils.figures.audit import implied_sentences
 from fer_utils.profiles import Profile
 from fer_utils.widgets.explorer import Choice, View, explore
 
@@ -22,18 +22,6 @@ def implied_accuracies(checks: pd.DataFrame, *, rounding: str, test_sets: Mappin
     return chosen[(chosen["test_set"] == ANY) | (chosen["test_set"] == chosen["dataset"].map(test_sets))]
 
 
-def implied_sentences(implied: pd.DataFrame, level_titles: Mapping[str, str]) -> list[str]:
-    """One sentence per data set: which columns' printed overall each mean fits."""
-    sentences = []
-    for dataset, rows in implied.groupby("dataset", sort=False):
-        fitting = rows[rows["verdict"] == "fits"]
-        fitted = {title: [level_titles.get(name, name) for name in fitting[fitting["mean"] == mean]["column"]]
-                  for mean, title in MEAN_TITLES.items()}
-        parts = [f"{title} fits {', '.join(names) or 'none'}" for title, names in fitted.items()]
-        sentences.append(f"{dataset}: {'; '.join(parts)}")
-    return sentences
-
-
 def implied_accuracy_explorer(checks: pd.DataFrame, profile: Profile, *, level_titles: dict[str, str],
                               rounding: str = "half-up"):
     """Drop-down lists for rounding and test sets above the figure; without a reader the figure alone."""
@@ -45,7 +33,7 @@ def implied_accuracy_explorer(checks: pd.DataFrame, profile: Profile, *, level_t
         implied = implied_accuracies(checks, rounding=rounding, test_sets=test_sets)
         figure = figures.figure_a3_implied_accuracy(implied, level_titles=level_titles)
         sentences = implied_sentences(implied, level_titles)
-        return View(figures.render(figure, profile), alt=" ".join(sentences), words="<br>".join(sentences))
+        return View(figures.render(figure, profile), alt=figures.alt_text(figure, profile.stamp), words="<br>".join(sentences))
 
     rules = [(f"{name}: {text}", name) for name, text in ROUNDINGS.items()]
     return explore(draw, {"rounding": Choice("rounding", rules, rounding),

@@ -17,6 +17,7 @@ from typing import Any
 from IPython.display import HTML, Image, display
 
 from fer_utils.errors import CompanionError
+from fer_utils.figures.saving import in_few_colours
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +32,9 @@ class View:
     words: str = ""
 
     def _ipython_display_(self) -> None:
-        """As plain output of a cell: the picture, then the words."""
+        """As plain output of a cell, which a notebook keeps: the picture in few colours, then the words."""
         if self.picture:
-            display(Image(data=self.picture, format="png", alt=self.alt))
+            display(Image(data=in_few_colours(self.picture), format="png", alt=self.alt))
         if self.words:
             display(HTML(self.words))
 
@@ -66,8 +67,37 @@ class Choice:
         """The control itself."""
         from ipywidgets import Dropdown, ToggleButtons
 
-        kind = ToggleButtons if self.buttons else Dropdown
-        return kind(options=list(self.options), value=self.first, description=self.label, style=_LABEL)
+        same = {"options": list(self.options), "value": self.first, "description": self.label}
+        if self.buttons:    # as wide as their words, so that seven emotions fit into a row
+            return ToggleButtons(**same, style={**_LABEL, "button_width": "auto"})
+        return Dropdown(**same, style=_LABEL, layout=_FITTING)
+
+
+@dataclass(frozen=True)
+class Several:
+    """Any number of values from a list, with Ctrl or Shift held; what is chosen comes as a tuple in the list's order.
+
+    options: values, or (text, value) pairs. value: those chosen first; all if not given. rows: shown at a time.
+    """
+
+    label: str
+    options: Sequence
+    value: Sequence | None = None
+    rows: int = 6
+
+    @property
+    def first(self) -> tuple:
+        """The values before anybody touches it."""
+        if self.value is not None:
+            return tuple(self.value)
+        return tuple(option[1] if isinstance(option, tuple) else option for option in self.options)
+
+    def widget(self):
+        """The control itself."""
+        from ipywidgets import SelectMultiple
+
+        return SelectMultiple(options=list(self.options), value=self.first, rows=min(self.rows, len(self.options)),
+                              description=self.label, style=_LABEL, layout=_FITTING)
 
 
 @dataclass(frozen=True)
@@ -111,7 +141,7 @@ class Toggle:
         """The control itself."""
         from ipywidgets import Checkbox
 
-        return Checkbox(value=self.value, description=self.label, indent=False)
+        return Checkbox(value=self.value, description=self.label, indent=False, layout={"width": "auto"})
 
 
 @dataclass(frozen=True)
@@ -133,7 +163,7 @@ class Words:
         return Text(value=self.value, description=self.label, continuous_update=False, style=_LABEL)
 
 
-_LABEL = {"description_width": "initial"}
+_LABEL, _FITTING = {"description_width": "initial"}, {"width": "max-content"}
 _ALERT = ('<div class="fer-problem" role="alert" style="border-left:4px solid #b3260b;padding:.4em .8em">'
           '{}</div>')
 
@@ -146,7 +176,7 @@ def headless() -> bool:
 def explore(draw: Callable[..., View], controls: Mapping[str, Any], *, busy: str = "") -> Any:
     """Controls over ``draw(**values) -> View``; in a headless run the view of their first values is shown alone.
 
-    controls: argument of ``draw`` -> Choice, Slider, Toggle, Words or anything else with ``first`` and ``widget()``,
+    controls: argument of ``draw`` -> Choice, Several, Slider, Toggle, Words or anything else with ``first`` and ``widget()``,
               whose widget has a ``value``.
     busy:     said while ``draw`` works, where that may take longer than a blink. ``draw`` can say more by calling
               the argument ``say`` (a line of text), if it has one.

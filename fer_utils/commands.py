@@ -1,0 +1,232 @@
+"""What the commands of ``python -m fer_utils`` do; each is a few lines over a function of the package.
+
+Only what a command needs is imported when it runs, so that a run in which everything is fresh takes seconds.
+"""
+
+import sys
+
+from fer_utils.errors import CompanionError, Findings
+
+
+def _profile(options):
+    from fer_utils.profiles import load_profile
+
+    run = [f'run.cluster="{options.cluster}"'] if getattr(options, "cluster", None) else []
+    run += [f"run.workers={options.workers}"] if getattr(options, "workers", None) else []
+    return load_profile(options.profile, [*options.overrides, *run])
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def reproduce(options) -> None:
+    from fer_utils.pipeline import reproduce
+    from fer_utils.summary import report_line, summary
+
+    profile = _profile(options)
+    ran = reproduce(profile, start=options.start, force=options.force, say=_say, watched=sys.stderr.isatty())
+    _say("" if ran else "\nEverything is fresh.")
+    _say(summary(profile))
+    if ran or not profile.paths.report.is_file():
+        report(options)
+    else:
+        _say(report_line(profile))
+
+
+def report(options) -> None:
+    from fer_utils.report import write_report
+    from fer_utils.summary import report_line
+
+    profile = _profile(options)
+    write_report(profile)
+    _say(report_line(profile))
+
+
+def train(options) -> None:
+    from fer_utils.training_runs import train_run
+
+    profile = _profile(options)
+    dataset = options.dataset or profile.data.sets[0]
+    seed = profile.training.seeds[0] if options.seed is None else options.seed
+    history = train_run(dataset, options.level, seed, profile, on_epoch=lambda row: _say(
+        f"epoch {row['epoch']} of at most {profile.training.max_epochs}: training loss {row['train_loss']:.3f}, validation "
+        f"loss {row['validation_loss']:.3f}, validation accuracy {row['validation_accuracy']:.1f} %, {row['seconds']:.0f} s"))
+    _say(f"{len(history)} epochs; weights, history and predictions in {profile.paths.model(dataset, options.level, seed)}")
+
+
+def interim(options) -> None:
+    from fer_utils.interim import interim_tables
+
+    for line in interim_tables(_profile(options)):
+        _say(line)
+
+
+def status(options) -> None:
+    from fer_utils.pipeline import status
+
+    for found in status(_profile(options)):
+        _say(f"{found.unit.name}: {f'stale, {found.reason}' if found.reason else 'fresh'}")
+
+
+def plan(options) -> None:
+    from fer_utils.synthesis.plan import plan_lines
+
+    for line in plan_lines(_profile(options), rates=_rates(options.rate), price=options.price):
+        _say(line)
+
+
+def _rates(given: list[str]) -> dict[str, float]:
+    rates = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        try:
+            rates[name] = float(value)
+        except ValueError:
+            rates[name] = 0.0
+        if name not in ("sd2", "sd3") or rates[name] <= 0:
+            raise CompanionError(f"--rate '{text}' should read sd2=1.5 or sd3=0.8, in images a second.")
+    return rates
+
+
+def remake(options) -> None:
+    from fer_utils.summary import text_table
+    from fer_utils.synthesis.remake import as_table, remake, some_ids
+
+    profile = _profile(options)
+    ids = [*options.ids, *some_ids(options.some, profile)]
+    if not ids:
+        raise CompanionError("Name the images to make again by their ids, or how many random ones: remake --some 50.")
+    table = as_table(remake(ids, profile))
+    _say(text_table(table))
+    _say(f"{table['matches'].sum()} of {len(table)} match, {table['identical'].sum()} of them bit for bit.")
+    if not table["matches"].all():
+        raise Findings("Not every image came out as it lies in the pool.")
+
+
+def export(options) -> None:
+    from pathlib import Path
+
+    from fer_utils.synthesis.export import export_balanced_set, export_pool
+
+    profile, folder = _profile(options), Path(options.folder)
+    if bool(options.dataset) != bool(options.level):
+        raise CompanionError("A balanced set needs both --dataset and --level; leave out both for the pool.")
+    count = (export_balanced_set(folder, options.dataset, options.level, profile) if options.dataset
+             else export_pool(folder, profile))
+    _say(f"wrote {count:,} images and metadata.csv to {folder}")
+
+
+def differences(options) -> None:
+    from fer_utils.profiles import differences
+    from fer_utils.summary import text_table
+
+    _say(text_table(differences(_profile(options))))
+
+
+def profiles(options) -> None:
+    from fer_utils.profiles import load_profile, profile_names
+
+    for name in profile_names():
+        _say(f"{name:13} {load_profile(name).values['description']}")
+
+
+def notebooks(options) -> None:
+    from fer_utils.committed_notebooks import store_notebooks
+    from fer_utils.pipeline import reproduce
+
+    profile = _profile(options)
+    reproduce(profile, say=_say, watched=sys.stderr.isatty())
+    for path in store_notebooks(profile):
+        _say(f"stored {path.name}")
+
+
+def readme(options) -> None:
+    from fer_utils.readme import fill_documents
+
+    for name in fill_documents(_profile(options)):
+        _say(f"filled {name}")
+
+
+def audit(options) -> None:
+    from fer_utils.audit import as_json, as_text, audit_file, audit_paper, summarise
+
+    checks = audit_file(options.table) if options.table else audit_paper()
+    summary = summarise(checks)
+    _say(as_json(checks, summary) if options.json else as_text(checks, summary))
+
+
+def train_generators(options) -> None:
+    import logging
+
+    from fer_utils.generators.making import train_generators
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    for path in train_generators(_profile(options)):
+        _say(f"wrote {path}")
+
+
+def check_data(options) -> None:
+    import json
+
+    from fer_utils.datasets.inspection import REAL_SETS, inspect_dataset, inspection_lines
+    from fer_utils.profiles import load_profile
+
+    found = [inspect_dataset(name, load_profile("paper")) for name in REAL_SETS]
+    if options.json:
+        _say(json.dumps([inspection.as_dict() for inspection in found], indent=1))
+    else:
+        _say("\n\n".join("\n".join(inspection_lines(inspection)) for inspection in found))
+    amiss = [inspection.title for inspection in found if not inspection.official]
+    if amiss:
+        raise Findings(f"Not the official data: {', '.join(amiss)}.")
+
+
+def evaluate(options) -> None:
+    from fer_utils.cross_database import class_folders, cross_test, report_lines
+    from fer_utils.trained import read_trained
+    from fer_utils.training import write_csv
+
+    profile = _profile(options)
+    folders = class_folders(options.data, leave_out=options.leave_out)
+    trained = read_trained(options.weights, profile)
+    _say("\n".join([trained.about, f"Data: {folders.tree.path}", *folders.lines]))
+    test = cross_test(trained, folders, device=profile.run.device)
+    _say("\n".join([*test.notes, *report_lines(test, profile)]))
+    if options.csv:
+        write_csv(test.predictions, options.csv, float_format="%.6f")
+        _say(f"\nwrote {options.csv}")
+
+
+def predict(options) -> None:
+    from fer_utils.photos import Reading, explain, read_faces
+    from fer_utils.trained import own_trained, read_trained
+
+    profile = _profile(options)
+    trained = read_trained(options.weights, profile) if options.weights else own_trained(profile)
+    _say(trained.about)
+    readings, problems = [], []
+    for found in read_faces(options.files, trained, crop=options.crop, device=profile.run.device):
+        if isinstance(found, Reading):
+            readings.append(found)
+            _say("\n".join(["", *found.lines]))
+        else:
+            problems.append(str(found))
+    for path in explain(readings, trained, options.explain) if options.explain else []:
+        _say(f"wrote {path}")
+    if problems:
+        raise CompanionError("\n".join([f"{len(problems)} of {len(options.files)} photos were not read:", *problems]))
+
+
+def bench(options) -> None:
+    from importlib import import_module
+
+    measure = getattr(import_module(f"fer_utils.bench.{options.what}"), f"bench_{options.what}")
+    for line in measure():
+        _say(line)
+
+
+def fetch_data(options) -> None:
+    from fer_utils.datasets.fetching import fetch_data
+
+    fetch_data(_say)
