@@ -42,7 +42,9 @@ def equation(latex: str, *, block: bool) -> str:
         return f"<code>{html.escape(latex)}</code>"
     math = math.replace("<math ", f'<math alttext="{html.escape(body)}" ', 1)
     tag = f'<span class="equation-number">({html.escape(number[1])})</span>' if number else ""
-    return f'<span class="equation">{math}{tag}</span>' if block else math
+    if not block:
+        return math
+    return f'<span class="equation" role="group" tabindex="0" aria-label="Equation">{math}{tag}</span>'   # it may scroll
 
 
 class _Renderer(IPythonRenderer):

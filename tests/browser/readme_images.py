@@ -20,6 +20,8 @@ from PIL import Image
 
 from fer_utils.errors import CompanionError
 from fer_utils.paths import PACKAGE, RunPaths, atomic_write, project_root
+from fer_utils.pipeline import status
+from fer_utils.profiles import load_profile
 
 IMAGES = PACKAGE.parent / "docs" / "images"
 LIMIT = 300_000   # bytes
@@ -28,9 +30,10 @@ SHARP = 1.5       # an explorer is some 770 pixels wide in a window of 1200
 
 def main() -> None:
     """All three, in a copy of the run, so that the run stays as it is."""
-    run = RunPaths("demo")
-    if not run.stages.is_dir():
-        raise CompanionError(f"There is no demo run in {run.run}: make reproduce makes it.")
+    run, stale = RunPaths("demo"), [unit for unit in status(load_profile("demo")) if unit.reason]
+    if stale:
+        raise CompanionError(f"The demo run in {run.run} is not fresh ({stale[0].unit.name}: {stale[0].reason}), and its "
+                             "pictures would not show what the code makes: make reproduce first.")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         for part in (run.run, run.tables, run.figures):
@@ -78,4 +81,7 @@ def keep(picture: bytes, name: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except CompanionError as problem:
+        sys.exit(str(problem))

@@ -70,12 +70,12 @@ def test_every_explorer_of_every_notebook_is_touched():
 
 
 @pytest.mark.parametrize("notebook", TOUCHED)
-def test_a_notebook_runs_by_the_menu_and_its_explorers_answer(notebook, reader, lab, screenshots, record_property):
+def test_a_notebook_runs_by_the_menu_and_its_explorers_answer(notebook, reader, lab, screenshots):
     reader.open(lab, notebook)
     reader.run_all()
     assert reader.problems() == []
     for row in TOUCHED[notebook]:
-        record_property("seconds to answer", reader.touch(row.touch, row.expected, explorer=row.explorer))
+        reader.touch(row.touch, row.expected, explorer=row.explorer)
     for number in range(explorers_in(notebook)):
         reader.photograph(screenshots / f"{notebook}_{number}.png", number)
     assert reader.problems() == []
