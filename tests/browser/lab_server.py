@@ -84,8 +84,9 @@ def running_lab(root: Path) -> Iterator[Lab]:
 
 
 def lab_command() -> list[str]:
-    """What ``make lab`` runs, in words."""
-    printed = subprocess.run(["make", "--dry-run", "lab"], cwd=PACKAGE.parent, capture_output=True, text=True, check=True)
+    """What ``make lab`` runs, in words; within ``make test``, make would name folders, too."""
+    printed = subprocess.run(["make", "--dry-run", "--no-print-directory", "lab"], cwd=PACKAGE.parent, capture_output=True,
+                             text=True, check=True)
     command = shlex.split(printed.stdout.splitlines()[-1])
     assert command[1:4] == ["-m", "jupyter", "lab"], f"make lab ends in {command}"
     return command
