@@ -3,6 +3,7 @@
 from fer_utils import tables
 from fer_utils.balancing import LEVEL_TITLES
 from fer_utils.datasets import dataset_info
+from fer_utils.documents.index import write_index
 from fer_utils.errors import CompanionError
 from fer_utils.evaluation import finished_predictions, subset_accuracy, table_3
 from fer_utils.profiles import Profile
@@ -32,4 +33,5 @@ def interim_tables(profile: Profile) -> list[str]:
             subsets, titles=titles, level_titles=LEVEL_TITLES),
             caption=f"Test accuracy (%) on parts of the test set and against other labels: {so_far}.")]
     write_provenance(profile, units_of(STAGES, profile), renew=True, by_command={path: COMMAND for path in written})
+    write_index(profile)
     return [so_far, *(f"wrote {path.name}" for path in written)]

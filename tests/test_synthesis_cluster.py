@@ -69,5 +69,7 @@ def test_the_command_line_hands_the_cluster_on(monkeypatch):
     seen = []
     monkeypatch.setattr("fer_utils.pipeline.reproduce", lambda profile, **_: seen.append(profile) or 0)
     monkeypatch.setattr("fer_utils.summary.summary", lambda profile: "")
+    monkeypatch.setattr("fer_utils.summary.report_line", lambda profile: "")
+    monkeypatch.setattr("fer_utils.report.write_report", lambda profile: None)
     assert cli.main(["reproduce", "--profile", "smoke", "--cluster", "local:3"]) == 0
     assert seen[0].run.cluster == "local:3" and seen[0].run_name == "smoke"

@@ -32,7 +32,7 @@ def index_text(profile: Profile) -> str:
         f"{profile.description[0].upper()}{profile.description[1:]}. "
         "The CSV file of a table is what was computed, with all digits; the others are made from it for readers. "
         f"Versions, seeds and checksums: [provenance.json](provenance.json). "
-        "This list is written by `python -m fer_utils reproduce`.", "",
+        "This list is written by `python -m fer_utils reproduce`, or `interim` while that is not at its end.", "",
         *_table(profile.paths.tables, "table", {path: _table_caption(path) for path in tables}), "",
         *_table(profile.paths.tables, "figure", {path: _figure_caption(path) for path in figures}), ""])
 
