@@ -58,7 +58,7 @@ def train_autoencoder(web: Captioned, recipe: Recipe, folder: Path):
     autoencoder = tiny.make_autoencoder().to(recipe.device)
 
     def loss(step: int, generator: torch.Generator) -> torch.Tensor:
-        index = torch.randint(len(web), (recipe.batch_size // 2,), generator=generator)
+        index = web.draw(recipe.batch_size // 2, generator)
         images = to_model(web.images[index.numpy()]).to(recipe.device)
         posterior = autoencoder.encode(images).latent_dist
         noise = torch.randn(posterior.mean.shape, generator=generator).to(recipe.device)
@@ -159,7 +159,7 @@ def _train_diffusion(model, diffuse, web: Captioned, autoencoder, tokenizer, rec
         seed=recipe.seed, device=recipe.device))
 
     def loss(step: int, generator: torch.Generator) -> torch.Tensor:
-        index = torch.randint(len(web), (recipe.batch_size,), generator=generator)
+        index = web.draw(recipe.batch_size, generator)
         rng = np.random.default_rng([recipe.seed, step])
         captions = [caption if rng.random() >= CAPTION_DROPOUT else "" for caption in web.captions(index, rng)]
         wanted, tokens = latents()[index].to(recipe.device), tokenize(tokenizer, captions).to(recipe.device)
