@@ -46,6 +46,8 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
     run = _add(added, "reproduce", commands.reproduce, "run every stage that is not fresh and write all tables and figures")
     run.add_argument("--from", dest="start", metavar="STAGE", help="run this stage and all after it, fresh or not")
     run.add_argument("--force", action="store_true", help="delete what was made and run everything again")
+    run.add_argument("--kept", action="store_true", help="take the trainings that are kept beside the tables from there and "
+                     "do not repeat them")
     run.add_argument("--cluster", metavar="WHERE", help="spread the work over Ray: local:N for N processes here, or the "
                      "address of a cluster whose machines see this folder")
     run.add_argument("--workers", type=int, metavar="N", help="so many trainings side by side on this machine")
@@ -54,7 +56,8 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
     train.add_argument("--level", default="original", help="original, aug1 to aug4, or a control of the profile (default: "
                        "original, which needs no other stage)")
     train.add_argument("--seed", type=int, help="by default the profile's first")
-    _add(added, "interim", commands.interim, "Table III and its parts from the trainings that are finished so far")
+    _add(added, "keep", commands.keep, "keep the predictions of finished trainings beside the tables, for reproduce --kept")
+    _add(added, "interim", commands.interim, "the same, and tables from the trainings that are finished so far")
     _add(added, "report", commands.report, "write the run of a profile as one HTML page: results beside the paper, notebooks, "
          "provenance")
     _add(added, "status", commands.status, "say what is fresh, and why the rest is not")

@@ -25,7 +25,8 @@ def reproduce(options) -> None:
     from fer_utils.summary import report_line, summary
 
     profile = _profile(options)
-    ran = reproduce(profile, start=options.start, force=options.force, say=_say, watched=sys.stderr.isatty())
+    ran = reproduce(profile, start=options.start, force=options.force, kept=options.kept, say=_say,
+                    watched=sys.stderr.isatty())
     _say("" if ran else "\nEverything is fresh.")
     _say(summary(profile))
     if ran or not profile.paths.report.is_file():
@@ -53,6 +54,16 @@ def train(options) -> None:
         f"epoch {row['epoch']} of at most {profile.training.max_epochs}: training loss {row['train_loss']:.3f}, validation "
         f"loss {row['validation_loss']:.3f}, validation accuracy {row['validation_accuracy']:.1f} %, {row['seconds']:.0f} s"))
     _say(f"{len(history)} epochs; weights, history and predictions in {profile.paths.model(dataset, options.level, seed)}")
+
+
+def keep(options) -> None:
+    from fer_utils.kept_runs import keep_runs
+
+    profile = _profile(options)
+    kept = keep_runs(profile)
+    for folder in kept:
+        _say(f"kept {folder.relative_to(profile.paths.tables.parent)}")
+    _say(f"{len(kept)} trainings newly kept")
 
 
 def interim(options) -> None:

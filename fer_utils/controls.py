@@ -83,6 +83,8 @@ CONTROLS = {control.name: control for control in (
 """Every control by name. Of the recipe's switches those are left out that change which test faces there are or how they
 look (``first_row_lost``, ``test_flip``, ``grayscale``): such a run can't be compared face by face."""
 
+NO_POOL = pd.DataFrame(columns=["id", "generator", "emotion"])
+
 NO_CONTROLS = "No controls in this profile: its `controls.names` is empty. The profile `demo_controls` has some."
 
 RATIO_SWEEP = ("oversampling", "ratio_25", "ratio_50", "ratio_75")
@@ -154,13 +156,25 @@ def _usable(manifest: pd.DataFrame, control: Control, dataset: str, profile: Pro
 def write_control_sets(dataset: str, profile: Profile, *, train: FaceSet,
                        manifest: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Write index and training options of every control of the profile beside those of the levels; the indices."""
-    indices = {}
-    for control in chosen_controls(profile):
-        indices[control.name] = control_index(control, dataset, profile, train=train, manifest=manifest)
-        write_index(indices[control.name], profile.paths.balanced_set(dataset, control.name))
-        with atomic_write(profile.paths.training_options(dataset, control.name), "w", encoding="utf-8") as file:
-            json.dump(_options(control, profile, train.counts()), file, indent=1, sort_keys=True)
-    return indices
+    return {control.name: _write_control_set(control, dataset, profile, train=train, manifest=manifest)
+            for control in chosen_controls(profile)}
+
+
+def ensure_real_set(name: str, dataset: str, profile: Profile, *, train: FaceSet) -> None:
+    """Write the set of a control that holds no synthetic face, unless it is there: it can be trained on before there is
+    a pool. Other controls and the levels are left to stage 4."""
+    control = CONTROLS.get(name)
+    if control and not control.synthetic and not profile.paths.training_options(dataset, name).is_file():
+        _write_control_set(control, dataset, profile, train=train, manifest=NO_POOL)
+
+
+def _write_control_set(control: Control, dataset: str, profile: Profile, *, train: FaceSet,
+                       manifest: pd.DataFrame) -> pd.DataFrame:
+    index = control_index(control, dataset, profile, train=train, manifest=manifest)
+    write_index(index, profile.paths.balanced_set(dataset, control.name))
+    with atomic_write(profile.paths.training_options(dataset, control.name), "w", encoding="utf-8") as file:
+        json.dump(_options(control, profile, train.counts()), file, indent=1, sort_keys=True)
+    return index
 
 
 def _options(control: Control, profile: Profile, counts: dict[str, int]) -> dict:

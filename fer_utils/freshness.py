@@ -34,7 +34,7 @@ def write_record(unit: Unit, profile, record: dict) -> None:
 def ingredients(unit: Unit, profile, notebook: Path, inputs: list[Unit]) -> dict[str, dict]:
     """Everything the unit's results depend on: kind -> name -> value or hash."""
     stage = unit.stage
-    return {"setting": _settings(profile, stage.sections), "code": _code(stage.code),
+    return {"setting": settings_of(profile, stage.sections), "code": _code(stage.code),
             "notebook": {notebook.name: _notebook_hash(notebook)},
             "data": _source_files(profile) if "data" in stage.sections else {},
             "input": {needed.name: _content(read_record(needed, profile), unit.reads(profile)) for needed in inputs}}
@@ -95,8 +95,8 @@ def _relative(path: Path) -> str:
     return path.relative_to(project_root()).as_posix()
 
 
-def _settings(profile, sections: tuple[str, ...]) -> dict:
-    """Flat ``section.name`` -> value of the named sections, less those named with a minus."""
+def settings_of(profile, sections: tuple[str, ...]) -> dict:
+    """Flat ``section.name`` -> value of the named sections (or single settings), less those named with a minus."""
     from fer_utils.profiles import flatten
 
     flat = flatten(profile.values)

@@ -1,11 +1,14 @@
-"""What a long run has come to: tables from those of its trainings that are finished, while others go on."""
+"""What a long run has come to: what is finished of it is kept, and tables are made of that, while the rest goes on."""
 
 from fer_utils import tables
 from fer_utils.balancing import LEVEL_TITLES
-from fer_utils.datasets import dataset_info
+from fer_utils.control_results import comparisons
+from fer_utils.controls import set_title
+from fer_utils.datasets import dataset_info, prepare_splits
 from fer_utils.documents.index import write_index
 from fer_utils.errors import CompanionError
-from fer_utils.evaluation import finished_predictions, subset_accuracy, table_3
+from fer_utils.evaluation import finished_predictions, scores, subset_accuracy, table_3
+from fer_utils.kept_runs import keep_runs, take_kept_runs
 from fer_utils.profiles import Profile
 from fer_utils.provenance import write_provenance
 from fer_utils.stages import STAGES, units_of
@@ -14,9 +17,15 @@ COMMAND = "python -m fer_utils interim"
 
 
 def interim_tables(profile: Profile) -> list[str]:
-    """Write table_3_class_accuracy and table_a6_subsets of the levels of which a training is finished; lines that say
-    so. Stage 6 writes the same tables of all levels in their place. Raises CompanionError where none is finished.
+    """Keep what is finished beside the tables (``kept_runs``), take what was kept earlier, and write Table III, the scores,
+    the accuracies on parts of the test set and the comparisons of that; lines that say so.
+
+    Stage 6 writes the same tables of the whole run in their place. Raises CompanionError where nothing is finished.
     """
+    for name in profile.data.sets:
+        prepare_splits(name, profile)
+    kept = keep_runs(profile)
+    _, refused = take_kept_runs(profile)
     predictions, wanted = finished_predictions(profile)
     if predictions.empty:
         raise CompanionError(f"None of the {wanted} trainings of the profile {profile.name} is finished. Run "
@@ -24,14 +33,28 @@ def interim_tables(profile: Profile) -> list[str]:
                              f"train --profile {profile.name}.")
     done = predictions.groupby(["dataset", "level", "seed"]).ngroups
     so_far = f"{done} of {wanted} trainings finished"
-    titles = {name: dataset_info(name).title for name in profile.data.sets}
-    accuracies, subsets = table_3(predictions, profile), subset_accuracy(predictions, profile)
-    written = [
-        *tables.save(accuracies, "table_3_class_accuracy", profile, shown=tables.table_3_class_accuracy(
-            accuracies, titles=titles, level_titles=LEVEL_TITLES), caption=f"Test accuracy (%) of each class: {so_far}."),
-        *tables.save(subsets, "table_a6_subsets", profile, shown=tables.table_a6_subsets(
-            subsets, titles=titles, level_titles=LEVEL_TITLES),
-            caption=f"Test accuracy (%) on parts of the test set and against other labels: {so_far}.")]
+    written = [path for name, (frame, make, caption) in _tables(predictions, profile).items() if len(frame)
+               for path in tables.save(frame, name, profile, shown=make(frame), caption=f"{caption}: {so_far}.")]
     write_provenance(profile, units_of(STAGES, profile), renew=True, by_command={path: COMMAND for path in written})
     write_index(profile)
-    return [so_far, *(f"wrote {path.name}" for path in written)]
+    return [so_far, *refused, *(f"kept {folder.relative_to(profile.paths.tables)}" for folder in kept),
+            *(f"wrote {path.name}" for path in written)]
+
+
+def _tables(predictions, profile: Profile) -> dict[str, tuple]:
+    """Name of a table -> its exact frame, the function that makes the readers' one, and its caption."""
+    of_levels = predictions[predictions["level"].isin(LEVEL_TITLES)]
+    titles = {name: dataset_info(name).title for name in profile.data.sets}
+    every = {"titles": titles, "level_titles": {level: set_title(level) for level in predictions["level"].unique()}}
+    levels = {"titles": titles, "level_titles": LEVEL_TITLES}
+    found = {
+        "table_3_class_accuracy": (table_3, tables.table_3_class_accuracy, of_levels, levels,
+                                   "Class-wise test accuracy (%): paper | ours"),
+        "table_a6_summary": (scores, tables.table_a6_summary, predictions, every, "Scores of the whole test set: paper | ours"),
+        "table_a6_subsets": (subset_accuracy, tables.table_a6_subsets, of_levels, levels,
+                             "Test accuracy (%) on parts of the test set and against other labels: paper | ours"),
+        "table_a6_comparison": (comparisons, tables.table_a6_comparison, predictions, every,
+                                "Test accuracy against Original, and against oversampling, on the same images"),
+    }
+    return {name: (compute(rows, profile), lambda frame, shape=shape, named=named: shape(frame, **named), caption)
+            for name, (compute, shape, rows, named, caption) in found.items() if len(rows)}

@@ -50,12 +50,13 @@ def why_stale(unit: Unit, profile) -> str:
     return missing_or_changed(record["outputs"])
 
 
-def reproduce(profile, *, start: str | None = None, force: bool = False, say: Callable[[str], None],
+def reproduce(profile, *, start: str | None = None, force: bool = False, kept: bool = False, say: Callable[[str], None],
               watched: bool = False) -> int:
     """Run every unit that is not fresh, in order; returns how many ran.
 
     start: run this stage and all after it even if they are fresh.
     force: run everything from nothing.
+    kept:  trainings kept beside the tables are taken from there (``kept_runs``) and not repeated.
     say:   called with each line of progress.
     Raises CompanionError at the first unit that fails; what was made stays.
     """
@@ -65,9 +66,11 @@ def reproduce(profile, *, start: str | None = None, force: bool = False, say: Ca
     first_forced = find_stage(start, STAGES).number if start else (0 if force else None)
     units, ran = units_of(STAGES, profile), 0
     with _only_run(profile):
+        taken = _take_kept(profile, say) if kept else []
         for stage in STAGES:
             forced = first_forced is not None and stage.number >= first_forced
-            stale = _stale_units(stage, units, profile, forced=forced, say=say)
+            stale = [(unit, reason) for unit, reason in _stale_units(stage, units, profile, forced=forced, say=say)
+                     if unit.name not in taken]
             if stale and stage.spread and profile.run.cluster:
                 stale = _spread(stage, stale, profile, say)
             workers = side_by_side_in(stage, profile)
@@ -81,6 +84,17 @@ def reproduce(profile, *, start: str | None = None, force: bool = False, say: Ca
         if ran and profile.paths.tables.is_dir():
             write_index(profile)
     return ran
+
+
+def _take_kept(profile, say) -> list[str]:
+    """Names of the training units that stand by what is kept of them."""
+    from fer_utils.kept_runs import take_kept_runs
+
+    taken, refused = take_kept_runs(profile)
+    for line in (*refused, f"{len(taken)} trainings taken from {profile.paths.tables / 'runs'}"):
+        say(line)
+    runs = [dict(zip(("dataset", "level", "seed"), run)) for run in taken]
+    return [unit.name for unit in units_of(STAGES, profile) if unit.parameters in runs]
 
 
 def side_by_side_in(stage, profile) -> int:

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from fer_utils.freshness import file_hash, read_record
-from fer_utils.paths import PACKAGE, atomic_write, project_root
+from fer_utils.paths import PACKAGE, SHIPPED_GENERATORS, atomic_write, project_root
 from fer_utils.stages import Unit
 
 PACKAGES = ("torch", "torchvision", "torchmetrics", "diffusers", "transformers", "accelerate", "safetensors", "tokenizers",
@@ -57,8 +57,24 @@ def _provenance(folder: Path, profile, units: list[Unit], by_command: dict[Path,
             "python": platform.python_version(), "packages": _versions(),
             "written": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "notebook_seconds": stage_seconds(profile, units),
+            **_kept_trainings(profile),
             "files": {path.name: {"sha256": file_hash(path), **producers.get(_relative(path), {"notebook": None})}
                       for path in paths}}
+
+
+def _kept_trainings(profile) -> dict:
+    """The log of the trainings that are kept beside the tables (``kept_runs``): epochs, hours, hardware and precision of
+    each, wherever and whenever it was trained; and that of the generators kept with the package."""
+    found = {}
+    for path in sorted(profile.paths.tables.glob("runs/*/*/*/kept.json")):
+        about = json.loads(path.read_text(encoding="utf-8"))
+        found[path.parent.relative_to(profile.paths.tables / "runs").as_posix()] = {
+            name: about[name] for name in ("epochs", "hours", "hardware")} | {
+            name: about["trained_with"][name] for name in ("device", "precision", "threads", "torch")}
+    generators = {path.parent.name: json.loads(path.read_text(encoding="utf-8"))
+                  for path in sorted(SHIPPED_GENERATORS.glob(f"{profile.name}/*/trained_with.json"))}
+    logs = {"trainings": found, "training_hours": round(sum(run["hours"] for run in found.values()), 2)} if found else {}
+    return logs | ({"generators": generators} if generators else {})
 
 
 def _producers(profile, units: list[Unit]) -> dict[str, dict]:

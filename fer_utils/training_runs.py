@@ -10,7 +10,7 @@ import pandas as pd
 
 from fer_utils.balancing import SYNTHETIC, assemble, read_balanced_set, real_rows
 from fer_utils.cluster import run_on_cluster
-from fer_utils.controls import trained_sets, training_options
+from fer_utils.controls import ensure_real_set, trained_sets, training_options
 from fer_utils.datasets import Splits, dataset_info, prepare_splits
 from fer_utils.datasets.gate import refuse_copies
 from fer_utils.errors import CompanionError, nearest
@@ -35,11 +35,12 @@ class TrainingSet:
 def training_set(dataset: str, level: str, profile: Profile) -> TrainingSet:
     """The faces of a level or control of a data set, and how to train on them.
 
-    The real faces are prepared if stage 1 has not done it. Original is the real faces alone, so it asks nothing of
-    stages 2 to 4; everything else raises CompanionError until they have run. A last look makes sure that no
-    validation or test face is among the training faces.
+    The real faces are prepared if stage 1 has not done it. Original and the controls without synthetic faces ask
+    nothing of stages 2 to 4; everything else raises CompanionError until they have run. A last look makes sure that
+    no validation or test face is among the training faces.
     """
     splits = prepare_splits(dataset, profile)
+    ensure_real_set(level, dataset, profile, train=splits.train)
     index = real_rows(splits.train) if level == "original" else read_balanced_set(dataset, level, profile)
     recipe, options = training_options(dataset, level, profile)
     pool = load_pool(profile)[0] if (index["source"] == SYNTHETIC).any() else splits.train.select([])

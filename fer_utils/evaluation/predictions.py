@@ -52,9 +52,10 @@ def all_predictions(profile: Profile, *, levels=None) -> pd.DataFrame:
 
 
 def finished_predictions(profile: Profile) -> tuple[pd.DataFrame, int]:
-    """Those rows of ``all_predictions`` that are there already, without a row where no run is finished; and how many runs
-    the profile's levels have in all."""
-    runs = [(dataset, level, seed) for dataset in profile.data.sets for level, seed in expected_runs(dataset, profile)]
+    """Those rows of ``all_predictions``, of levels and controls, that are there already, without a row where no run is
+    finished; and how many runs the profile has in all."""
+    runs = [(dataset, name, seed) for dataset in profile.data.sets
+            for name, seeds in trained_sets(profile) for seed in seeds]
     found = [_read_run(*run, profile) for run in runs if (profile.paths.model(*run) / PREDICTIONS).is_file()]
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(), len(runs)
 

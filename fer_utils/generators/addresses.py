@@ -1,9 +1,12 @@
 """Where a generator's weights lie: shipped with the package, trained by this run, in a folder, or on the Hugging Face hub."""
 
+import hashlib
+import json
 import re
 from pathlib import Path
 
 from fer_utils.errors import CompanionError
+from fer_utils.freshness import settings_of
 from fer_utils.paths import SHIPPED_GENERATORS
 from fer_utils.profiles import Profile
 
@@ -44,8 +47,14 @@ def lora_address(generator: str, profile: Profile) -> str | Path | None:
 
 
 def made_here(name: str, profile: Profile) -> Path:
-    """Where this run keeps what it trained for itself; the name changes with whatever the training depends on."""
-    return profile.paths.generators / f"{name}-{profile.fingerprint('data', 'gate', 'tiny_generators')}"
+    """Where this run keeps what it trained for itself; the name changes with whatever the training depends on.
+
+    What took hours is kept among the shipped weights under the profile's name: that is taken where this run has none.
+    """
+    decided_by = settings_of(profile, ("data", "gate", "tiny_generators", "-tiny_generators.train"))
+    name = f"{name}-{hashlib.sha256(json.dumps(decided_by, sort_keys=True).encode()).hexdigest()[:16]}"
+    own, kept = profile.paths.generators / name, SHIPPED_GENERATORS / profile.name / name
+    return kept if kept.exists() and not own.exists() else own
 
 
 def _trained_here(generator: str, profile: Profile) -> Path:

@@ -1,6 +1,8 @@
 """Making the tiny generators: the two shipped ones from drawn faces, or one for a real data set from its training split."""
 
+import json
 import shutil
+import time
 from pathlib import Path
 
 import torch
@@ -17,9 +19,11 @@ from fer_utils.generators.tiny_models import make_tokenizer
 from fer_utils.generators.web import CLASSES, draw_web, from_faces
 from fer_utils.paths import SHIPPED_GENERATORS, atomic_write, shipped_work_folder
 from fer_utils.profiles import Profile
+from fer_utils.provenance import hardware
 
 WEB_SIZE = 24_000
 JUDGE_SIZE = 12_000
+LOG = "trained_with.json"
 JUDGE_SEED = 99_991
 """The judge's faces are drawn from another seed than the web: the generators never see them."""
 
@@ -51,22 +55,34 @@ def make_for_profile(profile: Profile) -> list[Path]:
     """Train the generators named in ``tiny_generators.train`` on the profile's own training split.
 
     Only the words come from elsewhere: the text encoders are the shipped ones, which know the prompt grammar and
-    no picture. Validation and test are never seen. Returns the folders written; finished ones are kept.
+    no picture. Validation and test are never seen. Returns the folders written, each with a log of the training beside
+    the model; finished ones are kept.
     """
     made = []
     for generator in profile.tiny_generators.train:
         folder = made_here(f"tiny-{generator}", profile)
         if not (folder / "model_index.json").is_file():
+            began = time.perf_counter()
             save_half(_train_on_faces(generator, profile), folder)
+            write_log(folder, profile, hours=(time.perf_counter() - began) / 3600)
         made.append(folder)
     return made
+
+
+def write_log(folder: Path, profile: Profile, *, hours: float) -> None:
+    """Beside a generator: on how many faces it was trained, with which settings, how long (since the last start) and on
+    what."""
+    log = {"training_faces": len(training_faces(profile)), "settings": vars(profile.tiny_generators),
+           "hours": round(hours, 2), "hardware": hardware(), "torch": torch.__version__}
+    with atomic_write(folder / LOG, "w", encoding="utf-8") as file:
+        json.dump(log, file, indent=1, sort_keys=True)
 
 
 def judge_for(profile: Profile) -> AttributeNetwork:
     """The judge of the profile's pool: the shipped one for drawn faces, else one trained on the real training split."""
     if all(dataset_info(name).is_demo for name in profile.data.sets):
         return load_judge(SHIPPED_GENERATORS / "judge.safetensors")
-    path = made_here("judge", profile).with_suffix(".safetensors")
+    path = made_here("judge", profile) / "judge.safetensors"
     if not path.is_file():
         web = from_faces(training_faces(profile))
         save_judge(train_judge(web, epochs=profile.tiny_generators.teacher_epochs), path)

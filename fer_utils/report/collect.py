@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from fer_utils.committed_notebooks import clean_notebook
 from fer_utils.errors import CompanionError
+from fer_utils.kept_runs import stands_by_kept_files
 from fer_utils.notebook_runs import parameter_values
 from fer_utils.provenance import read_provenance
-from fer_utils.stages import STAGES, Stage, Unit, units_of
+from fer_utils.stages import STAGES, Unit, units_of
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,18 @@ class Run:
 def collect_run(profile) -> Run:
     """The run of ``profile`` as it lies on the disk; nothing is executed.
 
-    Raises CompanionError if a notebook was not executed, naming the command that does it.
+    Trainings taken from what is kept (``kept_runs``) have no notebook. Raises CompanionError if another notebook was not
+    executed, naming the command that does it.
     """
     from fer_utils.pipeline import status
 
     units = units_of(STAGES, profile)
-    _check_executed(units, profile)
-    shown = [_shown_unit(stage, profile) for stage in STAGES]
-    stale = {found.unit.name: found.reason for found in status(profile) if found.reason}
+    kept = {unit.name for unit in units if unit.stage.name == "training" and stands_by_kept_files(profile, **unit.parameters)}
+    made = [unit for unit in units if unit.name not in kept]
+    _check_executed(made, profile)
+    shown = [_shown_unit([unit for unit in made if unit.stage is stage], profile) for stage in STAGES
+             if any(unit.stage is stage for unit in made)]
+    stale = {found.unit.name: found.reason for found in status(profile) if found.reason and found.unit.name not in kept}
     return Run(profile, units, [Notebook(unit, _read(unit, profile)) for unit in shown], stale, _provenance(profile))
 
 
@@ -100,9 +105,8 @@ def _check_executed(units: list[Unit], profile) -> None:
                              f"(looked in {profile.paths.notebooks}). Run {reproduce_command(profile)} first.")
 
 
-def _shown_unit(stage: Stage, profile) -> Unit:
-    """The unit that is shown in full: of several the one nearest to the values written in the notebook."""
-    units = units_of([stage], profile)
+def _shown_unit(units: list[Unit], profile) -> Unit:
+    """Of a stage's units the one that is shown in full: the one nearest to the values written in the notebook."""
     with _readable(units[0], profile) as path:
         written = parameter_values(path)
     return max(units, key=lambda unit: sum(written.get(name) == value for name, value in unit.parameters.items()))

@@ -141,7 +141,7 @@ class Toggle:
         """The control itself."""
         from ipywidgets import Checkbox
 
-        return Checkbox(value=self.value, description=self.label, indent=False, layout={"width": "auto"})
+        return Checkbox(value=self.value, description=self.label, indent=False, layout=_FITTING)
 
 
 @dataclass(frozen=True)
@@ -160,10 +160,12 @@ class Words:
         """The control itself."""
         from ipywidgets import Text
 
-        return Text(value=self.value, description=self.label, continuous_update=False, style=_LABEL)
+        return Text(value=self.value, description=self.label, continuous_update=False, style=_LABEL,
+                    layout={"max_width": "100%"})
 
 
-_LABEL, _FITTING = {"description_width": "initial"}, {"width": "max-content"}
+_LABEL = {"description_width": "initial"}
+_FITTING = {"width": "max-content", "max_width": "100%"}   # on a phone nothing is wider than the page
 _ALERT = ('<div class="fer-problem" role="alert" style="border-left:4px solid #b3260b;padding:.4em .8em">'
           '{}</div>')
 

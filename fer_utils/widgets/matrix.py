@@ -12,7 +12,7 @@ from fer_utils.emotions import EMOTIONS
 from fer_utils.evaluation import confusion_rates
 
 COLOURS = "Blues"
-HEADS, CELLS = "80px", "74px"   # widths of the columns
+HEADS, CELLS = "60px", "minmax(30px, 74px)"   # widths of the columns; on a phone the cells shrink, and the words wrap
 EVERY_CELL = [(label, answer) for label in range(len(EMOTIONS)) for answer in range(len(EMOTIONS))]
 
 
@@ -100,4 +100,4 @@ def luminance(rgb: Sequence[float]) -> float:
 
 
 def _head(text: str) -> HTML:
-    return HTML(f'<div style="text-align:center;line-height:34px">{text}</div>')
+    return HTML(f'<div style="text-align:center;line-height:1.1;padding:9px 0;overflow-wrap:anywhere">{text}</div>')

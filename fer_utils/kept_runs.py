@@ -1,0 +1,108 @@
+"""Trainings that took hours, kept beside the tables: what each network answered on the test faces, and how it was trained.
+
+Weights are not kept, they would fill the repository; from the answers every number of Table III, its intervals and
+tests can be computed again in a minute. A kept run is taken only by a profile with the same settings.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from fer_utils.controls import CONTROLS, trained_sets
+from fer_utils.freshness import changed, file_hash, settings_of
+from fer_utils.paths import atomic_write
+from fer_utils.profiles import Profile
+from fer_utils.provenance import hardware
+from fer_utils.training import HISTORY, PREDICTIONS, TRAINED_WITH, WEIGHTS
+
+KEPT = "kept.json"
+FILES = (HISTORY, PREDICTIONS)
+_ALWAYS = ("data", "gate", "network", "training", "-training.seeds")
+_OF_SETS = ("balancing", "controls.level")
+_OF_POOLS = ("prompts", "generators", "synthesis", "tiny_generators", "quality.filter", "quality.surplus")
+
+
+def keep_runs(profile: Profile) -> list[Path]:
+    """Copy history and predictions of every finished training to the folder of the tables; the folders written."""
+    kept = []
+    for run in _runs(profile):
+        source, target = profile.paths.model(*run), profile.paths.kept(*run)
+        if not all((source / name).is_file() for name in (*FILES, WEIGHTS, TRAINED_WITH)) or _same(source, target):
+            continue
+        about = _about(source, run[1], profile)
+        target.mkdir(parents=True, exist_ok=True)
+        (target / KEPT).unlink(missing_ok=True)     # last to come: a folder with it is whole
+        for name in FILES:
+            shutil.copyfile(source / name, target / name)
+        with atomic_write(target / KEPT, "w", encoding="utf-8") as file:
+            json.dump(about, file, indent=1, sort_keys=True)
+        kept.append(target)
+    return kept
+
+
+def take_kept_runs(profile: Profile) -> tuple[list[tuple[str, str, int]], list[str]]:
+    """Put kept histories and predictions where stage 5 would leave them, unless it did.
+
+    Returns the runs (data set, level, seed) that stand by their kept files alone, without weights, and a line for each
+    kept run that was not taken: made with other settings, or damaged.
+    """
+    taken, refused = [], []
+    for run in _runs(profile):
+        kept, folder = profile.paths.kept(*run), profile.paths.model(*run)
+        if (folder / WEIGHTS).is_file() or not (kept / KEPT).is_file():
+            continue
+        why = _why_not(kept, run[1], profile)
+        if why:
+            refused.append(f"{' '.join(map(str, run))} is kept but not taken: {why}")
+            continue
+        for name in FILES:
+            with atomic_write(folder / name) as file:
+                file.write((kept / name).read_bytes())
+        taken.append(run)
+    return taken, refused
+
+
+def stands_by_kept_files(profile: Profile, *, dataset: str, level: str, seed: int) -> bool:
+    """Whether a training was taken from what is kept, and not trained in this run."""
+    folder = profile.paths.model(dataset, level, seed)
+    return ((profile.paths.kept(dataset, level, seed) / KEPT).is_file() and (folder / PREDICTIONS).is_file()
+            and not (folder / WEIGHTS).is_file())
+
+
+def _runs(profile: Profile) -> list[tuple[str, str, int]]:
+    return [(dataset, level, seed) for dataset in profile.data.sets
+            for level, seeds in trained_sets(profile) for seed in seeds]
+
+
+def _about(source: Path, level: str, profile: Profile) -> dict:
+    history = pd.read_csv(source / HISTORY)
+    return {"settings": _settings(level, profile), "hardware": hardware(), "epochs": len(history),
+            "hours": round(history["seconds"].sum() / 3600, 3),
+            "trained_with": json.loads((source / TRAINED_WITH).read_text(encoding="utf-8")),
+            "sha256": {name: file_hash(source / name) for name in FILES}}
+
+
+def _settings(level: str, profile: Profile) -> dict:
+    """All settings that decide what this training found; those of the pool only where its faces are in the set."""
+    control = CONTROLS.get(level)
+    of_sets = () if level == "original" else _OF_SETS
+    of_pools = () if level == "original" or (control and not control.synthetic) else _OF_POOLS
+    return settings_of(profile, (*_ALWAYS, *of_sets, *of_pools))
+
+
+def _why_not(kept: Path, level: str, profile: Profile) -> str:
+    about = json.loads((kept / KEPT).read_text(encoding="utf-8"))
+    damaged = [name for name in FILES if not (kept / name).is_file() or file_hash(kept / name) != about["sha256"][name]]
+    if damaged:
+        return f"{damaged[0]} is missing or not the file that was kept. Restore it from the repository."
+    return changed({"setting": about["settings"]}, {"setting": _settings(level, profile)})
+
+
+def _same(source: Path, target: Path) -> bool:
+    try:
+        recorded = json.loads((target / KEPT).read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, KeyError):
+        return False
+    return all(file_hash(source / name) == recorded[name] for name in FILES)
