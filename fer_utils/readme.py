@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_utils import measured
 from fer_utils.balancing import LEVEL_TITLES
 from fer_utils.datasets import dataset_info
 from fer_utils.documents.cards import data_card_blocks, model_card_blocks
@@ -12,7 +11,7 @@ from fer_utils.documents.filling import fill
 from fer_utils.documents.gpu import gpu_page_blocks
 from fer_utils.documents.index import section_links, write_index
 from fer_utils.errors import CompanionError
-from fer_utils.paths import PACKAGE, committed_tables, notebooks_folder, project_root
+from fer_utils.paths import PACKAGE, notebooks_folder, project_root
 from fer_utils.profiles import differences
 from fer_utils.provenance import read_provenance
 from fer_utils.stages import STAGES
@@ -58,7 +57,7 @@ def readme_blocks(profile) -> dict[str, str]:
     if not provenance:
         raise CompanionError(f"{profile.paths.tables} holds no provenance.json; "
                              f"run python -m fer_utils reproduce --profile {profile.name} first.")
-    return {"time": _time(provenance), "results": _results(profile), "real_faces": _measured(), "differences": _differences(profile),
+    return {"time": _time(provenance), "results": _results(profile), "differences": _differences(profile),
             "notebooks": _notebooks(provenance)}
 
 
@@ -79,15 +78,6 @@ def _results(profile) -> str:
     table["data set"] = table["data set"].map(lambda name: dataset_info(name).title)
     table["level"] = table["level"].map(LEVEL_TITLES)
     return f"{note}\n\n{markdown_table(table)}"
-
-
-def _measured() -> str:
-    """What was measured on real FER2013, from its committed tables."""
-    provenance = read_provenance(committed_tables(measured.PROFILE))
-    folder = f"tables/{measured.PROFILE}"
-    return (f"{measured.caption()} {len(provenance['trainings'])} trainings, {provenance['training_hours']:.1f} hours on: "
-            f"{provenance['hardware']}. All tables: [{folder}]({folder}/README.md).\n\n"
-            f"{markdown_table(measured.shown(measured.measured()))}")
 
 
 def _differences(profile) -> str:
