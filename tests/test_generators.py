@@ -50,14 +50,28 @@ def test_captions_state_what_their_labels_say():
     assert (labels["age"] == UNKNOWN).any() and (labels["emotion"] != UNKNOWN).all()
 
 
+def some_faces(labels) -> FaceSet:
+    count = len(labels)
+    images = np.random.default_rng(0).integers(0, 256, (count, 48, 48, 1), np.uint8)
+    return FaceSet(images, np.asarray(labels), np.array([f"{k}" for k in range(count)]), np.full(count, "x"))
+
+
 def test_a_real_training_split_is_captioned_with_its_emotion_alone():
-    faces = FaceSet(np.zeros((4, 48, 48, 1), np.uint8), np.arange(4), np.array(list("abcd")), np.array(["x"] * 4))
-    web = from_faces(faces)
-    assert web.images.shape == (4, 64, 64, 3)
+    web = from_faces(some_faces([0, 1, 2, 3]))
     assert all((web.attributes[name] == UNKNOWN).all() for name in CLASSES if name != "emotion")
     captions = web.captions([1] * 40, np.random.default_rng(0))
     assert all("disgust" in caption.lower() for caption in captions)
     assert any("woman" in caption for caption in captions) and any("man's" in caption for caption in captions)
+
+
+def test_real_faces_are_learnt_both_ways_round_and_rare_emotions_by_the_root_of_their_counts():
+    web = from_faces(some_faces([0] * 90 + [1] * 10))
+    assert web.images.shape == (200, 64, 64, 3)
+    assert np.array_equal(web.images[100:], web.images[:100, :, ::-1])
+    drawn = web.attributes["emotion"][web.draw(20_000, torch.Generator().manual_seed(0))]
+    assert (drawn == 1).float().mean().item() == pytest.approx(10 ** 0.5 / (90 ** 0.5 + 10 ** 0.5), abs=0.02)
+    everywhere = draw_web(20, seed=0).draw(5_000, torch.Generator().manual_seed(0))
+    assert everywhere.unique().tolist() == list(range(20))
 
 
 def test_a_training_killed_between_checkpoints_ends_in_the_same_weights(tmp_path):
