@@ -10,10 +10,10 @@ from fer_utils import figures
 from fer_utils.attribution import hires_cam, overlay
 from fer_utils.datasets import dataset_info, stored_splits
 from fer_utils.emotions import EMOTIONS
-
 from fer_utils.photos import Reading, as_face, decoded, read_face, squared
 from fer_utils.profiles import Profile
 from fer_utils.trained import Trained, read_trained
+from fer_utils.training import WEIGHTS
 from fer_utils.widgets.explorer import Choice, Toggle, View, explore
 from fer_utils.widgets.kept import Kept
 from fer_utils.widgets.runs import Run, finished_runs
@@ -74,8 +74,12 @@ def photo_view(reading: Reading, trained: Trained, profile: Profile, *, learnt: 
 
 def photo_explorer(profile: Profile):
     """A button for a photo and the finished networks to choose from, above what the chosen one says about it; first the
-    network that the command ``predict`` takes by default, where it is finished."""
-    runs = finished_runs(profile)
+    network that the command ``predict`` takes by default, where it is finished. Without any weights (``kept_runs``) only
+    words that say so."""
+    runs = [run for run in finished_runs(profile) if (run.folder(profile) / WEIGHTS).is_file()]
+    if not runs:
+        return View(words="The trainings of this run were taken from their kept answers, without weights, so no network is here "
+                    f"to read a photo. Train one: <code>python -m fer_utils train --profile {html.escape(profile.name)}</code>.")
     usual = Run(profile.data.sets[0], profile.balancing.levels[-1], profile.training.seeds[0])
     networks, examples = Kept(3), Kept(len(profile.data.sets))
 
