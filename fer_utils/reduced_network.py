@@ -43,7 +43,11 @@ class MatrixConvolution(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """[N, channels_in, size, size] to [N, channels_out, H, W], channels last in memory."""
-        patches = functional.unfold(features, self.taps.stop - self.taps.start, padding=self.padding, stride=self.stride)
+        taps = self.taps.stop - self.taps.start
+        if features.is_cuda:   # there unfolding launches a kernel for each image, and cuDNN knows small maps
+            kernel = self.weight.view(len(self.weight), -1, taps, taps)
+            return functional.conv2d(features, kernel, self.bias, stride=self.stride, padding=self.padding)
+        patches = functional.unfold(features, taps, padding=self.padding, stride=self.stride)
         pixels = functional.linear(patches.transpose(1, 2), self.weight, self.bias)
         side = math.isqrt(pixels.shape[1])
         return pixels.unflatten(1, (side, side)).permute(0, 3, 1, 2)

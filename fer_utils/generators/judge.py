@@ -12,7 +12,6 @@ from torch.nn import functional
 
 from fer_utils.datasets.population import PERSONS
 from fer_utils.emotions import EMOTIONS
-from fer_utils.generators.tiny_models import LATENT_CHANNELS
 from fer_utils.generators.web import AGES, CLASSES, UNKNOWN, Captioned
 from fer_utils.prompts import GLASSES, LIGHTS, TEMPLATES
 
@@ -50,9 +49,9 @@ def image_network(attributes=tuple(CLASSES)) -> AttributeNetwork:
     return AttributeNetwork(3, (2, 1, 2, 1, 2), (32, 32, 64, 64, 64), attributes)
 
 
-def latent_network(attributes=tuple(CLASSES)) -> AttributeNetwork:
+def latent_network(channels: int, attributes=tuple(CLASSES)) -> AttributeNetwork:
     """For 8x8 latents."""
-    return AttributeNetwork(LATENT_CHANNELS, (1, 1, 2), (64, 64, 96), attributes)
+    return AttributeNetwork(channels, (1, 1, 2), (64, 64, 96), attributes)
 
 
 def attribute_loss(logits: dict[str, torch.Tensor], labels: dict[str, torch.Tensor]) -> torch.Tensor:

@@ -15,7 +15,7 @@ from fer_utils.faces import FaceSet, concatenate
 from fer_utils.generators import tiny_training as training
 from fer_utils.generators.judge import AttributeNetwork, image_network, train_judge
 from fer_utils.generators.addresses import made_here
-from fer_utils.generators.tiny_models import make_tokenizer
+from fer_utils.generators.tiny_models import LATENT_CHANNELS, make_tokenizer
 from fer_utils.generators.web import CLASSES, draw_web, from_faces
 from fer_utils.paths import SHIPPED_GENERATORS, atomic_write, shipped_work_folder
 from fer_utils.profiles import Profile
@@ -136,7 +136,8 @@ def load_judge(path: Path) -> AttributeNetwork:
 def _train_on_faces(generator: str, profile: Profile) -> DiffusionPipeline:
     recipe, work = recipe_of(profile), made_here("checkpoints", profile)
     web = from_faces(training_faces(profile))
-    autoencoder = training.train_autoencoder(web, recipe, work)
+    channels = profile.tiny_generators.sd2_latent_channels if generator == "sd2" else LATENT_CHANNELS
+    autoencoder = training.train_autoencoder(web, recipe, work, channels=channels)
     words = DiffusionPipeline.from_pretrained(
         SHIPPED_GENERATORS / f"tiny-{generator}", torch_dtype=torch.float32,
         **({"text_encoder_3": None, "tokenizer_3": None} if generator == "sd3" else {}))

@@ -55,23 +55,23 @@ def make_text_encoder(tokenizer: CLIPTokenizer, *, projected: bool) -> CLIPTextM
     return (CLIPTextModelWithProjection if projected else CLIPTextModel)(config)
 
 
-def make_autoencoder() -> AutoencoderKL:
-    """64x64x3 pixels to 8x8x16 latents and back: SD3's shape of latent, an eighth of the side."""
+def make_autoencoder(channels: int = LATENT_CHANNELS) -> AutoencoderKL:
+    """64x64x3 pixels to 8x8x``channels`` latents and back: an eighth of the side, 16 channels as in SD3 or 4 as in SD2."""
     return AutoencoderKL(
-        block_out_channels=(32, 32, 64, 64), layers_per_block=1, latent_channels=LATENT_CHANNELS, norm_num_groups=8,
+        block_out_channels=(32, 32, 64, 64), layers_per_block=1, latent_channels=channels, norm_num_groups=8,
         down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
         sample_size=IMAGE_SIZE, scaling_factor=1.0, shift_factor=0.0, force_upcast=False,
         use_quant_conv=False, use_post_quant_conv=False)
 
 
-def make_unet() -> UNet2DConditionModel:
+def make_unet(channels: int = LATENT_CHANNELS) -> UNet2DConditionModel:
     """A UNet that reads its prompt at every resolution and, pooled, beside the time step.
 
     Without the pooled path and with attention at the lowest resolution only, so small a UNet draws plausible
     faces and ignores their emotion.
     """
     return UNet2DConditionModel(
-        sample_size=LATENT_SIZE, in_channels=LATENT_CHANNELS, out_channels=LATENT_CHANNELS,
+        sample_size=LATENT_SIZE, in_channels=channels, out_channels=channels,
         block_out_channels=(80, 96), layers_per_block=1, norm_num_groups=16,
         down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"), mid_block_type="UNetMidBlock2DCrossAttn",

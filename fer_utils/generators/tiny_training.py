@@ -49,13 +49,13 @@ def train_text_encoders(tokenizer, recipe: Recipe, folder: Path) -> list:
     return [_train_text_encoder(tokenizer, position, recipe, folder) for position in range(3)]
 
 
-def train_autoencoder(web: Captioned, recipe: Recipe, folder: Path):
-    """The autoencoder of ``web``'s pictures, its latents scaled to unit variance."""
+def train_autoencoder(web: Captioned, recipe: Recipe, folder: Path, *, channels: int = tiny.LATENT_CHANNELS):
+    """The autoencoder of ``web``'s pictures with latents of ``channels``, scaled to unit variance."""
     teacher = cache(lambda: train_attributes(      # not made at all when the training is finished already
         image_network(web.known()), web.images, web.attributes, epochs=recipe.teacher_epochs, seed=recipe.seed,
         prepare=to_model, device=recipe.device))
     torch.manual_seed(recipe.seed)
-    autoencoder = tiny.make_autoencoder().to(recipe.device)
+    autoencoder = tiny.make_autoencoder(channels).to(recipe.device)
 
     def loss(step: int, generator: torch.Generator) -> torch.Tensor:
         index = web.draw(recipe.batch_size // 2, generator)
@@ -66,7 +66,8 @@ def train_autoencoder(web: Captioned, recipe: Recipe, folder: Path):
         return reconstruction_loss(decoded.float(), images, teacher()) + 1e-6 * posterior.kl().mean()
 
     fit(autoencoder, loss, steps=recipe.autoencoder_steps, learning_rate=2 * recipe.learning_rate,
-        folder=folder, name="autoencoder", seed=recipe.seed)
+        folder=folder, name="autoencoder" if channels == tiny.LATENT_CHANNELS else f"autoencoder_{channels}",
+        seed=recipe.seed)
     autoencoder.eval().requires_grad_(False)
     latents = encode(autoencoder, web.images[:2048])
     autoencoder.register_to_config(scaling_factor=float(1 / latents.std()))
@@ -93,7 +94,7 @@ def feature_distance(network: AttributeNetwork, found: torch.Tensor, wanted: tor
 
 @torch.no_grad()
 def encode(autoencoder, images: np.ndarray, *, batch_size: int = 128) -> torch.Tensor:
-    """Latents [N, 16, 8, 8] of uint8 images, not yet scaled, on the CPU."""
+    """Latents [N, C, 8, 8] of uint8 images, not yet scaled, on the CPU."""
     parts, device = [], autoencoder.device
     with torch.autocast(device.type, torch.bfloat16):
         for start in range(0, len(images), batch_size):
@@ -114,7 +115,7 @@ def reconstruct(autoencoder, images: np.ndarray, *, batch_size: int = 128) -> np
 def train_sd2(web: Captioned, autoencoder, tokenizer, text_encoder, recipe: Recipe, folder: Path):
     """The StableDiffusionPipeline of the class of Stable Diffusion 2."""
     torch.manual_seed(recipe.seed)
-    pipeline = tiny.assemble_sd2(autoencoder, text_encoder, tokenizer, tiny.make_unet()).to(recipe.device)
+    pipeline = tiny.assemble_sd2(autoencoder, text_encoder, tokenizer, tiny.make_unet(autoencoder.config.latent_channels)).to(recipe.device)
     alphas = pipeline.scheduler.alphas_cumprod
 
     def diffuse(latents, tokens, generator):
@@ -155,7 +156,7 @@ def _train_diffusion(model, diffuse, web: Captioned, autoencoder, tokenizer, rec
     """Fit ``model``; ``diffuse`` gives (prediction, target, estimate of the clean latents, share of signal)."""
     latents = cache(lambda: encode(autoencoder, web.images) * autoencoder.config.scaling_factor)
     teacher = cache(lambda: train_attributes(
-        latent_network(web.known()), latents(), web.attributes, epochs=recipe.teacher_epochs,
+        latent_network(autoencoder.config.latent_channels, web.known()), latents(), web.attributes, epochs=recipe.teacher_epochs,
         seed=recipe.seed, device=recipe.device))
 
     def loss(step: int, generator: torch.Generator) -> torch.Tensor:
