@@ -38,6 +38,11 @@ def shipped_work_folder() -> Path:
     return project_root() / "runs" / "shipped_generators"
 
 
+def committed_tables(profile_name: str) -> Path:
+    """The tables of a profile as the repository holds them, even when ``FER_ROOT`` moves the outputs."""
+    return PACKAGE.parent / "tables" / profile_name
+
+
 def benchmarks_folder() -> Path:
     """What ``python -m fer_utils bench`` measured: one table for each kind of work."""
     return project_root() / "tables" / "benchmarks"

@@ -4,15 +4,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from fer_utils import measured
 from fer_utils.balancing import LEVEL_TITLES
+from fer_utils.controls import trained_sets
 from fer_utils.datasets import dataset_info
 from fer_utils.documents.cards import data_card_blocks, model_card_blocks
 from fer_utils.documents.filling import fill
 from fer_utils.documents.gpu import gpu_page_blocks
 from fer_utils.documents.index import section_links, write_index
 from fer_utils.errors import CompanionError
-from fer_utils.paths import PACKAGE, notebooks_folder, project_root
-from fer_utils.profiles import differences
+from fer_utils.paths import PACKAGE, committed_tables, notebooks_folder, project_root
+from fer_utils.profiles import differences, load_profile
 from fer_utils.provenance import read_provenance
 from fer_utils.stages import STAGES
 from fer_utils.summary import overall_accuracy
@@ -57,7 +59,7 @@ def readme_blocks(profile) -> dict[str, str]:
     if not provenance:
         raise CompanionError(f"{profile.paths.tables} holds no provenance.json; "
                              f"run python -m fer_utils reproduce --profile {profile.name} first.")
-    return {"time": _time(provenance), "results": _results(profile), "differences": _differences(profile),
+    return {"time": _time(provenance), "results": _results(profile), "real_faces": _measured(), "differences": _differences(profile),
             "notebooks": _notebooks(provenance)}
 
 
@@ -78,6 +80,16 @@ def _results(profile) -> str:
     table["data set"] = table["data set"].map(lambda name: dataset_info(name).title)
     table["level"] = table["level"].map(LEVEL_TITLES)
     return f"{note}\n\n{markdown_table(table)}"
+
+
+def _measured() -> str:
+    """What was measured on real FER2013, from its committed tables."""
+    log, folder = read_provenance(committed_tables(measured.PROFILE)), f"tables/{measured.PROFILE}"
+    wanted = sum(len(seeds) for _, seeds in trained_sets(load_profile(measured.PROFILE)))
+    so_far = f"{len(log['trainings'])} of {wanted}" if len(log["trainings"]) < wanted else f"{wanted}"
+    return (f"{measured.caption()} {so_far} trainings, {log['training_hours']:.1f} hours on: {log['hardware']}. Every class, parts "
+            f"of the test set and other labels: [{folder}]({folder}/README.md).\n\n"
+            f"{markdown_table(measured.shown(measured.measured()))}")
 
 
 def _differences(profile) -> str:

@@ -87,8 +87,11 @@ def _classifier(profile: Profile) -> str:
 
 
 def _weights() -> pd.DataFrame:
-    sizes = {path.name: sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*"))
-                            if file.is_file()) for path in sorted(SHIPPED_GENERATORS.iterdir()) if path.suffix != ".md"}
+    models = sorted(path.parent for path in SHIPPED_GENERATORS.rglob("model_index.json"))
+    judges = sorted(SHIPPED_GENERATORS.rglob("judge.safetensors"))
+    sizes = {path.relative_to(SHIPPED_GENERATORS).as_posix(): sum(
+        file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file())
+        for path in [*judges, *models]}
     return pd.DataFrame({"weights": sizes.keys(), "MB": [f"{size / 1e6:.1f}" for size in sizes.values()]})
 
 

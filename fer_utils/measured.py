@@ -1,0 +1,139 @@
+"""What was measured on real FER2013, read from the committed tables of the profile ``fer2013``: the project's own answer
+to the paper's question. Nothing is computed from faces here, so every reader sees it, with or without the data set.
+"""
+
+import pandas as pd
+
+from fer_utils.balancing import LEVEL_TITLES
+from fer_utils.controls import CONTROLS, set_title
+from fer_utils.documents.gpu import gpu_page_blocks
+from fer_utils.evaluation import ACCURACY
+from fer_utils.paths import committed_tables
+from fer_utils.profiles import Profile, load_profile
+from fer_utils.provenance import read_provenance
+from fer_utils.reference import read_reference
+from fer_utils.tables import p_value, verdict
+
+PROFILE, FULL_WIDTH = "fer2013", "fer2013_full"
+REFERENCES = ("original", "oversampling")
+
+
+def measured() -> pd.DataFrame:
+    """A row for Original, each level and each control that was trained, in the order of the paper and of ``CONTROLS``.
+
+    Columns level, paper, n, seeds, accuracy, sd, low, high; for each of ``REFERENCES`` to_<reference> with _low, _high,
+    _p (Holm's) and _reading: difference in points on the same test faces; empty for the reference itself.
+    """
+    folder = committed_tables(PROFILE)
+    summary = pd.read_csv(folder / "table_a6_summary.csv").query("score == @ACCURACY")
+    rows = summary[["level", "paper", "n", "seeds", "value", "sd", "low", "high"]].rename(columns={"value": "accuracy"})
+    for reference in REFERENCES:
+        rows = rows.merge(_against(reference, folder), how="left", on="level")
+    order = {name: place for place, name in enumerate([*LEVEL_TITLES, *CONTROLS])}
+    return rows.sort_values("level", key=lambda names: names.map(order), kind="stable").reset_index(drop=True)
+
+
+def shown(rows: pd.DataFrame) -> pd.DataFrame:
+    """``measured`` as short texts for readers."""
+    return pd.DataFrame([{
+        "Training set": set_title(row.level), "Paper": "" if pd.isna(row.paper) else f"{row.paper:.2f}",
+        "Ours (%)": f"{row.accuracy:.1f}" + ("" if pd.isna(row.sd) else f" ± {row.sd:.1f}") + f" [{row.low:.1f}, {row.high:.1f}]",
+        "Test images, seeds": f"{row.n:,}, {row.seeds}",
+        **{f"Against {set_title(name)} (points)": _difference(row, name) for name in REFERENCES}}
+        for row in rows.itertuples()])
+
+
+def caption(profile: Profile | None = None) -> str:
+    """What the table is: faces, network, generator, and what the intervals are."""
+    profile = profile or load_profile(PROFILE)
+    return (f"Test accuracy on real FER2013 of networks trained on it, mean ± standard deviation over seeds [Wilson interval, "
+            f"{profile.evaluation.confidence:.0%}]; differences on the same faces with bootstrap intervals and Holm's p of "
+            f"McNemar's test. ResEmoteNet of width {profile.network.width:g}; synthetic faces from {_generator(profile)}, not "
+            "from Stable Diffusion.")
+
+
+def in_words() -> str:
+    """The answer in sentences, as Markdown; it says of a level that is not there yet that it was not measured."""
+    rows, profile = measured().set_index("level"), load_profile(PROFILE)
+    printed = read_reference("table_3").query("dataset == 'FER2013' and emotion == 'overall'").set_index("level")["accuracy"]
+    claimed = printed["aug4"] - printed["original"]
+    lines = [f"The paper's Table III claims {claimed:+.2f} points from Original to Augmentation 4."]
+    for level in ("aug1", "aug4"):
+        lines.append(_of_level(level, rows) if level in rows.index else f"{LEVEL_TITLES[level]} was not measured.")
+    if "oversampling" in rows.index:
+        lines.append(f"Repeating real faces to the class counts of {LEVEL_TITLES[profile.controls.level]}, without one synthetic "
+                     f"face, changes it by {_points(rows.loc['oversampling'], 'original')}.")
+    if "equal_updates" in rows.index:
+        lines.append(f"Training on Original for as many updates changes it by {_points(rows.loc['equal_updates'], 'original')}.")
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def limits() -> str:
+    """What the measurement does not show, as Markdown."""
+    profile, log = load_profile(PROFILE), read_provenance(committed_tables(PROFILE))
+    seeds = sorted(set(measured()["seeds"]))
+    some = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"{seeds[0]}"
+    runs = log.get("trainings", {})
+    return "\n".join(f"- {line}" for line in (
+        f"**The generator.** The synthetic faces come from {_generator(profile)}. Stable Diffusion has seen millions of faces "
+        "and draws far better ones; what it would give is left open.",
+        f"**The network.** Its width is {profile.network.width:g} of the paper's, its batch {profile.training.batch_size}, its "
+        f"learning rate {profile.training.learning_rate:g}.{_at_full_width()}",
+        f"**The seeds.** {some} for each training set; a standard deviation over so few is a hint.",
+        f"**The cost.** {len(runs)} trainings, {log.get('training_hours', 0):.1f} hours on: "
+        f"{'; '.join(sorted({run['hardware'] for run in runs.values()}))}. One by one in "
+        "[provenance.json](../tables/fer2013/provenance.json)."))
+
+
+def finishing() -> str:
+    """What finishes it: the command and its cost, as docs/table_3_on_your_gpu.md computes them, as Markdown."""
+    blocks = gpu_page_blocks()
+    cost = [line for line in blocks["plan"].splitlines() if line.startswith(("sd2:", "sd3:", "money:"))]
+    return (f"`python -m fer_utils reproduce --profile paper`. The pool: {'; '.join(cost)}. Then {blocks['training']}")
+
+
+def _at_full_width() -> str:
+    """What the full network gave for the training sets that it was trained on."""
+    path = committed_tables(FULL_WIDTH) / "table_a6_summary.csv"
+    if not path.is_file():
+        return ""
+    found = [f"{set_title(row.level)} {row.value:.1f} % [{row.low:.1f}, {row.high:.1f}] (seeds: {row.seeds})"
+             for row in pd.read_csv(path).query("score == @ACCURACY").itertuples()]
+    return f" The full network, on a GPU, came to: {'; '.join(found)}."
+
+
+def _against(reference: str, folder) -> pd.DataFrame:
+    columns = ["level", *(f"to_{reference}{end}" for end in ("", "_low", "_high", "_p", "_reading"))]
+    path = folder / "table_a6_comparison.csv"
+    if not path.is_file():
+        return pd.DataFrame(columns=columns)
+    found = pd.read_csv(path).query("reference == @reference")
+    readings = [verdict(row) for row in found.to_dict("records")]
+    return found[["level", "difference", "low", "high", "p_holm"]].assign(reading=readings).set_axis(columns, axis=1)
+
+
+def _difference(row, reference: str) -> str:
+    value = getattr(row, f"to_{reference}")
+    if pd.isna(value):
+        return ""
+    low, high, p, reading = (getattr(row, f"to_{reference}_{name}") for name in ("low", "high", "p", "reading"))
+    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}], p {p_value(p)}: {reading}"
+
+
+def _of_level(level: str, rows: pd.DataFrame) -> str:
+    row = rows.loc[level]
+    text = f"{LEVEL_TITLES[level]} here changes Original by {_points(row, 'original')}"
+    if pd.notna(row.get("to_oversampling")):
+        text += f", and oversampling by {_points(row, 'oversampling')}"
+    return f"{text} ({row['n']:,} test faces, seeds: {row['seeds']})."
+
+
+def _points(row: pd.Series, reference: str) -> str:
+    low, high, reading = (row[f"to_{reference}_{name}"] for name in ("low", "high", "reading"))
+    return f"**{row[f'to_{reference}']:+.1f} points** [{low:+.1f}, {high:+.1f}], {reading}"
+
+
+def _generator(profile: Profile) -> str:
+    names = [f"tiny-{name}" for name in profile.tiny_generators.train]
+    return (f"{' and '.join(names)}, trained for {profile.tiny_generators.diffusion_steps:,} steps on FER2013's own training "
+            "faces")
