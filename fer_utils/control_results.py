@@ -59,13 +59,6 @@ def comparisons(predictions: pd.DataFrame, profile: Profile) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
-def level_comparisons(predictions: pd.DataFrame, profile: Profile) -> pd.DataFrame:
-    """``comparisons`` of the levels in ``predictions``, with oversampling beside them where the profile trains it."""
-    if OVERSAMPLING in profile.controls.names:
-        predictions = pd.concat([predictions, all_predictions(profile, levels=[OVERSAMPLING])], ignore_index=True)
-    return comparisons(predictions, profile)
-
-
 def ratio_sweep(results: pd.DataFrame, profile: Profile) -> pd.DataFrame:
     """The rows of ``control_results`` from no synthetic face among the added ones to only such, with the column percent."""
     shares = {name: 100 * CONTROLS[name].synthetic for name in RATIO_SWEEP} | {profile.controls.level: 100.0}
