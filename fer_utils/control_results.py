@@ -1,14 +1,14 @@
 """What the controls amount to: how much of a level's gain is left when only balance, updates or synthesis change.
 
-All rows use the seeds of ``controls.seeds``, those of the levels too, so that every difference is one of accuracies in
-the same table. All accuracies are in percent, differences in points.
+All rows use the seeds of ``controls.seeds``, those of the levels too; what ``repetition.once`` names has the first alone,
+and is compared with the other side's run of that seed. All accuracies are in percent, differences in points.
 """
 
 import pandas as pd
 import torch
 
 from fer_utils.balancing import SYNTHETIC, read_balanced_set
-from fer_utils.controls import CONTROLS, RATIO_SWEEP, chosen_controls, set_title
+from fer_utils.controls import CONTROLS, RATIO_SWEEP, chosen_controls, set_title, trained_sets
 from fer_utils.datasets import dataset_info
 from fer_utils.evaluation import OVERALL, all_predictions, class_accuracy, compare
 from fer_utils.profiles import Profile
@@ -84,7 +84,7 @@ def _described(dataset: str, name: str, profile: Profile) -> dict:
 
 
 def _seeds(name: str, profile: Profile) -> list[int]:
-    return [seed for seed in profile.controls.seeds if name in CONTROLS or seed in profile.training.seeds]
+    return [seed for seed in dict(trained_sets(profile))[name] if seed in profile.controls.seeds]
 
 
 def _updates(images: pd.Series, profile: Profile) -> int:

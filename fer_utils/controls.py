@@ -104,9 +104,14 @@ def chosen_controls(profile: Profile) -> list[Control]:
 
 
 def trained_sets(profile: Profile) -> list[tuple[str, list[int]]]:
-    """(level or control, seeds) of everything stage 5 trains for each data set, in that order."""
-    return [*((level, profile.training.seeds) for level in profile.balancing.levels),
-            *((control.name, profile.controls.seeds) for control in chosen_controls(profile))]
+    """(level or control, seeds) of everything stage 5 trains for each data set, in that order: those of ``training.seeds``
+    or ``controls.seeds``, or the first of them alone for what ``repetition.once`` names."""
+    for name in profile.repetition.once:
+        if name not in (*LEVEL_TITLES, *CONTROLS):
+            raise CompanionError(f"repetition.once holds '{name}': {nearest(name, (*LEVEL_TITLES, *CONTROLS))}")
+    every = [*((level, profile.training.seeds) for level in profile.balancing.levels),
+             *((control.name, profile.controls.seeds) for control in chosen_controls(profile))]
+    return [(name, seeds[:1] if name in profile.repetition.once else seeds) for name, seeds in every]
 
 
 def set_title(name: str) -> str:

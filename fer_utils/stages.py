@@ -11,7 +11,7 @@ SPLITS = ("train", "validation", "test")
 FACES = ("emotions", "faces", "datasets")
 SHOWN = ("figures", "tables")
 EVERYTHING = ("data", "gate", "prompts", "generators", "synthesis", "tiny_generators", "quality", "balancing", "controls",
-              "network", "training", "evaluation", "stamp")
+              "repetition", "network", "training", "evaluation", "stamp")
 
 
 @dataclass(frozen=True)

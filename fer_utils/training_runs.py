@@ -74,7 +74,7 @@ def _check_run(dataset: str, level: str, seed: int, profile: Profile) -> None:
         raise CompanionError(f"The profile {profile.name} has no level or control '{level}': {nearest(level, seeds)}")
     if seed not in seeds[level]:
         raise CompanionError(f"The profile {profile.name} trains {level} with the seeds {seeds[level]}, not with {seed}: add "
-                             "it to training.seeds (or controls.seeds) first.")
+                             "it to training.seeds (or controls.seeds) first, or take the set out of repetition.once.")
 
 
 def train_on_cluster(runs: list[dict], profile: Profile, say: Callable[[str], None]) -> None:

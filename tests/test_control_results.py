@@ -64,6 +64,15 @@ def test_every_row_rests_on_the_seeds_of_the_controls_and_each_difference_is_one
     assert (rows["low"] < rows["accuracy"]).all() and (rows["accuracy"] < rows["high"]).all()
 
 
+def test_a_control_trained_once_is_compared_with_the_runs_of_its_own_seed(profile):
+    write_run(profile, "original", 1, 98)
+    once = replace(profile, values=profile.values | {"repetition": {"once": ["equal_updates"]}})
+    rows = control_results(once).set_index("control")
+    assert rows["seeds"].to_dict() == {"original": 2, "aug1": 2, "oversampling": 2, "equal_updates": 1, "ratio_50": 2}
+    assert rows.loc["original", "accuracy"] == pytest.approx(100 * (70 + 98) / 2 / TEST)
+    assert rows.loc["equal_updates", "to_original"] == pytest.approx(100 * (77 - 70) / TEST)     # of seed 0 alone
+
+
 def test_updates_are_counted_as_training_makes_its_batches(profile):
     rows = control_results(profile).set_index("control")
     assert (rows["faces"] == 65).all() and rows.loc["aug1", "synthetic"] == 30 and rows.loc["oversampling", "synthetic"] == 0

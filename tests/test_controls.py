@@ -285,6 +285,15 @@ def test_stage_5_trains_each_control_with_its_own_seeds_and_stage_4_promises_its
     assert {"demo_rafdb_geometric.csv", "demo_rafdb_class_weights.json", "demo_fer2013_aug1.csv"} <= promised
 
 
+def test_a_set_named_once_is_trained_with_its_first_seed_alone(project):
+    profile = load_profile("demo", ["controls.names=[geometric, oversampling]", "repetition.once=[aug2, geometric]",
+                                    "training.seeds=[3, 4]", "controls.seeds=[4, 5]"])
+    assert dict(trained_sets(profile)) == {"original": [3, 4], "aug1": [3, 4], "aug2": [3], "aug3": [3, 4], "aug4": [3, 4],
+                                           "geometric": [4], "oversampling": [4, 5]}
+    with pytest.raises(CompanionError, match=r"repetition\.once holds 'geometry'.*geometric"):
+        trained_sets(load_profile("demo", ["repetition.once=[geometry]"]))
+
+
 def test_table_and_figure_of_the_controls_are_promised_only_where_there_are_controls(project):
     for names, there in (("[]", False), ("[geometric]", True)):
         profile = load_profile("demo", [f"controls.names={names}"])
