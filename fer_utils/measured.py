@@ -7,7 +7,7 @@ import pandas as pd
 from fer_utils.balancing import LEVEL_TITLES
 from fer_utils.controls import CONTROLS, set_title
 from fer_utils.documents.gpu import gpu_page_blocks
-from fer_utils.evaluation import ACCURACY
+from fer_utils.evaluation import ACCURACY, BALANCED
 from fer_utils.paths import committed_tables
 from fer_utils.profiles import Profile, load_profile
 from fer_utils.provenance import read_provenance
@@ -21,12 +21,17 @@ REFERENCES = ("original", "oversampling")
 def measured() -> pd.DataFrame:
     """A row for Original, each level and each control that was trained, in the order of the paper and of ``CONTROLS``.
 
-    Columns level, paper, n, seeds, accuracy, sd, low, high; for each of ``REFERENCES`` to_<reference> with _low, _high,
-    _p (Holm's) and _reading: difference in points on the same test faces; empty for the reference itself.
+    Columns level, paper, n, seeds; accuracy, sd, low, high; balanced (accuracy, each emotion alike), balanced_sd,
+    balanced_low, balanced_high; for each of ``REFERENCES`` to_<reference>: difference in points on the same test faces
+    with _low, _high, _p (Holm's) and _reading, and in balanced accuracy with _balanced, _balanced_low, _balanced_high;
+    empty for the reference itself.
     """
     folder = committed_tables(PROFILE)
-    summary = pd.read_csv(folder / "table_a6_summary.csv").query("score == @ACCURACY")
-    rows = summary[["level", "paper", "n", "seeds", "value", "sd", "low", "high"]].rename(columns={"value": "accuracy"})
+    summary = pd.read_csv(folder / "table_a6_summary.csv")
+    rows = summary.query("score == @ACCURACY")[["level", "paper", "n", "seeds", "value", "sd", "low", "high"]]
+    balanced = summary.query("score == @BALANCED")[["level", "value", "sd", "low", "high"]]
+    rows = rows.rename(columns={"value": "accuracy"}).merge(balanced.set_axis(
+        ["level", "balanced", *(f"balanced_{end}" for end in ("sd", "low", "high"))], axis=1), on="level")
     for reference in REFERENCES:
         rows = rows.merge(_against(reference, folder), how="left", on="level")
     order = {name: place for place, name in enumerate([*LEVEL_TITLES, *CONTROLS])}
@@ -37,7 +42,8 @@ def shown(rows: pd.DataFrame) -> pd.DataFrame:
     """``measured`` as short texts for readers."""
     return pd.DataFrame([{
         "Training set": set_title(row.level), "Paper": "" if pd.isna(row.paper) else f"{row.paper:.2f}",
-        "Ours (%)": f"{row.accuracy:.1f}" + ("" if pd.isna(row.sd) else f" ± {row.sd:.1f}") + f" [{row.low:.1f}, {row.high:.1f}]",
+        "Ours (%)": _mean(row.accuracy, row.sd, row.low, row.high),
+        "Balanced (%)": _mean(row.balanced, row.balanced_sd, row.balanced_low, row.balanced_high),
         "Test images, seeds": f"{row.n:,}, {row.seeds}",
         **{f"Against {set_title(name)} (points)": _difference(row, name) for name in REFERENCES}}
         for row in rows.itertuples()])
@@ -47,24 +53,20 @@ def caption(profile: Profile | None = None) -> str:
     """What the table is: faces, network, generator, and what the intervals are."""
     profile = profile or load_profile(PROFILE)
     return (f"Test accuracy on real FER2013 of networks trained on it, mean ± standard deviation over seeds [Wilson interval, "
-            f"{profile.evaluation.confidence:.0%}]; differences on the same faces with bootstrap intervals and Holm's p of "
+            f"{profile.evaluation.confidence:.0%}], and balanced, each emotion alike [bootstrap]; differences on the same faces with bootstrap intervals and Holm's p of "
             f"McNemar's test. ResEmoteNet of width {profile.network.width:g}; synthetic faces from {_generator(profile)}, not "
             "from Stable Diffusion.")
 
 
 def in_words() -> str:
     """The answer in sentences, as Markdown; it says of a level that is not there yet that it was not measured."""
-    rows, profile = measured().set_index("level"), load_profile(PROFILE)
+    rows = measured().set_index("level")
     printed = read_reference("table_3").query("dataset == 'FER2013' and emotion == 'overall'").set_index("level")["accuracy"]
-    claimed = printed["aug4"] - printed["original"]
-    lines = [f"The paper's Table III claims {claimed:+.2f} points from Original to Augmentation 4."]
-    for level in ("aug1", "aug4"):
-        lines.append(_of_level(level, rows) if level in rows.index else f"{LEVEL_TITLES[level]} was not measured.")
-    if "oversampling" in rows.index:
-        lines.append(f"Repeating real faces to the class counts of {LEVEL_TITLES[profile.controls.level]}, without one synthetic "
-                     f"face, changes it by {_points(rows.loc['oversampling'], 'original')}.")
-    if "equal_updates" in rows.index:
-        lines.append(f"Training on Original for as many updates changes it by {_points(rows.loc['equal_updates'], 'original')}.")
+    lines = [f"The paper's Table III claims {printed['aug4'] - printed['original']:+.2f} points from Original to Augmentation 4. "
+             "Below, \"balanced\" is the difference in balanced accuracy, where rare emotions count as much as frequent ones."]
+    lines += [_in_words(level, rows.loc[level]) if level in rows.index else f"**{LEVEL_TITLES[level]}** was not measured."
+              for level in ("aug1", "aug4")]
+    lines += [_in_words(name, rows.loc[name]) for name in rows.index if name in CONTROLS]
     return "\n".join(f"- {line}" for line in lines)
 
 
@@ -106,13 +108,19 @@ def _in_profile(name: str, said: str) -> str:
 
 
 def _against(reference: str, folder) -> pd.DataFrame:
-    columns = ["level", *(f"to_{reference}{end}" for end in ("", "_low", "_high", "_p", "_reading"))]
+    ends = ("", "_low", "_high", "_p", "_balanced", "_balanced_low", "_balanced_high", "_reading")
+    columns = ["level", *(f"to_{reference}{end}" for end in ends)]
     path = folder / "table_a6_comparison.csv"
     if not path.is_file():
         return pd.DataFrame(columns=columns)
     found = pd.read_csv(path).query("reference == @reference")
     readings = [verdict(row) for row in found.to_dict("records")]
-    return found[["level", "difference", "low", "high", "p_holm"]].assign(reading=readings).set_axis(columns, axis=1)
+    found = found[["level", "difference", "low", "high", "p_holm", "balanced", "balanced_low", "balanced_high"]]
+    return found.assign(reading=readings).set_axis(columns, axis=1)
+
+
+def _mean(value: float, sd: float, low: float, high: float) -> str:
+    return f"{value:.1f}" + ("" if pd.isna(sd) else f" ± {sd:.1f}") + f" [{low:.1f}, {high:.1f}]"
 
 
 def _difference(row, reference: str) -> str:
@@ -123,17 +131,19 @@ def _difference(row, reference: str) -> str:
     return f"{value:+.1f} [{low:+.1f}, {high:+.1f}], p {p_value(p)}: {reading}"
 
 
-def _of_level(level: str, rows: pd.DataFrame) -> str:
-    row = rows.loc[level]
-    text = f"{LEVEL_TITLES[level]} here changes Original by {_points(row, 'original')}"
-    if pd.notna(row.get("to_oversampling")):
-        text += f", and oversampling by {_points(row, 'oversampling')}"
-    return f"{text} ({row['n']:,} test faces, seeds: {row['seeds']})."
+def _in_words(name: str, row: pd.Series) -> str:
+    """A level or a control with its question, against each reference it was compared with."""
+    asked = f" {CONTROLS[name].answers}" if name in CONTROLS else ""
+    against = " ".join(f"Against {set_title(reference)}: {_points(row, reference)}." for reference in REFERENCES
+                       if pd.notna(row[f"to_{reference}"]))
+    return f"**{set_title(name)}.**{asked} {against} ({row['n']:,} test faces, seeds: {row['seeds']})"
 
 
 def _points(row: pd.Series, reference: str) -> str:
-    low, high, reading = (row[f"to_{reference}_{name}"] for name in ("low", "high", "reading"))
-    return f"**{row[f'to_{reference}']:+.1f} points** [{low:+.1f}, {high:+.1f}], {reading}"
+    value, low, high, reading, balanced, balanced_low, balanced_high = (
+        row[f"to_{reference}{end}"] for end in ("", "_low", "_high", "_reading", "_balanced", "_balanced_low", "_balanced_high"))
+    return (f"**{value:+.1f} points** [{low:+.1f}, {high:+.1f}], {reading}; balanced {balanced:+.1f} "
+            f"[{balanced_low:+.1f}, {balanced_high:+.1f}]")
 
 
 def _generator(profile: Profile) -> str:

@@ -58,8 +58,14 @@ def reproduce(profile, *, start: str | None = None, force: bool = False, kept: b
     force: run everything from nothing.
     kept:  trainings kept beside the tables are taken from there (``kept_runs``) and not repeated.
     say:   called with each line of progress.
-    Raises CompanionError at the first unit that fails; what was made stays.
+    Raises CompanionError at the first unit that fails; what was made stays. So it does for a profile without a level to
+    synthesize faces for: no stage from 2 to 4 would have anything to make.
     """
+    if set(profile.balancing.levels) <= {"original"}:
+        raise CompanionError(f"balancing.levels of the profile {profile.name} is {profile.balancing.levels}: nothing is to be "
+                             "synthesized or balanced. Add a level, or train without stages 2 to 4: python -m fer_utils train "
+                             f"--profile {profile.name} --level original --seed {profile.training.seeds[0]}, and then "
+                             f"python -m fer_utils interim --profile {profile.name} for its tables.")
     from fer_utils.documents.index import write_index
     from fer_utils.notebook_runs import kernel_environment
 

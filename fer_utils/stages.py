@@ -152,6 +152,10 @@ def _trainings(profile) -> list[dict]:
             for name, seeds in trained_sets(profile) for seed in seeds]
 
 
+def _of_photographs(profile) -> tuple[str, ...]:
+    return () if all(name.startswith("demo_") for name in profile.data.sets) else ("figure_a4_beside_real",)
+
+
 def _of_controls(profile) -> tuple[str, ...]:
     return ("table_a2_controls", "figure_a2_controls") if chosen_controls(profile) else ()
 
@@ -172,7 +176,7 @@ STAGES = (
                    "evaluation", "widgets", "notebook"), _pool,
           ("figure_3_synthetic_examples", "figure_a4_trajectory", "figure_a4_guidance", "table_a1_generators", "table_a4_quality",
            "table_a4_filter", "table_a4_attributes", "figure_a4_quality", "figure_a4_nearest"),
-          resumes=True),
+          shown_at_times=_of_photographs, resumes=True),
     Stage(4, "balancing", "04_balancing", ("data", "gate", "balancing", "controls", "-controls.seeds", "quality.filter",
                                            "quality.confidence", "stamp"), (1, 3),
           (*FACES, *SHOWN, "balancing", "alterations", "controls", "recipes", "prompts", "quality", "reference", "stages",
@@ -185,8 +189,8 @@ STAGES = (
            "training_runs"), _trained,
           reads=_learnt_from, varies=_trainings, unfinished=_checkpoint, resumes=True, spread=_train_on_cluster),
     Stage(6, "evaluation", "06_evaluation", EVERYTHING, (1, 5),
-          (*FACES, *SHOWN, "balancing", "controls", "control_results", "recipes", "evaluation", "training", "resemotenet", "reference",
-           "profiles", "widgets", "notebook"), _nothing,
+          (*FACES, *SHOWN, "balancing", "controls", "control_results", "documents", "measured", "recipes", "evaluation", "training",
+           "resemotenet", "reference", "profiles", "widgets", "notebook"), _nothing,
           ("table_3_class_accuracy", "table_4_comparison", "table_a0_differences", "table_a6_summary",
            "table_a6_comparison", "table_a6_subsets", "table_a6_confusion", "table_a5_recipes", "figure_1_resemotenet",
            "figure_4_confusion_matrices", "figure_a0_learning_curves", "figure_a0_class_accuracy",

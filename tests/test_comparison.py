@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import bootstrap
+from sklearn.metrics import balanced_accuracy_score
 
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
@@ -124,6 +125,25 @@ def test_the_interval_of_one_seed_agrees_with_scipys_paired_bootstrap():
     theirs = bootstrap(right, lambda a, b, axis: 100 * (a - b).mean(axis=axis), paired=True, method="percentile",
                        n_resamples=9999, rng=np.random.default_rng(1)).confidence_interval
     assert (row["low"], row["high"]) == pytest.approx((theirs.low, theirs.high), abs=1.1)   # one image: 1.1 points
+
+
+def test_the_difference_in_balanced_accuracy_is_that_of_the_scores_and_its_interval_that_of_scipy():
+    random = np.random.default_rng(3)
+    labels = random.choice(7, p=[.4, .2, .1, .1, .1, .06, .04], size=400)      # a gain for rare labels, a loss for the first
+    runs = [run(level, 0, random.random(400) < chance[labels], labels=labels) for level, chance in
+            (("aug1", np.array([.4, .5, .6, .6, .6, .6, .6])), ("original", np.array([1., .5, .4, .4, .3, .2, .2])))]
+    profile = load_profile("demo")
+    row = compare(pd.concat(runs), profile).iloc[0]
+    level, original = (balanced_accuracy_score(frame["emotion"], frame["predicted"]) for frame in runs)
+    assert row["balanced"] == pytest.approx(100 * (level - original)) and row["balanced"] > 0 > row["difference"]
+
+    def resampled(labels, ours, theirs):
+        share = [[(right[labels == k]).mean() for k in np.unique(labels)] for right in (ours, theirs)]
+        return 100 * (np.mean(share[0]) - np.mean(share[1]))
+    rights = [frame["emotion"].eq(frame["predicted"]).to_numpy(float) for frame in runs]
+    theirs = bootstrap([labels, *rights], resampled, paired=True, vectorized=False, method="percentile", n_resamples=2000,
+                       rng=np.random.default_rng(1)).confidence_interval
+    assert (row["balanced_low"], row["balanced_high"]) == pytest.approx((theirs.low, theirs.high), abs=0.8)
 
 
 def test_seeds_that_contradict_each_other_widen_the_interval():

@@ -16,8 +16,8 @@ NAMED = {"titles": {"demo_rafdb": "Demo faces"}, "level_titles": LEVEL_TITLES}
 
 def compared(**changes):
     row = {"dataset": "demo_rafdb", "level": "aug1", "reference": "original", "n": 1614, "seeds": 2, "difference": 5.0,
-           "low": 2.0, "high": 8.0, "b": 40.0, "c": 20.5, "p": 0.004, "p_holm": 0.0321, "b_seed_0": 40, "c_seed_0": 20,
-           "p_seed_0": 0.0001, "b_seed_1": 40, "c_seed_1": 21, "p_seed_1": 0.008}
+           "low": 2.0, "high": 8.0, "balanced": -1.0, "balanced_low": -4.0, "balanced_high": 2.0, "b": 40.0, "c": 20.5,
+           "p": 0.004, "p_holm": 0.0321, "b_seed_0": 40, "c_seed_0": 20, "p_seed_0": 0.0001, "b_seed_1": 40, "c_seed_1": 21, "p_seed_1": 0.008}
     return row | changes
 
 
@@ -35,8 +35,8 @@ def test_a_seed_that_a_row_lacks_has_no_say():
 
 def test_the_comparison_shows_images_seeds_interval_and_every_p():
     shown = tables.table_a6_comparison(pd.DataFrame([compared(), compared(level="control", reference="oversampling")]), **NAMED)
-    assert shown.iloc[0].tolist() == ["Demo faces", "Aug. 1 with Original", "1,614, 2", "+5.0 [+2.0, +8.0]", "40.0 | 20.5",
-                                      "< 0.001, 0.008", "0.004", "0.032", "better"]
+    assert shown.iloc[0].tolist() == ["Demo faces", "Aug. 1 with Original", "1,614, 2", "+5.0 [+2.0, +8.0]", "-1.0 [-4.0, +2.0]",
+                                      "40.0 | 20.5", "< 0.001, 0.008", "0.004", "0.032", "better"]
     assert shown["Compared"][1] == "control with oversampling"
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from fer_utils import measured
 from fer_utils.control_results import comparisons
+from fer_utils.controls import CONTROLS
 from fer_utils.emotions import EMOTIONS
 from fer_utils.evaluation import scores
 from fer_utils.profiles import load_profile
@@ -61,8 +62,9 @@ def test_each_training_set_stands_beside_the_paper_original_and_oversampling(com
 def test_the_answer_names_what_was_found_and_what_was_not_measured(committed):
     committed("original", "aug1", "oversampling")
     said = measured.in_words()
-    assert "claims +16.68 points" in said and "Aug. 1 here changes Original by **+30.0 points**" in said
-    assert "Aug. 4 was not measured" in said and "140 test faces, seeds: 2" in said
+    assert "claims +16.68 points" in said and "**Aug. 1.** Against Original: **+30.0 points** [" in said
+    assert "balanced +30.0 [" in said and "**Aug. 4** was not measured" in said and "140 test faces, seeds: 2" in said
+    assert f"**Oversampling.** {CONTROLS['oversampling'].answers} Against Original: **+29.3 points**" in said
     assert "6.0 hours on: a small machine" in measured.limits() and "width is 0.25" in measured.limits()
 
 
@@ -70,7 +72,7 @@ def test_a_run_that_has_just_begun_is_shown_without_comparisons(committed):
     committed("original")
     table = measured.shown(measured.measured())
     assert table["Training set"].tolist() == ["Original"] and table["Ours (%)"].tolist()[0].startswith("50.0")
-    assert "Aug. 1 was not measured" in measured.in_words()
+    assert "**Aug. 1** was not measured" in measured.in_words()
 
 
 @pytest.mark.parametrize(("name", "said"), [(measured.FULL_WIDTH, "The full network, on a GPU, came to: Original 50.0 %"),

@@ -58,6 +58,13 @@ def reasons(profile):
     return [found.reason for found in pipeline.status(profile)]
 
 
+def test_a_profile_with_nothing_to_balance_is_told_how_to_be_trained(profile, tmp_path, monkeypatch):
+    made = two_stages(tmp_path, monkeypatch)
+    with pytest.raises(CompanionError, match=r"nothing is to be synthesized.*train --profile fer2013_twins .*--seed 0.*interim"):
+        reproduce(load_profile("fer2013_twins"))
+    assert not made.exists()
+
+
 def test_a_second_run_finds_everything_fresh_and_a_touched_setting_or_output_runs_its_stage(profile, tmp_path,
                                                                                            monkeypatch):
     made = two_stages(tmp_path, monkeypatch)

@@ -11,6 +11,7 @@ import pandas as pd
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
+from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
 from fer_utils.evaluation.bootstrap import image_draws, percentile_interval, seed_draws
 from fer_utils.evaluation.predictions import level_rows
@@ -34,6 +35,8 @@ def compare(predictions: pd.DataFrame, profile: Profile, *, reference: str = "or
             seed is drawn for both sides alike (Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1
             (2007), 386-411). With one seed the images alone vary; with two or three the share of the seeds is
             underestimated (their spread is divided by k, not k - 1).
+        balanced, balanced_low, balanced_high: the same difference in balanced accuracy (``scores``), where each emotion counts
+            alike whatever the number of its images; its interval from the same draws.
         b, c: images that only the level gets right, and only the reference, mean over seeds; so
             difference = 100 (b - c) / n.
         p: median over seeds of the exact McNemar test of that seed's pair of networks (the level's run of a seed with
@@ -87,20 +90,37 @@ def _compared(rows, dataset: str, level: str, reference: str, profile: Profile) 
     b, c = ((first[seeds] & ~second[seeds]).sum() for first, second in ((ours, theirs), (theirs, ours)))
     p = {seed: mcnemar_exact(b[seed], c[seed]) for seed in seeds}
     gains = ours[seeds].to_numpy(float) - theirs[seeds].to_numpy(float)
-    low, high = _interval(gains, profile)
+    every, emotions = np.ones((len(ours), 1)), _emotions(rows, ours.index)
+    difference, low, high = _mean_gain(gains, every, profile)
+    balanced, balanced_low, balanced_high = _mean_gain(gains, emotions, profile)
     return {"dataset": dataset, "level": level, "reference": reference, "n": len(ours), "seeds": len(seeds),
-            "difference": 100 * gains.mean(), "low": low, "high": high, "b": b.mean(), "c": c.mean(),
+            "difference": difference, "low": low, "high": high,
+            "balanced": balanced, "balanced_low": balanced_low, "balanced_high": balanced_high, "b": b.mean(), "c": c.mean(),
             "p": float(np.median(list(p.values()))),
             **{f"{name}_seed_{seed}": values[seed] for seed in seeds
                for name, values in (("b", b), ("c", c), ("p", p))}}
 
 
-def _interval(gains: np.ndarray, profile: Profile) -> tuple[float, float]:
-    """Interval of the mean of ``gains`` [images, seeds], in points."""
+def _mean_gain(gains: np.ndarray, groups: np.ndarray, profile: Profile) -> tuple[float, float, float]:
+    """Mean over ``groups`` [images, groups] (which images each holds) and seeds of the groups' mean gain, in points, and
+    its interval; ``gains`` is [images, seeds]. A group of which no image was drawn is left out of that draw."""
     n, seeds = gains.shape
-    by_seed = np.concatenate([weights @ gains for weights in image_draws(n, profile)])
-    drawn = (by_seed * seed_draws(seeds, profile)).sum(axis=1) / (n * seeds)
-    return percentile_interval(100 * gains.mean(), 100 * drawn, profile.evaluation.confidence)
+    in_groups = (gains[:, :, None] * groups[:, None, :]).reshape(n, -1)
+
+    def by_seed(weights: np.ndarray) -> np.ndarray:
+        drawn = (weights @ groups)[:, None, :]
+        sums = (weights @ in_groups).reshape(len(weights), seeds, -1)
+        return np.nanmean(np.divide(sums, drawn, out=np.full(sums.shape, np.nan), where=drawn > 0), axis=2)
+
+    found = 100 * by_seed(np.ones((1, n))).mean()
+    drawn = (np.concatenate([by_seed(weights) for weights in image_draws(n, profile)]) * seed_draws(seeds, profile)).sum(axis=1)
+    return float(found), *percentile_interval(found, 100 * drawn / seeds, profile.evaluation.confidence)
+
+
+def _emotions(rows: pd.DataFrame, ids: pd.Index) -> np.ndarray:
+    """float [images, 7]: 1 where the image of ``ids`` has that label."""
+    labels = rows.drop_duplicates("id").set_index("id")["emotion"].loc[ids]
+    return (labels.to_numpy()[:, None] == np.array(EMOTIONS)).astype(float)
 
 
 def _other_levels(predictions, dataset: str, reference: str, profile: Profile) -> list[str]:

@@ -11,7 +11,7 @@ SIGNIFICANT = 0.05
 
 
 def table_a6_comparison(table: pd.DataFrame, *, titles: Mapping[str, str], level_titles: Mapping[str, str]) -> pd.DataFrame:
-    """``evaluation.compare`` for readers: the difference in points with its interval, images that tell the two apart,
+    """``evaluation.compare`` for readers: the differences in points with their intervals, images that tell the two apart,
     p of every seed, their median and Holm's, and ``verdict``."""
     rows = table.to_dict("records")
     seeds = [column for column in table.columns if column.startswith("p_seed_")]
@@ -20,6 +20,7 @@ def table_a6_comparison(table: pd.DataFrame, *, titles: Mapping[str, str], level
         "Compared": f"{_title(row['level'], level_titles)} with {_title(row['reference'], level_titles)}",
         "Test images, seeds": f"{row['n']:,}, {row['seeds']}",
         "Difference (points)": f"{row['difference']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]",
+        "In balanced accuracy (points)": f"{row['balanced']:+.1f} [{row['balanced_low']:+.1f}, {row['balanced_high']:+.1f}]",
         "Only it right | only the other": f"{row['b']:.1f} | {row['c']:.1f}",
         "McNemar p of each seed": ", ".join(p_value(row[seed]) for seed in seeds if pd.notna(row[seed])),
         "Median p": p_value(row["p"]), "Holm": p_value(row["p_holm"]), "Reading": verdict(row)} for row in rows])
