@@ -17,7 +17,8 @@ NAMED = {"titles": {"demo_rafdb": "Demo faces"}, "level_titles": LEVEL_TITLES}
 def compared(**changes):
     row = {"dataset": "demo_rafdb", "level": "aug1", "reference": "original", "n": 1614, "seeds": 2, "difference": 5.0,
            "low": 2.0, "high": 8.0, "balanced": -1.0, "balanced_low": -4.0, "balanced_high": 2.0, "b": 40.0, "c": 20.5,
-           "p": 0.004, "p_holm": 0.0321, "b_seed_0": 40, "c_seed_0": 20, "p_seed_0": 0.0001, "b_seed_1": 40, "c_seed_1": 21, "p_seed_1": 0.008}
+           "p": 0.004, "p_holm": 0.0321, "b_seed_0": 40, "c_seed_0": 20, "p_seed_0": 0.0001,
+           "b_seed_1": 40, "c_seed_1": 21, "p_seed_1": 0.008}
     return row | changes
 
 

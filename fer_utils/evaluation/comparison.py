@@ -15,6 +15,7 @@ from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
 from fer_utils.evaluation.bootstrap import image_draws, percentile_interval, seed_draws
 from fer_utils.evaluation.predictions import level_rows
+from fer_utils.evaluation.scoring import shares
 from fer_utils.profiles import Profile
 
 
@@ -110,7 +111,7 @@ def _mean_gain(gains: np.ndarray, groups: np.ndarray, profile: Profile) -> tuple
     def by_seed(weights: np.ndarray) -> np.ndarray:
         drawn = (weights @ groups)[:, None, :]
         sums = (weights @ in_groups).reshape(len(weights), seeds, -1)
-        return np.nanmean(np.divide(sums, drawn, out=np.full(sums.shape, np.nan), where=drawn > 0), axis=2)
+        return np.nanmean(shares(sums, drawn), axis=2)
 
     found = 100 * by_seed(np.ones((1, n))).mean()
     drawn = (np.concatenate([by_seed(weights) for weights in image_draws(n, profile)]) * seed_draws(seeds, profile)).sum(axis=1)
