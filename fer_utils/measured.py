@@ -1,11 +1,14 @@
-"""What was measured on real FER2013, read from the committed tables of the profile ``fer2013``: the project's own answer
-to the paper's question. Nothing is computed from faces here, so every reader sees it, with or without the data set.
+"""What was measured on real FER2013, read from the committed tables of the profiles that did: the project's own answer to
+the paper's question. Nothing is computed from faces here, so every reader sees it, with or without the data set.
+
+``fer2013_full`` trains the network of the paper's Fig. 1, ``fer2013`` one of a quarter of its width on the same training
+sets; ``fer2013_twins`` lets the copies of test faces into the training set.
 """
 
 import pandas as pd
 
 from fer_utils.balancing import LEVEL_TITLES
-from fer_utils.controls import CONTROLS, set_title
+from fer_utils.controls import CONTROLS, set_title, trained_sets
 from fer_utils.documents.gpu import gpu_page_blocks
 from fer_utils.evaluation import ACCURACY, BALANCED
 from fer_utils.paths import committed_tables
@@ -14,20 +17,27 @@ from fer_utils.provenance import read_provenance
 from fer_utils.reference import read_reference
 from fer_utils.tables import p_value, verdict
 
-PROFILE, FULL_WIDTH, WITH_TWINS = "fer2013", "fer2013_full", "fer2013_twins"
+FULL, NARROW, WITH_TWINS = "fer2013_full", "fer2013", "fer2013_twins"
 REFERENCES = ("original", "oversampling")
+MEASURES = ("accuracy", "balanced accuracy")
+SUMMARY = "table_a6_summary.csv"
+STAMP = "generator trained on FER2013, not Stable Diffusion"
+"""For what shows more than one profile."""
 
 
-def measured() -> pd.DataFrame:
-    """A row for Original, each level and each control that was trained, in the order of the paper and of ``CONTROLS``.
+def measured(name: str = FULL) -> pd.DataFrame:
+    """A row for Original, each level and each control that the profile has trained, in the order of the paper and of
+    ``CONTROLS``; none where it has trained nothing.
 
     Columns level, paper, n, seeds; accuracy, sd, low, high; balanced (accuracy, each emotion alike), balanced_sd,
     balanced_low, balanced_high; for each of ``REFERENCES`` to_<reference>: difference in points on the same test faces
     with _low, _high, _p (Holm's) and _reading, and in balanced accuracy with _balanced, _balanced_low, _balanced_high;
     empty for the reference itself.
     """
-    folder = committed_tables(PROFILE)
-    summary = pd.read_csv(folder / "table_a6_summary.csv")
+    folder = committed_tables(name)
+    if not (folder / SUMMARY).is_file():
+        return pd.DataFrame(columns=["level", "paper", "n", "seeds"])
+    summary = pd.read_csv(folder / SUMMARY)
     rows = summary.query("score == @ACCURACY")[["level", "paper", "n", "seeds", "value", "sd", "low", "high"]]
     balanced = summary.query("score == @BALANCED")[["level", "value", "sd", "low", "high"]]
     rows = rows.rename(columns={"value": "accuracy"}).merge(balanced.set_axis(
@@ -49,45 +59,63 @@ def shown(rows: pd.DataFrame) -> pd.DataFrame:
         for row in rows.itertuples()])
 
 
-def caption(profile: Profile | None = None) -> str:
+def caption(name: str = FULL) -> str:
     """What the table is: faces, network, generator, and what the intervals are."""
-    profile = profile or load_profile(PROFILE)
+    profile = load_profile(name)
     return (f"Test accuracy on real FER2013 of networks trained on it, mean ± standard deviation over seeds [Wilson interval, "
-            f"{profile.evaluation.confidence:.0%}], and balanced, each emotion alike [bootstrap]; differences on the same faces with bootstrap intervals and Holm's p of "
-            f"McNemar's test. ResEmoteNet of width {profile.network.width:g}; synthetic faces from {_generator(profile)}, not "
-            "from Stable Diffusion.")
+            f"{profile.evaluation.confidence:.0%}], and balanced, each emotion alike [bootstrap]; differences on the same faces "
+            "with bootstrap intervals and Holm's p of McNemar's test. "
+            f"ResEmoteNet of width {profile.network.width:g}; synthetic faces from {_generator(profile)}, not from Stable "
+            f"Diffusion. {_trainings(name)}")
+
+
+def differences() -> pd.DataFrame:
+    """Every difference from Original of both widths, in points: columns level, width, measure (of ``MEASURES``), value,
+    low, high."""
+    found = []
+    for name in (FULL, NARROW):
+        rows, width = measured(name), load_profile(name).network.width
+        for measure, part in zip(MEASURES, ("", "_balanced")):
+            columns = [f"to_original{part}{end}" for end in ("", "_low", "_high")]
+            if columns[0] in rows:
+                found.append(rows[["level", *columns]].set_axis(["level", "value", "low", "high"], axis=1).dropna()
+                             .assign(width=width, measure=measure))
+    return pd.concat(found, ignore_index=True)[["level", "width", "measure", "value", "low", "high"]]
+
+
+def claimed() -> dict[str, float]:
+    """What Table III claims for each level: its accuracy on FER2013 less that of Original, in points."""
+    printed = read_reference("table_3").query("dataset == 'FER2013' and emotion == 'overall'").set_index("level")["accuracy"]
+    return {level: printed[level] - printed["original"] for level in LEVEL_TITLES if level != "original"}
 
 
 def in_words() -> str:
-    """The answer in sentences, as Markdown; it says of a level that is not there yet that it was not measured."""
-    rows = measured().set_index("level")
-    printed = read_reference("table_3").query("dataset == 'FER2013' and emotion == 'overall'").set_index("level")["accuracy"]
-    lines = [f"The paper's Table III claims {printed['aug4'] - printed['original']:+.2f} points from Original to Augmentation 4. "
-             "Below, \"balanced\" is the difference in balanced accuracy, where rare emotions count as much as frequent ones."]
-    lines += [_in_words(level, rows.loc[level]) if level in rows.index else f"**{LEVEL_TITLES[level]}** was not measured."
-              for level in ("aug1", "aug4")]
-    lines += [_in_words(name, rows.loc[name]) for name in rows.index if name in CONTROLS]
-    return "\n".join(f"- {line}" for line in lines)
+    """The answer in sentences, as Markdown: what the paper claims, how the levels read, and every set one by one."""
+    rows = {name: measured(name).set_index("level") for name in (FULL, NARROW)}
+    lines = [f"The paper's Table III claims {claimed()['aug4']:+.2f} points from Original to Augmentation 4.",
+             *(_levels_in_words(load_profile(name).network.width, found) for name, found in rows.items() if len(found)),
+             "One by one, \"balanced\" being the difference in balanced accuracy, where rare emotions count as much as frequent ones:"]
+    order = [name for name in (*LEVEL_TITLES, *CONTROLS) if name != "original" and any(name in found.index for found in rows.values())]
+    return "\n".join([*(f"- {line}" for line in lines), *(f"    - {_in_words(name, rows)}" for name in order)])
 
 
 def limits() -> str:
     """What the measurement does not show, as Markdown."""
-    profile, log = load_profile(PROFILE), read_provenance(committed_tables(PROFILE))
+    profile, narrow, paper = load_profile(FULL), load_profile(NARROW), load_profile("paper").training
     seeds = sorted(set(measured()["seeds"]))
     some = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"{seeds[0]}"
-    runs = log.get("trainings", {})
     return "\n".join(f"- {line}" for line in (
         f"**The generator.** The synthetic faces come from {_generator(profile)}. Stable Diffusion has seen millions of faces "
         "and draws far better ones; what it would give is left open.",
-        f"**The network.** Its width is {profile.network.width:g} of the paper's, its batch {profile.training.batch_size}, its "
-        f"learning rate {profile.training.learning_rate:g}."
-        f"{_in_profile(FULL_WIDTH, 'The full network, on a GPU, came to:')}",
+        f"**The recipe.** Batches of {profile.training.batch_size} and a learning rate of {profile.training.learning_rate:g} "
+        f"instead of {paper.batch_size} and {paper.learning_rate:g}, the same for every training set.",
         "**The gate.** Copies of test faces are kept out of the training set; the paper's numbers are from a set that holds "
-        f"them.{_in_profile(WITH_TWINS, 'With them in it:')}",
-        f"**The seeds.** {some} for each training set; a standard deviation over so few is a hint.",
-        f"**The cost.** {len(runs)} trainings, {log.get('training_hours', 0):.1f} hours on: "
-        f"{'; '.join(sorted({run['hardware'] for run in runs.values()}))}. One by one in "
-        "[provenance.json](../tables/fer2013/provenance.json)."))
+        f"them.{_with_twins()}",
+        f"**The seeds.** {some} for each training set at full width; a standard deviation over so few is a hint. All seeds of a "
+        "set share one pool of synthetic faces.",
+        *(f"**The cost at width {width:g}.** {_trainings(name)} One by one in "
+          f"[provenance.json](../tables/{name}/provenance.json)."
+          for name, width in ((FULL, profile.network.width), (NARROW, narrow.network.width)))))
 
 
 def finishing() -> str:
@@ -97,14 +125,20 @@ def finishing() -> str:
     return (f"`python -m fer_utils reproduce --profile paper`. The pool: {'; '.join(cost)}. Then {blocks['training']}")
 
 
-def _in_profile(name: str, said: str) -> str:
-    """``said`` and the accuracies of what was trained with another profile; empty where nothing was."""
-    path = committed_tables(name) / "table_a6_summary.csv"
-    if not path.is_file():
-        return ""
-    found = [f"{set_title(row.level)} {row.value:.1f} % [{row.low:.1f}, {row.high:.1f}] (seeds: {row.seeds})"
-             for row in pd.read_csv(path).query("score == @ACCURACY").itertuples()]
-    return f" {said} {'; '.join(found)}."
+def _trainings(name: str) -> str:
+    """How many trainings of the profile's are finished, how long they took and on what."""
+    runs = read_provenance(committed_tables(name)).get("trainings", {})
+    wanted = sum(len(seeds) for _, seeds in trained_sets(load_profile(name)))
+    return (f"{len(runs)} of {wanted} trainings, {sum(run['hours'] for run in runs.values()):.1f} hours on: "
+            f"{'; '.join(sorted({run['hardware'] for run in runs.values()}))}.")
+
+
+def _with_twins() -> str:
+    """The accuracies of what was trained with the copies, beside those of the same sets without; empty where nothing was."""
+    found, without = measured(WITH_TWINS), measured(NARROW).set_index("level")
+    said = [f"{set_title(row.level)} {_mean(row.accuracy, row.sd, row.low, row.high)} % (seeds: {row.seeds}), "
+            f"{without.loc[row.level, 'accuracy']:.1f} % without them" for row in found.itertuples()]
+    return f" With them in it, at width {load_profile(WITH_TWINS).network.width:g}: {'; '.join(said)}." if said else ""
 
 
 def _against(reference: str, folder) -> pd.DataFrame:
@@ -131,12 +165,31 @@ def _difference(row, reference: str) -> str:
     return f"{value:+.1f} [{low:+.1f}, {high:+.1f}], p {p_value(p)}: {reading}"
 
 
-def _in_words(name: str, row: pd.Series) -> str:
-    """A level or a control with its question, against each reference it was compared with."""
+def _levels_in_words(width: float, rows: pd.DataFrame) -> str:
+    """Which levels read better, worse or open against each reference, and which change balanced accuracy."""
+    levels = [level for level in LEVEL_TITLES if level != "original" and level in rows.index]
+    parts = []
+    for reference in REFERENCES:
+        found = rows.loc[levels, f"to_{reference}_reading"].dropna()
+        parts += [f"against {set_title(reference)}, " + "; ".join(
+            f"**{reading}**: {_listed(found.index[found == reading])}" for reading in ("better", "worse", "open"))]
+        low, high = (rows.loc[levels, f"to_{reference}_balanced_{end}"] for end in ("low", "high"))
+        parts[-1] += f"; balanced, interval above 0: {_listed(low.index[low > 0])}, below 0: {_listed(high.index[high < 0])}"
+    return f"Width {width:g}: {'. '.join(part[0].upper() + part[1:] for part in parts)}."
+
+
+def _listed(levels) -> str:
+    return ", ".join(set_title(level) for level in levels) or "none"
+
+
+def _in_words(name: str, rows: dict[str, pd.DataFrame]) -> str:
+    """A level or a control with its question, against each reference it was compared with, at each width."""
     asked = f" {CONTROLS[name].answers}" if name in CONTROLS else ""
-    against = " ".join(f"Against {set_title(reference)}: {_points(row, reference)}." for reference in REFERENCES
-                       if pd.notna(row[f"to_{reference}"]))
-    return f"**{set_title(name)}.**{asked} {against} ({row['n']:,} test faces, seeds: {row['seeds']})"
+    found = [(load_profile(profile).network.width, table.loc[name]) for profile, table in rows.items() if name in table.index]
+    return f"**{set_title(name)}.**{asked} " + " ".join(
+        f"Width {width:g} (seeds: {row['seeds']}): " + "; ".join(
+            f"against {set_title(reference)} {_points(row, reference)}" for reference in REFERENCES
+            if pd.notna(row[f"to_{reference}"])) + "." for width, row in found)
 
 
 def _points(row: pd.Series, reference: str) -> str:

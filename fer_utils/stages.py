@@ -194,7 +194,7 @@ STAGES = (
           ("table_3_class_accuracy", "table_4_comparison", "table_a0_differences", "table_a6_summary",
            "table_a6_comparison", "table_a6_subsets", "table_a6_confusion", "table_a5_recipes", "figure_1_resemotenet",
            "figure_4_confusion_matrices", "figure_a0_learning_curves", "figure_a0_class_accuracy",
-           "figure_a6_calibration"), shown_at_times=_of_controls),
+           "figure_a6_calibration", "figure_a6_real_faces"), shown_at_times=_of_controls),
     # The audit reads printed numbers alone: always the paper's, whatever the profile; of it only the stamp counts.
     Stage(7, "audit", "07_paper_audit", ("stamp",), (),
           (*FACES, *SHOWN, "audit", "balancing", "profiles", "reference", "widgets", "notebook"), _nothing,

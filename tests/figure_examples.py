@@ -119,6 +119,13 @@ def _calibration():
                                          dict.fromkeys(names, "error 11.8 [10.4, 13.2] %, by chance 14.1 %"))
 
 
+def _real_faces():
+    order = [*list(LEVEL_TITLES)[1:], *CONTROLS]
+    rows = [{"level": level, "width": width, "measure": measure, "value": place - 5.0, "low": place - 7.5, "high": place - 2.0}
+            for measure in ("accuracy", "balanced accuracy") for width in (1.0, 0.25) for place, level in enumerate(order)]
+    return figures.figure_a6_real_faces(pd.DataFrame(rows), {"aug1": 5.02, "aug4": 16.68}, order=order)
+
+
 def _twins():
     face = some_faces().images[0]
     return figures.twin_pairs([(face, face, "surprise | surprise\nnear, cropped, mirrored, 0.999")] * 7)
@@ -186,7 +193,7 @@ EXAMPLES = {
     "figure_2_pipeline": _pipeline, "figure_3_synthetic_examples": _synthetic, "figure_4_confusion_matrices": _matrices,
     "figure_a2_controls": _controls, "figure_a3_implied_accuracy": _implied, "figure_a4_guidance": _guidance,
     "figure_a4_nearest": _nearest, "figure_a4_quality": _quality, "figure_a4_trajectory": _trajectory,
-    "figure_a6_calibration": _calibration, "label_noise": _noise, "learning_curves": _curves,
+    "figure_a6_calibration": _calibration, "figure_a6_real_faces": _real_faces, "label_noise": _noise, "learning_curves": _curves,
     "mean_faces": lambda: figures.mean_faces(dict.fromkeys(TITLES.values(), some_faces())),
     "pixel_statistics": lambda: figures.pixel_statistics(dict.fromkeys(TITLES.values(), some_faces())),
     "sample_grid": lambda: figures.sample_grid(some_faces(), 4, "Drawn portraits, the web of the tiny generators"),

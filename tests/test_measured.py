@@ -14,7 +14,7 @@ from fer_utils.evaluation import scores
 from fer_utils.profiles import load_profile
 
 TEST = 140
-RIGHT = {"original": 70, "aug1": 112, "oversampling": 111}
+RIGHT = {"original": 70, "aug1": 112, "oversampling": 111, "aug4": 35}
 
 
 def predictions(levels) -> pd.DataFrame:
@@ -33,17 +33,16 @@ def predictions(levels) -> pd.DataFrame:
 @pytest.fixture
 def committed(tmp_path, monkeypatch):
     """Makes the tables of a run that has trained the given levels."""
-    profile = load_profile("fer2013", ["evaluation.resamples=200"])
-    monkeypatch.setattr(measured, "committed_tables", lambda name: tmp_path if name == measured.PROFILE else tmp_path / name)
+    monkeypatch.setattr(measured, "committed_tables", lambda name: tmp_path / name)
 
-    def write(*levels):
-        found = predictions(levels)
-        scores(found, profile).to_csv(tmp_path / "table_a6_summary.csv", index=False)
+    def write(*levels, name=measured.FULL):
+        profile, folder, found = load_profile(name, ["evaluation.resamples=200"]), tmp_path / name, predictions(levels)
+        folder.mkdir()
+        scores(found, profile).to_csv(folder / "table_a6_summary.csv", index=False)
         if len(levels) > 1:
-            comparisons(found, profile).to_csv(tmp_path / "table_a6_comparison.csv", index=False)
-        run = {"hours": 2.0, "hardware": "a small machine", "device": "cpu"}
-        log = {"trainings": {f"fer2013/{level}/0": run for level in levels}, "training_hours": 2.0 * len(levels)}
-        (tmp_path / "provenance.json").write_text(json.dumps(log))
+            comparisons(found, profile).to_csv(folder / "table_a6_comparison.csv", index=False)
+        run = {"hours": 2.0, "hardware": f"a machine for {name}", "device": "cpu"}
+        (folder / "provenance.json").write_text(json.dumps({"trainings": {f"fer2013/{level}/0": run for level in levels}}))
     return write
 
 
@@ -59,34 +58,53 @@ def test_each_training_set_stands_beside_the_paper_original_and_oversampling(com
     assert table.loc["Original", "Against Original (points)"] == ""
 
 
-def test_the_answer_names_what_was_found_and_what_was_not_measured(committed):
+def test_the_answer_names_what_each_width_found(committed):
     committed("original", "aug1", "oversampling")
+    committed("original", "aug1", "aug4", name=measured.NARROW)
     said = measured.in_words()
-    assert "claims +16.68 points" in said and "**Aug. 1.** Against Original: **+30.0 points** [" in said
-    assert "balanced +30.0 [" in said and "**Aug. 4** was not measured" in said and "140 test faces, seeds: 2" in said
-    assert f"**Oversampling.** {CONTROLS['oversampling'].answers} Against Original: **+29.3 points**" in said
-    assert "6.0 hours on: a small machine" in measured.limits() and "width is 0.25" in measured.limits()
+    assert "claims +16.68 points" in said
+    assert "Width 1: Against Original, **better**: Aug. 1; **worse**: none; **open**: none; balanced, interval above 0: Aug. 1" in said
+    assert "Against Oversampling, **better**: none; **worse**: none; **open**: Aug. 1" in said
+    assert "Width 0.25: Against Original, **better**: Aug. 1; **worse**: Aug. 4; **open**: none" in said
+    assert "**Aug. 1.** Width 1 (seeds: 2): against Original **+30.0 points** [" in said and "balanced +30.0 [" in said
+    assert "**Aug. 4.** Width 0.25 (seeds: 2): against Original **-25.0 points**" in said
+    assert f"**Oversampling.** {CONTROLS['oversampling'].answers} Width 1 (seeds: 2): against Original **+29.3 points**" in said
+
+
+def test_the_limits_name_recipe_cost_and_hardware_of_both_widths(committed):
+    committed("original", "aug1", "oversampling")
+    committed("original", name=measured.NARROW)
+    said = measured.limits()
+    assert "**The recipe.** Batches of 64 and a learning rate of 0.01 instead of 16 and 0.001" in said
+    assert "**The cost at width 1.** 3 of 30 trainings, 6.0 hours on: a machine for fer2013_full." in said
+    assert "**The cost at width 0.25.** 1 of 18 trainings, 2.0 hours on: a machine for fer2013." in said
 
 
 def test_a_run_that_has_just_begun_is_shown_without_comparisons(committed):
     committed("original")
     table = measured.shown(measured.measured())
     assert table["Training set"].tolist() == ["Original"] and table["Ours (%)"].tolist()[0].startswith("50.0")
-    assert "**Aug. 1** was not measured" in measured.in_words()
+    assert measured.differences().empty and "**Aug. 1.**" not in measured.in_words()
 
 
-@pytest.mark.parametrize(("name", "said"), [(measured.FULL_WIDTH, "The full network, on a GPU, came to: Original 50.0 %"),
-                                            (measured.WITH_TWINS, "With them in it: Original 50.0 %")])
-def test_what_another_profile_gave_is_said_where_it_was_trained(committed, tmp_path, name, said):
+def test_the_differences_of_both_widths_stand_side_by_side_and_beside_the_claims(committed):
+    committed("original", "aug1")
+    committed("original", "aug1", "aug4", name=measured.NARROW)
+    found = measured.differences().set_index(["width", "level", "measure"])["value"]
+    assert found[1, "aug1", "accuracy"] == pytest.approx(30.0) and found[0.25, "aug4", "accuracy"] == pytest.approx(-25.0)
+    assert set(found.index.get_level_values("measure")) == set(measured.MEASURES) and len(found) == 6
+    assert measured.claimed() == pytest.approx({"aug1": 5.02, "aug2": 11.69, "aug3": 14.90, "aug4": 16.68})
+
+
+def test_what_the_copies_of_test_faces_are_worth_is_said_where_it_was_trained(committed):
     committed("original", "oversampling")
-    assert said not in measured.limits()
-    (tmp_path / name).mkdir()
-    found = scores(predictions(["original"]), load_profile(name, ["evaluation.resamples=200"]))
-    found.to_csv(tmp_path / name / "table_a6_summary.csv", index=False)
-    assert said in measured.limits()
+    committed("original", "aug1", name=measured.NARROW)
+    assert "With them in it" not in measured.limits()
+    committed("original", name=measured.WITH_TWINS)
+    assert "With them in it, at width 0.25: Original 50.0 ± 0.0 [" in measured.limits() and "50.0 % without them." in measured.limits()
 
 
-@pytest.mark.parametrize("name", [measured.PROFILE, measured.FULL_WIDTH])
+@pytest.mark.parametrize("name", [measured.FULL, measured.NARROW])
 def test_each_table_on_real_faces_names_generator_and_width(name):
     profile = load_profile(name)
     width = profile.network.width

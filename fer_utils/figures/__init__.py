@@ -21,6 +21,7 @@ from fer_utils.figures.network import figure_1_resemotenet
 from fer_utils.figures.pipeline import figure_2_pipeline
 from fer_utils.figures.quality import figure_a4_nearest, figure_a4_quality
 from fer_utils.figures.reading import read_photo
+from fer_utils.figures.real_faces import figure_a6_real_faces
 from fer_utils.figures.saving import FORMATS, render, save, show
 from fer_utils.figures.sheets import Cell, contact_sheet
 from fer_utils.figures.style import EMOTION_COLOURS
@@ -29,6 +30,6 @@ __all__ = ["Cell", "EMOTION_COLOURS", "FORMATS", "alt_text", "captioned_faces", 
            "class_distribution", "class_target", "compared_curves", "contact_sheet", "described",
            "figure_1_resemotenet", "figure_2_pipeline", "figure_3_synthetic_examples", "figure_4_confusion_matrices",
            "figure_a2_controls", "figure_a3_implied_accuracy", "figure_a4_guidance", "figure_a4_nearest",
-           "figure_a4_quality", "figure_a4_trajectory", "figure_a6_calibration", "label_noise", "learning_curves",
-           "mean_faces", "pixel_statistics", "read_photo", "render", "sample_grid", "sample_grids", "save", "show",
+           "figure_a4_quality", "figure_a4_trajectory", "figure_a6_calibration", "figure_a6_real_faces", "label_noise",
+           "learning_curves", "mean_faces", "pixel_statistics", "read_photo", "render", "sample_grid", "sample_grids", "save", "show",
            "twin_pairs"]

@@ -39,15 +39,20 @@ def save(figure: Figure, name: str, profile: Profile, *, caption: str = "", stam
     return paths
 
 
-def show(figure: Figure, profile: Profile) -> Image:
+def show(figure: Figure, profile: Profile, *, stamp: str | None = None) -> Image:
     """The stamped figure for a notebook: a static PNG at screen resolution, whatever backend is set, with the figure's
-    description as its alternative text. Raises CompanionError for a figure without one."""
-    return Image(data=render(figure, profile), format="png", alt=alt_text(figure, profile.stamp))
+    description as its alternative text; ``stamp`` as in ``save``. Raises CompanionError for a figure without one."""
+    stamp = profile.stamp if stamp is None else stamp
+    return Image(data=_shown(figure, stamp), format="png", alt=alt_text(figure, stamp))
 
 
 def render(figure: Figure, profile: Profile) -> bytes:
     """The PNG that ``show`` shows, for a widget."""
-    with _stamped(figure, profile.stamp):
+    return _shown(figure, profile.stamp)
+
+
+def _shown(figure: Figure, stamp: str) -> bytes:
+    with _stamped(figure, stamp):
         return in_few_colours(_render(figure, "png", SCREEN_DPI, {"Software": None}))
 
 
