@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from figure_examples import (COUNTS, GENERATORS, TITLES, manifest_of, some_accuracies, some_faces, some_history,
                              some_matrices, some_quality, some_stages)
@@ -213,6 +214,17 @@ def test_the_interval_figure_has_a_group_for_every_emotion_and_the_overall_with_
     assert {"Overall", "Disgust", *LEVEL_TITLES.values()} <= set(texts) and "n = 1,185" in texts
     assert all(f"{title} (mean of 2 seeds)" in texts for title in TITLES.values())
     assert figures.alt_text(figure).count("Aug. 4 60.0 [50.0, 70.0] (paper 80)") == 2
+
+
+def test_titles_say_how_many_seeds_where_sets_differ_in_them():
+    table = some_accuracies()
+    table.loc[table["level"] == "aug2", "accuracy_seed_1"] = np.nan
+    texts = all_texts(figures.class_accuracy_intervals(table, titles=TITLES, level_titles=LEVEL_TITLES))
+    assert all(f"{title} (mean of 1–2 seeds)" in texts for title in TITLES.values())
+    results = pd.DataFrame([{"dataset": "a", "control": name, "group": "balance", "n": 9, "seeds": seeds, "to_original": 1.0,
+                             "to_original_low": 0.0, "to_original_high": 2.0} for name, seeds in (("oversampling", 3), ("geometric", 1))])
+    sweep = pd.DataFrame(columns=["dataset", "percent", "accuracy", "low", "high"])
+    assert "A (n = 9, 1–3 seeds)" in all_texts(figures.figure_a2_controls(results, sweep, titles={"a": "A"}))
 
 
 def test_the_interval_figure_shows_every_seed():

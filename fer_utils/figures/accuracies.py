@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fer_utils.emotions import EMOTIONS
-from fer_utils.figures.describing import described, listed, span
+from fer_utils.figures.describing import described, how_many, listed, span
 from fer_utils.figures.style import FAINT, INK, LEVEL_COLOURS, LEVEL_MARKERS, PAGE, PAPER_COLOUR, new_figure, styled
 
 
@@ -33,7 +33,7 @@ def class_accuracy_intervals(table: pd.DataFrame, *, titles: dict[str, str], lev
         for place, level in enumerate(level_titles):
             part = rows[rows["level"] == level].set_index("emotion").reindex(GROUPS)
             _points(axes, part, level, np.arange(len(GROUPS)) + (place - (len(level_titles) - 1) / 2) * 0.17, seeds)
-        axes.set_title(f"{title} (mean of {len(seeds)} seed{'s' * (len(seeds) != 1)})", loc="left")
+        axes.set_title(f"{title} (mean of {how_many(rows[seeds].notna().sum(axis=1), 'seed')})", loc="left")
         axes.set(ylim=(-2, 104), ylabel="test accuracy (%)", xlim=(-0.6, len(GROUPS) - 0.4))
         axes.grid(axis="y")
         axes.axvline(len(EMOTIONS) - 0.5, color=FAINT, linewidth=0.6)

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fer_utils.controls import GROUPS, set_title
-from fer_utils.figures.describing import described, listed, span
+from fer_utils.figures.describing import described, how_many, listed, span
 from fer_utils.figures.style import FAINT, INK, PAGE, new_figure, styled
 
 _GROUP_MARKS = {"level": ("*", "#ffffff"), "balance": ("o", "#c9dff0"), "updates": ("^", "#8a8a8a"),
@@ -34,7 +34,7 @@ def figure_a2_controls(results: pd.DataFrame, sweep: pd.DataFrame, *, titles: di
     for (above, below), (dataset, title) in zip(panels.T, titles.items()):
         rows = results[results["dataset"] == dataset].set_index("control").loc[order]
         _differences(above, rows, places)
-        above.set_title(f"{title} (n = {rows['n'].max():,}, {rows['seeds'].max()} seeds)", loc="left")
+        above.set_title(f"{title} (n = {rows['n'].max():,}, {how_many(rows['seeds'], 'seed')})", loc="left")
         _sweep(below, sweep[sweep["dataset"] == dataset])
     panels[0, 0].set_yticks(places, [set_title(name) for name in order])
     panels[0, 0].set_ylim(places[-1] + 0.7, places[0] - 0.7)

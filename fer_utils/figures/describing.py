@@ -32,6 +32,12 @@ def listed(items: Iterable) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
+def how_many(counts: Iterable[int], unit: str) -> str:
+    """'1 seed', '3 seeds', or '1–3 seeds' where they differ."""
+    counts = sorted({int(count) for count in counts})
+    return f"{'–'.join(map(str, counts[:1] + counts[1:][-1:]))} {unit}{'s' * (counts[-1] != 1)}"
+
+
 def one_line(text: str) -> str:
     """Text without line breaks and repeated blanks."""
     return " ".join(text.split())

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from fer_utils.figures.describing import described, listed
+from fer_utils.figures.describing import described, how_many, listed
 from fer_utils.figures.style import FAINT, LEVEL_COLOURS, PAGE, PAPER_COLOUR, new_figure, styled
 
 TRAINING, VALIDATION = FAINT, LEVEL_COLOURS["aug3"]
@@ -38,7 +38,7 @@ def learning_curves(histories: dict[str, dict[str, list[pd.DataFrame]]], *,
             _pair(panels[:, column], runs, level if several else "", longest, max_epochs)
         panels[0, 0].set_ylabel("loss")
         panels[1, 0].set_ylabel("accuracy (%)")
-        part.suptitle(f"{title} ({_runs(levels)})" if several else f"{title} · {level}", weight="bold", size=8)
+        part.suptitle(f"{title} ({how_many(map(len, levels.values()), 'run')} a level)" if several else f"{title} · {level}", weight="bold", size=8)
     runs = [run for levels in histories.values() for several_runs in levels.values() for run in several_runs]
     figure.legend(handles=_curve_legend(runs, max_epochs), loc="outside upper center", ncols=5 if several else 3)
     return described(figure, "Line plots of training and validation loss and accuracy over epochs, a line for each run.",
@@ -51,12 +51,6 @@ def _in_words(title: str, levels: dict[str, list[pd.DataFrame]]) -> str:
     parts = (f"{level} " + listed(f"{row['validation_accuracy']:.1f} % (epoch {row['epoch']:.0f} of {len(run)})"
                                   for row, run in zip(rows, levels[level])) for level, rows in kept.items())
     return f"{title}, validation accuracy of the weights kept: {'; '.join(parts)}."
-
-
-def _runs(levels: dict[str, list[pd.DataFrame]]) -> str:
-    """'2 runs a level', or a span where levels have different numbers of runs."""
-    counts = sorted({len(runs) for runs in levels.values()})
-    return f"{'–'.join(map(str, counts[:1] + counts[1:][-1:]))} run{'s' * (counts[-1] > 1)} a level"
 
 
 def _pair(panels, runs: list[pd.DataFrame], level: str, longest: int, max_epochs: int | None) -> None:

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fer_utils.controls import set_title
-from fer_utils.figures.describing import described, listed
+from fer_utils.figures.describing import described, listed, span
 from fer_utils.figures.style import INK, PAGE, PAPER_COLOUR, new_figure, styled
 
 _MARKS = (("o", "#1a5f96"), ("s", "#ffffff"))
@@ -57,10 +57,9 @@ def _intervals(axes, rows: pd.DataFrame, offset: float, shape: str, filling: str
 
 
 def _in_words(differences: pd.DataFrame, measure: str, width: float) -> str:
-    """Every difference, and which intervals lie clear of zero."""
+    """The span of the differences, and which intervals lie clear of zero."""
     rows = differences.query("measure == @measure and width == @width").assign(name=lambda frame: frame["level"].map(set_title))
-    each = ", ".join(f"{row.name} {row.value:+.1f}" for row in rows.itertuples(index=False))
-    return (f"{measure[0].upper()}{measure[1:]}, width {width:g}: {each}; intervals above 0: "
+    return (f"{measure[0].upper()}{measure[1:]}, width {width:g}: {span(dict(zip(rows['name'], rows['value'])))}; intervals above 0: "
             f"{listed(rows.loc[rows['low'] > 0, 'name'])}; below 0: {listed(rows.loc[rows['high'] < 0, 'name'])}.")
 
 
