@@ -44,8 +44,7 @@ def measured(name: str = FULL) -> pd.DataFrame:
         ["level", "balanced", *(f"balanced_{end}" for end in ("sd", "low", "high"))], axis=1), on="level")
     for reference in REFERENCES:
         rows = rows.merge(_against(reference, folder), how="left", on="level")
-    order = {name: place for place, name in enumerate([*LEVEL_TITLES, *CONTROLS])}
-    return rows.sort_values("level", key=lambda names: names.map(order), kind="stable").reset_index(drop=True)
+    return rows.sort_values("level", key=_place, kind="stable", ignore_index=True)
 
 
 def shown(rows: pd.DataFrame) -> pd.DataFrame:
@@ -70,8 +69,8 @@ def caption(name: str = FULL) -> str:
 
 
 def differences() -> pd.DataFrame:
-    """Every difference from Original of both widths, in points: columns level, width, measure (of ``MEASURES``), value,
-    low, high."""
+    """Every difference from Original of both widths, in points and in the order of ``measured``: columns level, width,
+    measure (of ``MEASURES``), value, low, high."""
     found = []
     for name in (FULL, NARROW):
         rows, width = measured(name), load_profile(name).network.width
@@ -80,7 +79,8 @@ def differences() -> pd.DataFrame:
             if columns[0] in rows:
                 found.append(rows[["level", *columns]].set_axis(["level", "value", "low", "high"], axis=1).dropna()
                              .assign(width=width, measure=measure))
-    return pd.concat(found, ignore_index=True)[["level", "width", "measure", "value", "low", "high"]]
+    table = pd.concat(found, ignore_index=True)[["level", "width", "measure", "value", "low", "high"]]
+    return table.sort_values("level", key=_place, kind="stable", ignore_index=True)
 
 
 def claimed() -> dict[str, float]:
@@ -123,6 +123,11 @@ def finishing() -> str:
     blocks = gpu_page_blocks()
     cost = [line for line in blocks["plan"].splitlines() if line.startswith(("sd2:", "sd3:", "money:"))]
     return (f"`python -m fer_utils reproduce --profile paper`. The pool: {'; '.join(cost)}. Then {blocks['training']}")
+
+
+def _place(levels: pd.Series) -> pd.Series:
+    """Where each level or control stands in the order of the paper and of ``CONTROLS``."""
+    return levels.map({name: place for place, name in enumerate([*LEVEL_TITLES, *CONTROLS])})
 
 
 def _trainings(name: str) -> str:

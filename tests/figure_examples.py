@@ -123,7 +123,7 @@ def _real_faces():
     order = [*list(LEVEL_TITLES)[1:], *CONTROLS]
     rows = [{"level": level, "width": width, "measure": measure, "value": place - 5.0, "low": place - 7.5, "high": place - 2.0}
             for measure in ("accuracy", "balanced accuracy") for width in (1.0, 0.25) for place, level in enumerate(order)]
-    return figures.figure_a6_real_faces(pd.DataFrame(rows), {"aug1": 5.02, "aug4": 16.68}, order=order)
+    return figures.figure_a6_real_faces(pd.DataFrame(rows), {"aug1": 5.02, "aug4": 16.68})
 
 
 def _twins():

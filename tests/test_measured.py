@@ -90,7 +90,9 @@ def test_a_run_that_has_just_begun_is_shown_without_comparisons(committed):
 def test_the_differences_of_both_widths_stand_side_by_side_and_beside_the_claims(committed):
     committed("original", "aug1")
     committed("original", "aug1", "aug4", name=measured.NARROW)
-    found = measured.differences().set_index(["width", "level", "measure"])["value"]
+    table = measured.differences()
+    assert list(dict.fromkeys(table["level"])) == ["aug1", "aug4"]
+    found = table.set_index(["width", "level", "measure"])["value"]
     assert found[1, "aug1", "accuracy"] == pytest.approx(30.0) and found[0.25, "aug4", "accuracy"] == pytest.approx(-25.0)
     assert set(found.index.get_level_values("measure")) == set(measured.MEASURES) and len(found) == 6
     assert measured.claimed() == pytest.approx({"aug1": 5.02, "aug2": 11.69, "aug3": 14.90, "aug4": 16.68})

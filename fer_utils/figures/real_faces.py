@@ -14,14 +14,15 @@ _MARKS = (("o", "#1a5f96"), ("s", "#ffffff"))
 
 
 @styled
-def figure_a6_real_faces(differences: pd.DataFrame, claimed: dict[str, float], *, order: list[str]) -> Figure:
+def figure_a6_real_faces(differences: pd.DataFrame, claimed: dict[str, float]) -> Figure:
     """Difference of every training set to Original with its interval, a panel for each measure, a marker for each width.
 
     Args:
-        differences: columns level, width (of the network), measure, value, low, high; in points.
+        differences: columns level (or control; from top to bottom as they come), width (of the network), measure, value,
+            low, high; in points.
         claimed: what the paper claims of a level, in points; drawn in the first panel.
-        order: levels and controls from top to bottom.
     """
+    order = list(dict.fromkeys(differences["level"]))
     widths = sorted(differences["width"].unique(), reverse=True)
     measures = list(dict.fromkeys(differences["measure"]))
     figure = new_figure(PAGE, 1.1 + 0.27 * len(order))
