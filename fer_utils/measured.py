@@ -101,7 +101,7 @@ def in_words() -> str:
 
 def limits() -> str:
     """What the measurement does not show, as Markdown."""
-    profile, narrow, paper = load_profile(FULL), load_profile(NARROW), load_profile("paper").training
+    profile, paper = load_profile(FULL), load_profile("paper").training
     seeds = sorted(set(measured()["seeds"]))
     some = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"{seeds[0]}"
     return "\n".join(f"- {line}" for line in (
@@ -113,9 +113,8 @@ def limits() -> str:
         f"them.{_with_twins()}",
         f"**The seeds.** {some} for each training set at full width; a standard deviation over so few is a hint. All seeds of a "
         "set share one pool of synthetic faces.",
-        *(f"**The cost at width {width:g}.** {_trainings(name)} One by one in "
-          f"[provenance.json](../tables/{name}/provenance.json)."
-          for name, width in ((FULL, profile.network.width), (NARROW, narrow.network.width)))))
+        *(f"**The cost at width {load_profile(name).network.width:g}.** {_trainings(name)} One by one in "
+          f"[provenance.json](../tables/{name}/provenance.json)." for name in (FULL, NARROW))))
 
 
 def finishing() -> str:
@@ -171,16 +170,19 @@ def _difference(row, reference: str) -> str:
 
 
 def _levels_in_words(width: float, rows: pd.DataFrame) -> str:
-    """Which levels read better, worse or open against each reference, and which change balanced accuracy."""
-    levels = [level for level in LEVEL_TITLES if level != "original" and level in rows.index]
-    parts = []
+    """Which levels read better, worse or open against each reference, which change balanced accuracy, and which were not
+    measured."""
+    of_paper = [level for level in LEVEL_TITLES if level != "original"]
+    levels, parts = [level for level in of_paper if level in rows.index], []
     for reference in REFERENCES:
-        found = rows.loc[levels, f"to_{reference}_reading"].dropna()
-        parts += [f"against {set_title(reference)}, " + "; ".join(
-            f"**{reading}**: {_listed(found.index[found == reading])}" for reading in ("better", "worse", "open"))]
+        found = rows.loc[levels, f"to_{reference}_reading"]
+        readings = "; ".join(f"**{reading}**: {_listed(found.index[found == reading])}" for reading in ("better", "worse", "open"))
         low, high = (rows.loc[levels, f"to_{reference}_balanced_{end}"] for end in ("low", "high"))
-        parts[-1] += f"; balanced, interval above 0: {_listed(low.index[low > 0])}, below 0: {_listed(high.index[high < 0])}"
-    return f"Width {width:g}: {'. '.join(part[0].upper() + part[1:] for part in parts)}."
+        parts.append(f"Against {set_title(reference)}, {readings}; balanced, interval above 0: {_listed(low.index[low > 0])}, "
+                     f"below 0: {_listed(high.index[high < 0])}")
+    if len(levels) < len(of_paper):
+        parts.append(f"Not measured: {_listed(level for level in of_paper if level not in levels)}")
+    return f"Width {width:g}: {'. '.join(parts)}."
 
 
 def _listed(levels) -> str:

@@ -66,6 +66,7 @@ def test_the_answer_names_what_each_width_found(committed):
     assert "Width 1: Against Original, **better**: Aug. 1; **worse**: none; **open**: none; balanced, interval above 0: Aug. 1" in said
     assert "Against Oversampling, **better**: none; **worse**: none; **open**: Aug. 1" in said
     assert "Width 0.25: Against Original, **better**: Aug. 1; **worse**: Aug. 4; **open**: none" in said
+    assert "Not measured: Aug. 2, Aug. 3, Aug. 4." in said and "Not measured: Aug. 2, Aug. 3.\n" in said
     assert "**Aug. 1.** Width 1 (seeds: 2): against Original **+30.0 points** [" in said and "balanced +30.0 [" in said
     assert "**Aug. 4.** Width 0.25 (seeds: 2): against Original **-25.0 points**" in said
     assert f"**Oversampling.** {CONTROLS['oversampling'].answers} Width 1 (seeds: 2): against Original **+29.3 points**" in said
@@ -84,7 +85,7 @@ def test_a_run_that_has_just_begun_is_shown_without_comparisons(committed):
     committed("original")
     table = measured.shown(measured.measured())
     assert table["Training set"].tolist() == ["Original"] and table["Ours (%)"].tolist()[0].startswith("50.0")
-    assert measured.differences().empty and "**Aug. 1.**" not in measured.in_words()
+    assert measured.differences().empty and "Not measured: Aug. 1, Aug. 2, Aug. 3, Aug. 4." in measured.in_words()
 
 
 def test_the_differences_of_both_widths_stand_side_by_side_and_beside_the_claims(committed):

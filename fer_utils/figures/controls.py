@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 
 from fer_utils.controls import GROUPS, set_title
 from fer_utils.figures.describing import described, how_many, listed, span
-from fer_utils.figures.style import FAINT, INK, PAGE, new_figure, styled
+from fer_utils.figures.style import FAINT, INK, PAGE, interval_mark, new_figure, styled
 
 _GROUP_MARKS = {"level": ("*", "#ffffff"), "balance": ("o", "#c9dff0"), "updates": ("^", "#8a8a8a"),
                 "synthesis": ("s", "#1a5f96"), "recipe": ("D", "#0a0a0a")}
@@ -84,9 +84,8 @@ def _sweep(axes, rows: pd.DataFrame) -> None:
 def _interval(axes, x: float, y: float, ends: tuple[float, float], shape: str, filling: str, *, across: bool) -> None:
     middle = x if across else y
     length = np.abs(np.subtract(ends, middle))[:, None]
-    axes.errorbar([x], [y], **{"xerr" if across else "yerr": length}, fmt=shape, color=INK, ecolor=INK, elinewidth=0.8,
-                  capsize=1.5, capthick=0.8, markersize=7.5 if shape == "*" else 4.2, markeredgewidth=0.6,
-                  markerfacecolor=filling, markeredgecolor=INK)
+    axes.errorbar([x], [y], **{"xerr" if across else "yerr": length},
+                  **interval_mark(shape, filling, 7.5 if shape == "*" else 4.2))
 
 
 def _legend(groups: pd.Series) -> list[Line2D]:

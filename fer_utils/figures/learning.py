@@ -38,7 +38,8 @@ def learning_curves(histories: dict[str, dict[str, list[pd.DataFrame]]], *,
             _pair(panels[:, column], runs, level if several else "", longest, max_epochs)
         panels[0, 0].set_ylabel("loss")
         panels[1, 0].set_ylabel("accuracy (%)")
-        part.suptitle(f"{title} ({how_many(map(len, levels.values()), 'run')} a level)" if several else f"{title} · {level}", weight="bold", size=8)
+        runs_a_level = how_many(map(len, levels.values()), "run")
+        part.suptitle(f"{title} ({runs_a_level} a level)" if several else f"{title} · {level}", weight="bold", size=8)
     runs = [run for levels in histories.values() for several_runs in levels.values() for run in several_runs]
     figure.legend(handles=_curve_legend(runs, max_epochs), loc="outside upper center", ncols=5 if several else 3)
     return described(figure, "Line plots of training and validation loss and accuracy over epochs, a line for each run.",

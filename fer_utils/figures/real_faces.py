@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 
 from fer_utils.controls import set_title
 from fer_utils.figures.describing import described, listed, span
-from fer_utils.figures.style import INK, PAGE, PAPER_COLOUR, new_figure, styled
+from fer_utils.figures.style import INK, PAGE, PAPER_COLOUR, interval_mark, new_figure, styled
 
 _MARKS = (("o", "#1a5f96"), ("s", "#ffffff"))
 """Marker and filling of the networks, the first the widest."""
@@ -32,8 +32,8 @@ def figure_a6_real_faces(differences: pd.DataFrame, claimed: dict[str, float]) -
         for width, offset, mark in zip(widths, _offsets(len(widths)), _MARKS):
             rows = differences.query("measure == @measure and width == @width").set_index("level")
             _intervals(axes, rows.reindex(order), offset, *mark)
-        axes.set(title=f"({letter}) {measure}", xlabel="difference to Original (points)")
-        axes.title.set_ha("left"), axes.title.set_x(0)
+        axes.set_title(f"({letter}) {measure}", loc="left")
+        axes.set_xlabel("difference to Original (points)")
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x")
     of_paper = {order.index(level): value for level, value in claimed.items() if level in order}
@@ -53,8 +53,7 @@ def _offsets(count: int) -> np.ndarray:
 
 def _intervals(axes, rows: pd.DataFrame, offset: float, shape: str, filling: str) -> None:
     lengths = np.abs(rows[["low", "high"]].sub(rows["value"], axis=0).to_numpy(float).T)
-    axes.errorbar(rows["value"], np.arange(len(rows)) + offset, xerr=lengths, fmt=shape, color=INK, ecolor=INK, elinewidth=0.8,
-                  capsize=1.5, capthick=0.8, markersize=4.2, markeredgewidth=0.6, markerfacecolor=filling, markeredgecolor=INK)
+    axes.errorbar(rows["value"], np.arange(len(rows)) + offset, xerr=lengths, **interval_mark(shape, filling))
 
 
 def _in_words(differences: pd.DataFrame, measure: str, width: float) -> str:

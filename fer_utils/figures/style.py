@@ -135,3 +135,9 @@ def drawing_board(figure: Figure, width: float, height: float) -> Axes:
     axes.set_aspect("equal")
     axes.axis("off")
     return axes
+
+
+def interval_mark(shape: str, filling: str, size: float = 4.2) -> dict:
+    """How ``errorbar`` draws a value with its interval: a framed marker and thin lines that end in small caps."""
+    return {"fmt": shape, "color": INK, "ecolor": INK, "elinewidth": 0.8, "capsize": 1.5, "capthick": 0.8, "markersize": size,
+            "markeredgewidth": 0.6, "markerfacecolor": filling, "markeredgecolor": INK}
