@@ -14,6 +14,7 @@ from fer_utils.paths import PROFILES
 from fer_utils.reference import read_as_printed
 
 RECIPES = ("paper", "authors_code")
+KEPT, SELECTED_ON, SCHEDULERS = ("best", "last"), ("loss", "accuracy"), ("plateau", "none")
 
 
 def _switches() -> dict[str, dict]:
@@ -42,6 +43,17 @@ def as_read(faces: FaceSet, settings) -> FaceSet:
     if settings.first_row_lost:
         faces = faces.select(slice(1, None))
     return faces.resize(faces.images.shape[1], channels=1) if settings.grayscale else faces
+
+
+def kept_epoch(history: pd.DataFrame, settings) -> int:
+    """Position in ``history`` (one row per epoch) of the epoch whose weights are kept: the last one, or the one with the
+    lowest validation loss or the highest validation accuracy, as the recipe in ``settings`` (``profile.training``) says;
+    of equal ones the first."""
+    if settings.keep == "last":
+        return len(history) - 1
+    if settings.select_on == "accuracy":
+        return int(history["validation_accuracy"].to_numpy().argmax())
+    return int(history["validation_loss"].to_numpy().argmin())
 
 
 def recipe_table(training: dict) -> pd.DataFrame:

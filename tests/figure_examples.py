@@ -13,6 +13,7 @@ from fer_utils.faces import FaceSet
 from fer_utils.figures.audit import MEAN_TITLES
 from fer_utils.figures.curves import Curves
 from fer_utils.figures.quality import METRICS, SAMPLE_STYLES
+from fer_utils.profiles import load_profile
 from fer_utils.resemotenet import ResEmoteNet, layer_shapes
 from fer_utils.stages import STAGES
 
@@ -163,7 +164,7 @@ def _trajectory():
 def _curves():
     runs = [some_history(12), some_history(9)]
     return figures.learning_curves({title: dict.fromkeys(LEVEL_TITLES.values(), runs) for title in TITLES.values()},
-                                   max_epochs=12)
+                                   load_profile("demo").training, max_epochs=12)
 
 
 def _distribution():

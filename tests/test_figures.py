@@ -21,6 +21,8 @@ from fer_utils.emotions import EMOTIONS
 from fer_utils.profiles import load_profile
 from fer_utils.resemotenet import ResEmoteNet, layer_shapes
 
+TRAINING = load_profile("demo").training
+
 
 @pytest.fixture
 def demo(project):
@@ -171,14 +173,14 @@ def test_figure_4_stands_an_emotion_without_test_images():
 
 def test_learning_curves_mark_the_epoch_whose_weights_were_kept(demo):
     runs = {"Original": [some_history()], "Aug. 1": [some_history(), some_history(2)]}
-    drawn = figures.learning_curves({"one": runs})
+    drawn = figures.learning_curves({"one": runs}, demo.training)
     rings = [line for line in drawn.findobj(mpl.lines.Line2D) if line.get_marker() == "o" and line.axes is not None]
     assert sorted(float(ring.get_xdata()[0]) for ring in rings) == [2.0, 2.0, 3.0, 3.0, 3.0, 3.0]
 
 
 def test_learning_curves_mark_a_lowered_learning_rate_and_runs_that_stopped_early():
     def marked(marker, **options):
-        drawn = figures.learning_curves({"one": {"Original": [some_history(5)]}}, **options)
+        drawn = figures.learning_curves({"one": {"Original": [some_history(5)]}}, TRAINING, **options)
         return [float(line.get_xdata()[0]) for line in drawn.findobj(mpl.lines.Line2D)
                 if line.get_marker() == marker and line.axes is not None]
 
@@ -189,7 +191,7 @@ def test_learning_curves_mark_a_lowered_learning_rate_and_runs_that_stopped_earl
 
 def test_the_legend_of_learning_curves_names_no_mark_that_no_run_has():
     def named(epochs, **options):
-        return all_texts(figures.learning_curves({"one": {"Original": [some_history(epochs)]}}, **options))
+        return all_texts(figures.learning_curves({"one": {"Original": [some_history(epochs)]}}, TRAINING, **options))
 
     assert "stopped early" in named(3, max_epochs=8) and "stopped early" not in named(3) + named(8, max_epochs=8)
     assert "learning rate lowered" in named(3) and "learning rate lowered" not in named(2)
@@ -205,7 +207,7 @@ def test_captioned_faces_show_every_face_with_its_line_and_rows_may_differ_in_le
 
 
 def test_learning_curves_of_a_single_run_of_one_epoch_can_be_drawn(demo):
-    figures.save(figures.learning_curves({"one": {"Original": [some_history(1)]}}), "one", demo)
+    figures.save(figures.learning_curves({"one": {"Original": [some_history(1)]}}, demo.training), "one", demo)
 
 
 def test_the_interval_figure_has_a_group_for_every_emotion_and_the_overall_with_its_test_images():

@@ -11,6 +11,7 @@ from fer_utils.controls import ensure_real_set
 from fer_utils.evaluation import finished_predictions
 from fer_utils.generators.addresses import made_here
 from fer_utils.kept_runs import keep_runs, take_kept_runs
+from fer_utils.paths import committed_tables
 from fer_utils.profiles import load_profile
 from fer_utils.training_runs import train_run, training_set
 
@@ -136,3 +137,12 @@ def test_a_generator_kept_with_the_package_is_taken_where_the_run_has_none(proje
     assert made_here("tiny-sd3", load_profile("fer2013", ["tiny_generators.diffusion_steps=3"])).name != own.name
     own.mkdir(parents=True)
     assert made_here("tiny-sd3", profile) == own
+
+
+@pytest.mark.parametrize("name", ["fer2013", "fer2013_full", "fer2013_twins"])
+def test_every_training_that_the_repository_keeps_is_taken_with_the_settings_of_today(name, project):
+    profile = load_profile(name)
+    there = sorted(committed_tables(name).glob("runs/*/*/*/kept.json"))
+    shutil.copytree(committed_tables(name) / "runs", profile.paths.tables / "runs")
+    taken, refused = take_kept_runs(profile)
+    assert refused == [] and len(taken) == len(there) > 0

@@ -8,6 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from fer_utils.figures.describing import described, how_many, listed
 from fer_utils.figures.style import FAINT, LEVEL_COLOURS, PAGE, PAPER_COLOUR, new_figure, styled
+from fer_utils.recipes import kept_epoch
 
 TRAINING, VALIDATION = FAINT, LEVEL_COLOURS["aug3"]
 RING = {"marker": "o", "linestyle": "none", "color": VALIDATION, "markerfacecolor": "white", "markersize": 4.5}
@@ -16,15 +17,16 @@ TRIANGLE = {"marker": "^", "linestyle": "none", "color": PAPER_COLOUR, "markersi
 
 
 @styled
-def learning_curves(histories: dict[str, dict[str, list[pd.DataFrame]]], *,
+def learning_curves(histories: dict[str, dict[str, list[pd.DataFrame]]], settings, *,
                     max_epochs: int | None = None) -> Figure:
     """Loss and accuracy over epochs: a pair of rows per data set, a column per level, a line per seed.
 
     Args:
         histories: for each data set and level (by titles) the runs' histories with the columns epoch,
             learning_rate, train_loss, validation_loss, train_accuracy, validation_accuracy (accuracies in percent).
-            A ring marks the epoch whose weights were kept, the one with the lowest validation loss; a triangle at
-            the lower edge the first epoch at a lower learning rate, a plateau behind it.
+            A ring marks the epoch whose weights were kept; a triangle at the lower edge the first epoch at a lower
+            learning rate, a plateau behind it.
+        settings: ``profile.training`` of the recipe they were all trained by, which says what epoch was kept.
         max_epochs: how long a run may last; a bar marks the end of a run that stopped earlier. Without it none does.
     """
     columns = max(len(levels) for levels in histories.values())
@@ -35,7 +37,7 @@ def learning_curves(histories: dict[str, dict[str, list[pd.DataFrame]]], *,
         panels = part.subplots(2, columns, sharex=True, sharey="row", squeeze=False) if several else (
             part.subplots(1, 2, squeeze=False).T)
         for column, (level, runs) in enumerate(levels.items()):
-            _pair(panels[:, column], runs, level if several else "", longest, max_epochs)
+            _pair(panels[:, column], runs, settings, level if several else "", longest, max_epochs)
         panels[0, 0].set_ylabel("loss")
         panels[1, 0].set_ylabel("accuracy (%)")
         runs_a_level = how_many(map(len, levels.values()), "run")
@@ -43,21 +45,21 @@ def learning_curves(histories: dict[str, dict[str, list[pd.DataFrame]]], *,
     runs = [run for levels in histories.values() for several_runs in levels.values() for run in several_runs]
     figure.legend(handles=_curve_legend(runs, max_epochs), loc="outside upper center", ncols=5 if several else 3)
     return described(figure, "Line plots of training and validation loss and accuracy over epochs, a line for each run.",
-                     *(_in_words(title, levels) for title, levels in histories.items()))
+                     *(_in_words(title, levels, settings) for title, levels in histories.items()))
 
 
-def _in_words(title: str, levels: dict[str, list[pd.DataFrame]]) -> str:
+def _in_words(title: str, levels: dict[str, list[pd.DataFrame]], settings) -> str:
     """Of which epoch each run's weights were kept, with their validation accuracy, for each level."""
-    kept = {level: [run.loc[run["validation_loss"].idxmin()] for run in runs] for level, runs in levels.items()}
+    kept = {level: [run.iloc[kept_epoch(run, settings)] for run in runs] for level, runs in levels.items()}
     parts = (f"{level} " + listed(f"{row['validation_accuracy']:.1f} % (epoch {row['epoch']:.0f} of {len(run)})"
                                   for row, run in zip(rows, levels[level])) for level, rows in kept.items())
     return f"{title}, validation accuracy of the weights kept: {'; '.join(parts)}."
 
 
-def _pair(panels, runs: list[pd.DataFrame], level: str, longest: int, max_epochs: int | None) -> None:
+def _pair(panels, runs: list[pd.DataFrame], settings, level: str, longest: int, max_epochs: int | None) -> None:
     for axes, what in zip(panels, ("loss", "accuracy")):
         for run in runs:
-            _curve(axes, run, what, stopped=max_epochs is not None and len(run) < max_epochs)
+            _curve(axes, run, what, kept_epoch(run, settings), stopped=max_epochs is not None and len(run) < max_epochs)
         axes.grid(axis="y")
         axes.set_xlim(0.5, max(longest, 2) + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
@@ -66,11 +68,10 @@ def _pair(panels, runs: list[pd.DataFrame], level: str, longest: int, max_epochs
         axes.set_xlabel("epoch")
 
 
-def _curve(axes, run: pd.DataFrame, what: str, *, stopped: bool) -> None:
-    kept = run["validation_loss"].idxmin()
+def _curve(axes, run: pd.DataFrame, what: str, kept: int, *, stopped: bool) -> None:
     axes.plot(run["epoch"], run[f"train_{what}"], color=TRAINING, linestyle="--", linewidth=1)
     axes.plot(run["epoch"], run[f"validation_{what}"], color=VALIDATION)
-    axes.plot(run["epoch"][kept], run[f"validation_{what}"][kept], **RING)
+    axes.plot(run["epoch"].iloc[kept], run[f"validation_{what}"].iloc[kept], **RING)
     if stopped:
         axes.plot(run["epoch"].iloc[-1], run[f"validation_{what}"].iloc[-1], **BAR)
     for epoch in _lowered(run):

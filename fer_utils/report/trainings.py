@@ -2,11 +2,12 @@
 
 import pandas as pd
 
-from fer_utils.controls import set_title
+from fer_utils.controls import set_title, training_options
 from fer_utils.datasets import dataset_info
 from fer_utils.evaluation import wilson_interval
 from fer_utils.freshness import read_record
 from fer_utils.report.collect import Run
+from fer_utils.recipes import kept_epoch
 from fer_utils.report.comparison import with_interval
 from fer_utils.stages import Unit
 from fer_utils.training import HISTORY, PREDICTIONS
@@ -15,7 +16,7 @@ from fer_utils.training import HISTORY, PREDICTIONS
 def training_table(run: Run) -> pd.DataFrame:
     """One row of texts per training, in the order in which they ran; the column ``unit`` names the run.
 
-    Epochs, the best of them (lowest validation loss) with its validation accuracy, and the test accuracy of this one
+    Epochs, the one whose weights were kept with its validation loss and accuracy, and the test accuracy of this one
     seed with its interval. A run whose files are gone has empty cells.
     """
     rows = [_row(unit, run.profile) for unit in run.units if {"dataset", "level", "seed"} <= set(unit.parameters)]
@@ -30,16 +31,17 @@ def _row(unit: Unit, profile) -> dict:
     if not (folder / HISTORY).is_file() or not (folder / PREDICTIONS).is_file():
         return row
     seconds = (read_record(unit, profile) or {}).get("seconds")
-    return (row | _learnt(pd.read_csv(folder / HISTORY))
+    settings = training_options(given["dataset"], given["level"], profile)[0].training
+    return (row | _learnt(pd.read_csv(folder / HISTORY), settings)
             | _tested(pd.read_csv(folder / PREDICTIONS, usecols=["emotion", "predicted"]), profile)
             | {"Notebook took": "" if seconds is None else f"{seconds:.0f} s"})
 
 
-def _learnt(history: pd.DataFrame) -> dict:
-    best = history.loc[history["validation_loss"].idxmin()]
-    return {"Epochs": f"{len(history)}", "Best epoch": f"{best['epoch']:.0f}",
-            "Validation loss": f"{best['validation_loss']:.3f}",
-            "Validation accuracy (%)": f"{best['validation_accuracy']:.1f}"}
+def _learnt(history: pd.DataFrame, settings) -> dict:
+    kept = history.iloc[kept_epoch(history, settings)]
+    return {"Epochs": f"{len(history)}", "Epoch kept": f"{kept['epoch']:.0f}",
+            "Validation loss": f"{kept['validation_loss']:.3f}",
+            "Validation accuracy (%)": f"{kept['validation_accuracy']:.1f}"}
 
 
 def _tested(predictions: pd.DataFrame, profile) -> dict:

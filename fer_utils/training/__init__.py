@@ -1,7 +1,7 @@
 """Training ResEmoteNet by the paper's recipe (section IV, Training Configuration), in one readable loop.
 
 Cross-entropy, SGD, learning rate x 0.1 when the validation loss reaches a plateau, early stopping on the
-validation loss. What the paper leaves open is a value of the profile, named there as such; what the authors' published
+validation loss (or, with ``keep: last``, a fixed number of epochs). What the paper leaves open is a value of the profile, named there as such; what the authors' published
 code does otherwise is a switch (``recipes``). The test set is never seen here: ``predict`` is for afterwards.
 """
 
@@ -25,7 +25,7 @@ from fer_utils.errors import CompanionError, nearest
 from fer_utils.faces import FaceSet
 from fer_utils.paths import atomic_write
 from fer_utils.profiles import Profile
-from fer_utils.recipes import as_read
+from fer_utils.recipes import KEPT, SCHEDULERS, SELECTED_ON, as_read, kept_epoch
 from fer_utils.reduced_network import ReducedResEmoteNet
 from fer_utils.resemotenet import count_parameters, save_weights
 from fer_utils.training.batches import as_tensors, batches, epoch_order, flip_half, image_weights, normalise
@@ -53,7 +53,6 @@ from fer_utils.training.predictions import (
 )
 
 TRAINED_WITH = "trained_with.json"
-SELECTED_ON, SCHEDULERS = ("loss", "accuracy"), ("plateau", "none")
 
 
 def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: int, folder: Path,
@@ -62,7 +61,7 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
     """One row per epoch: epoch, learning_rate, train_loss, train_accuracy, validation_loss,
     validation_accuracy (accuracies in %), images (trained on in that epoch), seconds.
 
-    ``folder`` receives model.safetensors, the weights of the best epoch, trained_with.json (on what they were
+    ``folder`` receives model.safetensors, the weights of one epoch (``recipes.kept_epoch``), trained_with.json (on what they were
     trained), and then history.csv, so that a folder with a history is a finished run. ``on_epoch`` is called with each
     row as a dict. The same seed on the same machine gives the same weights, also when the run was stopped after any
     epoch and this is called again (``checkpoint``); a finished run of the same settings, data and code is not trained
@@ -120,7 +119,7 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
             if settings.scheduler == "plateau":
                 scheduler.step(loss)
             checkpoint.save(progress)
-    network.load_state_dict(progress.best_weights)
+    network.load_state_dict(progress.kept_weights)
     save_weights(network.write_back(model), folder / WEIGHTS, channels=train.images.shape[3])
     with atomic_write(folder / TRAINED_WITH, "w", encoding="utf-8") as file:
         json.dump(how | {"made_from": made_from, "sha256": _sha256(folder / WEIGHTS)}, file, indent=1)
@@ -188,17 +187,16 @@ def _optimizer_and_scheduler(network, settings) -> tuple[SGD, ReduceLROnPlateau]
 
 
 def _finished(progress: Progress, settings) -> bool:
-    return len(progress.history) >= settings.max_epochs or progress.bad_epochs >= settings.patience
+    epochs = len(progress.history)
+    out_of_patience = settings.keep == "best" and epochs - progress.kept >= settings.patience
+    return epochs >= settings.max_epochs or out_of_patience
 
 
 def _note(progress: Progress, row: dict, network, settings) -> None:
-    """Add an epoch; keep its weights if its validation loss, or accuracy, is better than any before."""
+    """Add an epoch, and keep its weights if they are the ones to keep so far."""
     progress.history.append(row)
-    score = row["validation_accuracy"] if settings.select_on == "accuracy" else -row["validation_loss"]
-    if score > progress.best_score:
-        progress.best_score, progress.best_weights, progress.bad_epochs = score, copy.deepcopy(network.state_dict()), 0
-    else:
-        progress.bad_epochs += 1
+    if kept_epoch(pd.DataFrame(progress.history), settings) == len(progress.history) - 1:
+        progress.kept, progress.kept_weights = len(progress.history), copy.deepcopy(network.state_dict())
 
 
 def _trained_with(network, model, settings, device: torch.device, precision: str) -> dict:
@@ -214,7 +212,7 @@ def _check_sizes(train, validation, settings) -> None:
         raise CompanionError("Batch normalisation needs at least 2 faces a batch, and 1 to validate on; found "
                              f"training.batch_size {settings.batch_size}, {len(train)} training and {len(validation)} "
                              "validation faces. Raise training.batch_size or data.scale.")
-    for name, valid in (("select_on", SELECTED_ON), ("scheduler", SCHEDULERS)):
+    for name, valid in (("keep", KEPT), ("select_on", SELECTED_ON), ("scheduler", SCHEDULERS)):
         value = getattr(settings, name)
         if value not in valid:
             raise CompanionError(f"training.{name} '{value}' is unknown: {nearest(value, valid)}")

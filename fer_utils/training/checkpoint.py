@@ -15,7 +15,7 @@ from fer_utils.faces import FaceSet
 from fer_utils.paths import PACKAGE, atomic_write
 
 CHECKPOINT = "checkpoint.pt"
-CODE = ("training", "reduced_network.py", "resemotenet.py", "faces.py")
+CODE = ("training", "reduced_network.py", "resemotenet.py", "faces.py", "recipes.py")
 UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile,
               pickle.UnpicklingError)
 
@@ -24,12 +24,11 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Progress:
-    """What a training has come to: a row per epoch, the best score so far, its weights, and the epochs since."""
+    """What a training has come to: a row per epoch, the number of the epoch kept so far (0: none yet) and its weights."""
 
     history: list[dict] = field(default_factory=list)
-    best_score: float = float("-inf")
-    best_weights: dict | None = None
-    bad_epochs: int = 0
+    kept: int = 0
+    kept_weights: dict | None = None
 
 
 @dataclass(frozen=True)
