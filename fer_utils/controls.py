@@ -7,11 +7,14 @@ is an index of ids written by stage 4; how it is trained, where that differs fro
 
 import json
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from fer_utils.balancing import (ALTERED, LEVEL_TITLES, REPEATED, SOURCES, SYNTHETIC, copy_rows, level_targets, real_rows,
                                  synthetic_rows, write_index)
+from fer_utils.datasets.splits import dataset_info
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError, nearest
 from fer_utils.faces import FaceSet
@@ -112,6 +115,29 @@ def trained_sets(profile: Profile) -> list[tuple[str, list[int]]]:
     every = [*((level, profile.training.seeds) for level in profile.balancing.levels),
              *((control.name, profile.controls.seeds) for control in chosen_controls(profile))]
     return [(name, seeds[:1] if name in profile.repetition.once else seeds) for name, seeds in every]
+
+
+class Run(NamedTuple):
+    """One training: data set, level or control, seed."""
+
+    dataset: str
+    level: str
+    seed: int
+
+    @property
+    def title(self) -> str:
+        """What readers see."""
+        return f"{dataset_info(self.dataset).title}, {set_title(self.level)}, seed {self.seed}"
+
+    def folder(self, profile: Profile) -> Path:
+        """Where its files lie."""
+        return profile.paths.model(*self)
+
+
+def runs_of(profile: Profile) -> list[Run]:
+    """Every training of the profile, in the order in which stage 5 runs them."""
+    sets = [(dataset, *found) for dataset in profile.data.sets for found in trained_sets(profile)]
+    return [Run(dataset, level, seed) for dataset, level, seeds in sets for seed in seeds]
 
 
 def set_title(name: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_utils.controls import CONTROLS, trained_sets
+from fer_utils.controls import CONTROLS, Run, runs_of
 from fer_utils.freshness import changed, file_hash, settings_of
 from fer_utils.paths import atomic_write
 from fer_utils.profiles import Profile
@@ -27,11 +27,11 @@ _OF_POOLS = ("prompts", "generators", "synthesis", "tiny_generators", "quality.f
 def keep_runs(profile: Profile) -> list[Path]:
     """Copy history and predictions of every finished training to the folder of the tables; the folders written."""
     kept = []
-    for run in _runs(profile):
-        source, target = profile.paths.model(*run), profile.paths.kept(*run)
+    for run in runs_of(profile):
+        source, target = run.folder(profile), profile.paths.kept(*run)
         if not all((source / name).is_file() for name in (*FILES, WEIGHTS, TRAINED_WITH)) or _same(source, target):
             continue
-        about = _about(source, run[1], profile)
+        about = _about(source, run.level, profile)
         target.mkdir(parents=True, exist_ok=True)
         (target / KEPT).unlink(missing_ok=True)     # last to come: a folder with it is whole
         for name in FILES:
@@ -42,18 +42,18 @@ def keep_runs(profile: Profile) -> list[Path]:
     return kept
 
 
-def take_kept_runs(profile: Profile) -> tuple[list[tuple[str, str, int]], list[str]]:
+def take_kept_runs(profile: Profile) -> tuple[list[Run], list[str]]:
     """Put kept histories and predictions where stage 5 would leave them, unless it did.
 
-    Returns the runs (data set, level, seed) that stand by their kept files alone, without weights, and a line for each
+    Returns the runs that stand by their kept files alone, without weights, and a line for each
     kept run that was not taken: made with other settings, or damaged.
     """
     taken, refused = [], []
-    for run in _runs(profile):
-        kept, folder = profile.paths.kept(*run), profile.paths.model(*run)
+    for run in runs_of(profile):
+        kept, folder = profile.paths.kept(*run), run.folder(profile)
         if (folder / WEIGHTS).is_file() or not (kept / KEPT).is_file():
             continue
-        why = _why_not(kept, run[1], profile)
+        why = _why_not(kept, run.level, profile)
         if why:
             refused.append(f"{' '.join(map(str, run))} is kept but not taken: {why}")
             continue
@@ -69,11 +69,6 @@ def stands_by_kept_files(profile: Profile, *, dataset: str, level: str, seed: in
     folder = profile.paths.model(dataset, level, seed)
     return ((profile.paths.kept(dataset, level, seed) / KEPT).is_file() and (folder / PREDICTIONS).is_file()
             and not (folder / WEIGHTS).is_file())
-
-
-def _runs(profile: Profile) -> list[tuple[str, str, int]]:
-    return [(dataset, level, seed) for dataset in profile.data.sets
-            for level, seeds in trained_sets(profile) for seed in seeds]
 
 
 def _about(source: Path, level: str, profile: Profile) -> dict:

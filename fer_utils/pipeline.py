@@ -99,7 +99,7 @@ def _take_kept(profile, say) -> list[str]:
     taken, refused = take_kept_runs(profile)
     for line in (*refused, f"{len(taken)} trainings taken from {profile.paths.tables / 'runs'}"):
         say(line)
-    runs = [dict(zip(("dataset", "level", "seed"), run)) for run in taken]
+    runs = [run._asdict() for run in taken]
     return [unit.name for unit in units_of(STAGES, profile) if unit.parameters in runs]
 
 

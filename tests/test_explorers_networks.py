@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from fer_utils import figures, widgets
+from fer_utils.controls import Run
 from fer_utils.datasets import prepare_splits, stored_splits
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
@@ -26,7 +27,7 @@ from fer_utils.widgets import confusion, curves, photo, playground
 from fer_utils.widgets.explorer import Explorer, Several
 from fer_utils.widgets.kept import Kept
 from fer_utils.widgets.matrix import EVERY_CELL, Matrix, cell_colours, luminance
-from fer_utils.widgets.runs import Run, finished_runs
+from fer_utils.widgets.runs import finished_runs
 
 SETTINGS = ["data.sets=[demo_fer2013]", "data.scale=0.001", "data.evaluation_scale=0.02", "gate.enabled=false",
             "balancing.levels=[original, aug1]", "network.width=0.0625", "network.image_size=32", "training.max_epochs=4"]

@@ -4,7 +4,7 @@ import shlex
 
 import pandas as pd
 
-from fer_utils.controls import trained_sets
+from fer_utils.controls import Run, runs_of, trained_sets
 from fer_utils.datasets import dataset_info
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError, nearest
@@ -12,20 +12,19 @@ from fer_utils.profiles import Profile
 from fer_utils.training import PREDICTIONS
 
 
-def expected_runs(dataset: str, profile: Profile, *, levels=None) -> list[tuple[str, int]]:
-    """(level, seed) of every run of a level of the profile, or of the given ``levels``, which may be controls."""
+def expected_runs(dataset: str, profile: Profile, *, levels=None) -> list[Run]:
+    """Every run of a level of the profile, or of the given ``levels``, which may be controls."""
     known = dict(trained_sets(profile))
     for level in levels or ():
         if level not in known:
             raise CompanionError(f"Level '{level}' is not in balancing.levels or controls.names: {nearest(level, known)}")
     dataset_info(dataset)
-    return [(level, seed) for level in (levels or profile.balancing.levels) for seed in known[level]]
+    return [Run(dataset, level, seed) for level in (levels or profile.balancing.levels) for seed in known[level]]
 
 
-def missing_runs(dataset: str, profile: Profile, *, levels=None) -> list[tuple[str, int]]:
-    """(level, seed) of the expected runs whose predictions are not there yet."""
-    return [(level, seed) for level, seed in expected_runs(dataset, profile, levels=levels)
-            if not (profile.paths.model(dataset, level, seed) / PREDICTIONS).is_file()]
+def missing_runs(dataset: str, profile: Profile, *, levels=None) -> list[Run]:
+    """The expected runs whose predictions are not there yet."""
+    return [run for run in expected_runs(dataset, profile, levels=levels) if not _is_there(run, profile)]
 
 
 def read_predictions(dataset: str, profile: Profile, *, levels=None) -> pd.DataFrame:
@@ -36,13 +35,12 @@ def read_predictions(dataset: str, profile: Profile, *, levels=None) -> pd.DataF
     """
     missing = missing_runs(dataset, profile, levels=levels)
     if missing:
-        listed = ", ".join(f"{level} seed {seed}" for level, seed in missing)
+        listed = ", ".join(f"{run.level} seed {run.seed}" for run in missing)
         overrides = "".join(f" --set {shlex.quote(override)}" for override in profile.overrides)
         raise CompanionError(f"{len(missing)} training runs of {dataset} have no predictions under "
                              f"{profile.paths.models / dataset}: {listed}. Make them with "
                              f"`python -m fer_utils reproduce --profile {profile.name}{overrides}`.")
-    return pd.concat([_read_run(dataset, level, seed, profile)
-                      for level, seed in expected_runs(dataset, profile, levels=levels)], ignore_index=True)
+    return pd.concat([_read_run(run, profile) for run in expected_runs(dataset, profile, levels=levels)], ignore_index=True)
 
 
 def all_predictions(profile: Profile, *, levels=None) -> pd.DataFrame:
@@ -54,9 +52,8 @@ def all_predictions(profile: Profile, *, levels=None) -> pd.DataFrame:
 def finished_predictions(profile: Profile) -> tuple[pd.DataFrame, int]:
     """Those rows of ``all_predictions``, of levels and controls, that are there already, without a row where no run is
     finished; and how many runs the profile has in all."""
-    runs = [(dataset, name, seed) for dataset in profile.data.sets
-            for name, seeds in trained_sets(profile) for seed in seeds]
-    found = [_read_run(*run, profile) for run in runs if (profile.paths.model(*run) / PREDICTIONS).is_file()]
+    runs = runs_of(profile)
+    found = [_read_run(run, profile) for run in runs if _is_there(run, profile)]
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(), len(runs)
 
 
@@ -81,14 +78,18 @@ def check_same_test_set(rows: pd.DataFrame, dataset: str, level: str) -> None:
                              f"(seeds {', '.join(map(str, sets.index))}). Run stage 05 again for all of them.")
 
 
-def _read_run(dataset: str, level: str, seed: int, profile: Profile) -> pd.DataFrame:
-    path = profile.paths.model(dataset, level, seed) / PREDICTIONS
+def _is_there(run: Run, profile: Profile) -> bool:
+    return (run.folder(profile) / PREDICTIONS).is_file()
+
+
+def _read_run(run: Run, profile: Profile) -> pd.DataFrame:
+    path = run.folder(profile) / PREDICTIONS
     frame = pd.read_csv(path, dtype={"id": str})
     expected = ["id", "emotion", "predicted", *(f"p_{emotion}" for emotion in EMOTIONS)]
     if list(frame.columns) != expected or frame.empty or frame.isna().any(axis=None):
         raise CompanionError(f"{path} is not a table of predictions: expected the columns {', '.join(expected)} "
                              f"and no empty cell, found {len(frame)} rows of {', '.join(frame.columns)}. "
                              "Delete it and run stage 05 again.")
-    for position, (column, value) in enumerate([("dataset", dataset), ("level", level), ("seed", seed)]):
+    for position, (column, value) in enumerate(run._asdict().items()):
         frame.insert(position, column, value)
     return frame

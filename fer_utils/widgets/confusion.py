@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fer_utils.attribution import grad_cam, hires_cam, overlay
-from fer_utils.controls import set_title, training_options
+from fer_utils.controls import Run, set_title, training_options
 from fer_utils.datasets import dataset_info, stored_splits
 from fer_utils.datasets.label_noise import opinion_title, second_opinions
 from fer_utils.emotions import EMOTIONS
@@ -21,7 +21,6 @@ from fer_utils.training import load_model
 from fer_utils.widgets.explorer import Choice, View, explore
 from fer_utils.widgets.kept import Kept
 from fer_utils.widgets.matrix import Matrix, cell_title
-from fer_utils.widgets.runs import Run
 
 SHOWN, COLUMNS = 14, 7
 NO_MAP = "none"

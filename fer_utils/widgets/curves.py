@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from fer_utils import figures
-from fer_utils.controls import set_title, training_options
+from fer_utils.controls import Run, set_title, training_options
 from fer_utils.datasets import dataset_info
 from fer_utils.errors import CompanionError
 from fer_utils.figures.curves import Curves
 from fer_utils.profiles import Profile
+from fer_utils.recipes import kept_epoch
 from fer_utils.training import HISTORY
 from fer_utils.widgets.explorer import Choice, Several, View, explore
-from fer_utils.widgets.runs import Run, finished_runs
+from fer_utils.widgets.runs import finished_runs
 
 MEASURES = {"loss": ("loss",), "accuracy": ("accuracy",), "both": ("loss", "accuracy")}
 PARTS = {"both": ("train", "validation"), "training": ("train",), "validation": ("validation",)}
@@ -23,8 +24,7 @@ def run_curves(run: Run, profile: Profile) -> Curves:
     """The history of a finished run with the epochs that decided it, by the recipe it was trained with."""
     history = pd.read_csv(run.folder(profile) / HISTORY)
     settings = training_options(run.dataset, run.level, profile)[0].training
-    best = history["validation_accuracy"].idxmax() if settings.select_on == "accuracy" else history["validation_loss"].idxmin()
-    return Curves(set_title(run.level), run.seed, history, kept=int(history["epoch"][best]),
+    return Curves(set_title(run.level), run.seed, history, kept=int(history["epoch"][kept_epoch(history, settings)]),
                   lowered=history["epoch"][history["learning_rate"].diff() < 0].tolist(),
                   stopped=len(history) < settings.max_epochs)
 

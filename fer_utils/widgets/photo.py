@@ -8,6 +8,7 @@ import numpy as np
 
 from fer_utils import figures
 from fer_utils.attribution import hires_cam, overlay
+from fer_utils.controls import Run
 from fer_utils.datasets import dataset_info, stored_splits
 from fer_utils.emotions import EMOTIONS
 from fer_utils.photos import Reading, as_face, decoded, read_face, squared
@@ -16,7 +17,7 @@ from fer_utils.trained import Trained, read_trained
 from fer_utils.training import WEIGHTS
 from fer_utils.widgets.explorer import Choice, Toggle, View, explore
 from fer_utils.widgets.kept import Kept
-from fer_utils.widgets.runs import Run, finished_runs
+from fer_utils.widgets.runs import finished_runs
 
 ACCEPTED = ".jpg,.jpeg,.png,.bmp,.webp"
 SHOWN_SIDE = 480
