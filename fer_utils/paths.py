@@ -126,9 +126,9 @@ class RunPaths:
         """What is kept of a finished training in the repository (``kept_runs``)."""
         return self.tables / "runs" / dataset / level / str(seed)
 
-    def reader(self, dataset: str, fingerprint: str) -> Path:
-        """The network that reads synthetic faces, trained on the real training faces alone."""
-        return self.run / "quality" / "readers" / f"{dataset}-{fingerprint}"
+    def reader(self, dataset: str) -> Path:
+        """The folder of the network that reads synthetic faces, trained on the real training faces alone."""
+        return self.run / "quality" / "readers" / dataset
 
     def quality_scores(self, dataset: str) -> Path:
         """What the reader of a data set found in each synthetic face."""

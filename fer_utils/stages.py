@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
-from fer_utils.controls import chosen_controls, trained_sets
+from fer_utils.controls import chosen_controls, runs_of
 from fer_utils.errors import CompanionError, nearest
 
 SPLITS = ("train", "validation", "test")
@@ -26,7 +26,8 @@ class Stage:
     shown_at_times: profile -> those that only some profiles have.
     reads:    profile, parameters -> those of its inputs' files and folders that count; all of them where it is None.
     varies:   profile -> one dict of notebook parameters per unit; a stage runs once per unit.
-    unfinished: profile, parameters -> files of a stopped run that the next one goes on from.
+    unfinished: profile, parameters -> what the next run goes on from, or uses again where it still stands, and no later
+              stage reads; only a forced run goes without it.
     resumes:  whether its modules check and reuse what an earlier run left, so that it must not be deleted.
     spread:   parameters of its units, profile, a function that says lines -> the dear part of all of them as tasks of
               ``run.cluster``; their notebooks find it done.
@@ -115,6 +116,10 @@ def _pool(profile) -> list[Path]:
     return [profile.paths.pool, *map(profile.paths.quality_scores, profile.data.sets)]
 
 
+def _readers(profile) -> list[Path]:
+    return [profile.paths.reader(dataset) for dataset in profile.data.sets]
+
+
 def _balanced_sets(profile) -> list[Path]:
     levels, controls = profile.balancing.levels, [control.name for control in chosen_controls(profile)]
     return [profile.paths.gate("pool"), *(path for dataset in profile.data.sets for path in (
@@ -148,8 +153,7 @@ def _nothing(profile) -> list[Path]:
 
 
 def _trainings(profile) -> list[dict]:
-    return [{"dataset": dataset, "level": name, "seed": seed} for dataset in profile.data.sets
-            for name, seeds in trained_sets(profile) for seed in seeds]
+    return [run._asdict() for run in runs_of(profile)]
 
 
 def _of_photographs(profile) -> tuple[str, ...]:
@@ -176,7 +180,7 @@ STAGES = (
                    "evaluation", "widgets", "notebook"), _pool,
           ("figure_3_synthetic_examples", "figure_a4_trajectory", "figure_a4_guidance", "table_a1_generators", "table_a4_quality",
            "table_a4_filter", "table_a4_attributes", "figure_a4_quality", "figure_a4_nearest"),
-          shown_at_times=_of_photographs, resumes=True),
+          shown_at_times=_of_photographs, unfinished=_readers, resumes=True),
     Stage(4, "balancing", "04_balancing", ("data", "gate", "balancing", "controls", "-controls.seeds", "quality.filter",
                                            "quality.confidence", "stamp"), (1, 3),
           (*FACES, *SHOWN, "balancing", "alterations", "controls", "recipes", "prompts", "quality", "reference", "stages",

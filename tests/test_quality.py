@@ -1,12 +1,15 @@
 """The reader, its view of synthetic faces, nearest training faces, the filter: on drawn faces of three emotions."""
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from torchvision.models import inception_v3
 
-from fer_utils import figures, tables
+from fer_utils import figures, pipeline, tables
 from fer_utils.balancing import pool_counts
 from fer_utils.datasets import Splits
 from fer_utils.datasets.demo_faces import draw_more
@@ -14,6 +17,7 @@ from fer_utils.datasets.twins import portraits
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet, concatenate
+from fer_utils.freshness import write_record
 from fer_utils.paths import hub_checkpoint
 from fer_utils.profiles import load_profile
 from fer_utils.prompts import prompt_table
@@ -21,7 +25,9 @@ from fer_utils.quality import (assess_pool, attribute_counts, example_rows, ince
                                largest_deviations, read_scores, write_scores)
 from fer_utils.quality.comparison import ALL, HALF, UNSEEN, together
 from fer_utils.quality.nearest import most_correlated, nearest_among_training_faces
-from fer_utils.quality.reader import read_faces, reader_folder, reader_of
+from fer_utils.quality.reader import read_faces, reader_of
+from fer_utils.stages import STAGES, Unit, find_stage
+from fer_utils.training import checkpoint
 
 SET = "demo_fer2013"
 READ = ("happy", "sad", "surprise")
@@ -87,16 +93,46 @@ def value(found, generator, metric, emotion=ALL, features="reader", column="valu
     return rows.loc[(generator, metric, emotion, features), column]
 
 
-def test_the_reader_is_trained_once_and_again_only_for_other_faces_or_settings(splits, found):
-    folder = reader_folder(SET, demo(), splits)
-    before = (folder / "model.safetensors").stat().st_mtime_ns
-    reader_of(SET, demo(), splits, on_epoch=lambda _: pytest.fail("trained again"))
-    assert (folder / "model.safetensors").stat().st_mtime_ns == before
+@pytest.fixture
+def epochs_of(splits, tmp_path, monkeypatch):
+    """(overrides, splits) -> how many epochs ``reader_of`` trains for them now, in a project of its own."""
+    monkeypatch.setenv("FER_ROOT", str(tmp_path))
+
+    def count(*overrides, splits=splits):
+        epochs = []
+        reader_of(SET, replace(demo("quality.reader.max_epochs=1", *overrides), name="reader", overrides=()), splits,
+                  on_epoch=epochs.append)
+        return len(epochs)
+    return count
+
+
+def test_the_reader_is_trained_once_and_again_only_for_other_faces_or_settings(splits, epochs_of):
+    assert [epochs_of(), epochs_of(), epochs_of("training.seeds=[7]", "quality.neighbours=2")] == [1, 0, 0]
     fewer = Splits(splits.train.select(slice(1, None)), splits.validation, splits.test)
-    others = [reader_folder(SET, demo(), fewer), reader_folder(SET, demo("quality.seed=5"), splits),
-              reader_folder(SET, demo("network.width=0.125"), splits)]
-    assert len({folder.name, *(other.name for other in others)}) == 4
-    assert reader_folder(SET, demo("training.seeds=[7]", "quality.neighbours=2"), splits).name == folder.name
+    assert [epochs_of(splits=fewer), epochs_of("quality.seed=5"), epochs_of("network.width=0.125"), epochs_of()] == [1] * 4
+
+
+def test_a_changed_training_loop_trains_the_reader_again_and_an_unchanged_one_does_not(epochs_of, tmp_path, monkeypatch):
+    package = tmp_path / "package"
+    shutil.copytree(checkpoint.PACKAGE, package, ignore=shutil.ignore_patterns("weights", "__pycache__"))
+    monkeypatch.setattr(checkpoint, "PACKAGE", package)
+    assert [epochs_of(), epochs_of()] == [1, 0]
+    (package / "figures" / "style.py").write_text("# trains nothing")
+    assert epochs_of() == 0
+    with open(package / "training" / "__init__.py", "a") as file:
+        file.write("# another loop")
+    assert [epochs_of(), epochs_of()] == [1, 0]
+
+
+def test_a_forced_run_of_the_stage_trains_the_reader_again_and_a_stale_one_keeps_it(splits, project):
+    settings, unit = demo(), Unit(find_stage("synthesis", STAGES))
+    reader = settings.paths.reader(SET) / "model.safetensors"
+    for forced in (False, True):
+        reader.parent.mkdir(parents=True, exist_ok=True)
+        reader.touch()
+        write_record(unit, settings, {"finished": True, "ingredients": {"setting": {"network.width": 1}}})
+        pipeline._clear(unit, settings, {"setting": {"network.width": 2}}, forced=forced)
+        assert reader.exists() != forced
 
 
 def test_an_interrupted_reader_is_trained_again(splits, tmp_path, monkeypatch):
@@ -110,7 +146,7 @@ def test_an_interrupted_reader_is_trained_again(splits, tmp_path, monkeypatch):
         reader_of(SET, settings, splits, on_epoch=killed)
     reader_of(SET, settings, splits, on_epoch=epochs.append)
     assert len(epochs) == 1
-    (reader_folder(SET, settings, splits) / "history.csv").unlink()   # written last
+    (settings.paths.reader(SET) / "history.csv").unlink()   # written last
     reader_of(SET, settings, splits, on_epoch=epochs.append)
     assert len(epochs) == 2
 

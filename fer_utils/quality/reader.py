@@ -4,11 +4,8 @@ It says which emotion it reads in a face, and its features are the space in whic
 ``pool``, the pooled output of the last residual block, before the fully connected layers of the classifier.
 """
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,7 +16,7 @@ from fer_utils.emotions import EMOTIONS
 from fer_utils.faces import FaceSet
 from fer_utils.profiles import Profile
 from fer_utils.resemotenet import ResEmoteNet
-from fer_utils.training import HISTORY, WEIGHTS, as_tensors, load_model, normalise, train_model
+from fer_utils.training import as_tensors, load_model, normalise, train_model
 
 FEATURES = "reader"
 _FACES_AT_ONCE = 256
@@ -58,28 +55,13 @@ class Readings:
 
 def reader_of(dataset: str, profile: Profile, splits: Splits, *,
               on_epoch: Callable[[dict], None] | None = None) -> ResEmoteNet:
-    """The reader of a data set, trained where this run has none of these settings and faces yet.
-
-    The recipe is the profile's, but for what ``quality.reader`` says. The reader is kept in ``profile.paths.reader``; one
-    whose training was interrupted is trained again.
-    """
-    folder = reader_folder(dataset, profile, splits)
-    if not all((folder / name).is_file() for name in (HISTORY, WEIGHTS)):
-        train_model(splits.train, splits.validation, _with_readers_recipe(profile), seed=profile.quality.seed,
-                    folder=folder, on_epoch=on_epoch)
-    return load_model(folder, profile)
-
-
-def reader_folder(dataset: str, profile: Profile, splits: Splits) -> Path:
-    """Where the reader lies; the name changes with the network, the recipe, the seed and the pixels and labels."""
-    recipe = {name: value for name, value in _with_readers_recipe(profile).values["training"].items() if name != "seeds"}
-    facts = [profile.values["network"], recipe, profile.quality.seed, _digest(splits.train), _digest(splits.validation)]
-    return profile.paths.reader(dataset, hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16])
-
-
-def _with_readers_recipe(profile: Profile) -> Profile:
+    """The reader of a data set, in ``profile.paths.reader``; the recipe is the profile's, but for what ``quality.reader``
+    says. Whether one that is there stands, is ``train_model``'s matter: it knows settings, faces and code."""
+    folder = profile.paths.reader(dataset)
     recipe = {**profile.values["training"], **profile.values["quality"]["reader"]}
-    return replace(profile, values={**profile.values, "training": recipe})
+    train_model(splits.train, splits.validation, replace(profile, values={**profile.values, "training": recipe}),
+                seed=profile.quality.seed, folder=folder, on_epoch=on_epoch)
+    return load_model(folder, profile)
 
 
 def in_form_of(dataset: str, faces: FaceSet, profile: Profile) -> FaceSet:
@@ -104,10 +86,3 @@ def read_faces(reader: ResEmoteNet, faces: FaceSet, *, device: str = "auto") -> 
     empty = torch.empty(0, reader.fc1.in_features), torch.empty(0, len(EMOTIONS))
     return Readings(faces.ids, faces.labels, *(torch.cat([none, *parts]).numpy()
                                                for none, parts in zip(empty, (features, probabilities))))
-
-
-def _digest(faces: FaceSet) -> str:
-    digest = hashlib.sha256(repr(faces.images.shape).encode())
-    digest.update(np.ascontiguousarray(faces.images))
-    digest.update(faces.labels.astype(np.int64).tobytes())
-    return digest.hexdigest()
