@@ -4,10 +4,12 @@ The record of a unit is one JSON file. It holds the settings, the code and the i
 with its own hash, so that the reason for running again can be named.
 """
 
+import functools
 import hashlib
 import json
 from pathlib import Path, PurePosixPath
 
+from fer_utils.imports import DATA, reached_files
 from fer_utils.paths import PACKAGE, atomic_write, data_folder, project_root
 from fer_utils.stages import Unit
 
@@ -33,9 +35,9 @@ def write_record(unit: Unit, profile, record: dict) -> None:
 
 def ingredients(unit: Unit, profile, notebook: Path, inputs: list[Unit]) -> dict[str, dict]:
     """Everything the unit's results depend on: kind -> name -> value or hash."""
-    stage = unit.stage
-    return {"setting": settings_of(profile, stage.sections), "code": _code(stage.code),
-            "notebook": {notebook.name: _notebook_hash(notebook)},
+    stage, cells = unit.stage, notebook_code(notebook)
+    return {"setting": settings_of(profile, stage.sections), "code": dict(_code("\n".join(cells), _package_state())),
+            "notebook": {notebook.name: hashlib.sha256(json.dumps(cells).encode()).hexdigest()},
             "data": _source_files(profile) if "data" in stage.sections else {},
             "input": {needed.name: _content(read_record(needed, profile), unit.reads(profile)) for needed in inputs}}
 
@@ -106,21 +108,22 @@ def settings_of(profile, sections: tuple[str, ...]) -> dict:
             and any(key == name or key.startswith(f"{name}.") for name in wanted)}
 
 
-def _code(modules: tuple[str, ...]) -> dict[str, str]:
-    """File of the package -> hash, for every module or folder named."""
-    files = []
-    for module in modules:
-        folder = PACKAGE / module
-        files += _files_below([folder]) if folder.is_dir() else [folder.with_suffix(".py")]
-    return {file.relative_to(PACKAGE).as_posix(): file_hash(file)
-            for file in files if file.is_file() and file.suffix != ".pyc"}
-
-
-def _notebook_hash(notebook: Path) -> str:
-    """A hash of the code cells alone: prose and stored outputs don't matter."""
+def notebook_code(notebook: Path) -> list[str]:
+    """The code cells of a notebook: prose and stored outputs change no result."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    return hashlib.sha256(json.dumps(code).encode()).hexdigest()
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+
+
+@functools.lru_cache   # asked for by each unit of a stage; ``state`` tells when the package was edited in between
+def _code(cells: str, state: tuple) -> dict[str, str]:
+    """File of the package -> hash, for every file that the cells of a notebook reach through imports."""
+    return {file.relative_to(PACKAGE).as_posix(): file_hash(file) for file in sorted(reached_files(cells))}
+
+
+def _package_state() -> tuple:
+    """Path and time of change of every module and of the data they read."""
+    paths = (path for pattern in ("**/*.py", *DATA.values()) for path in PACKAGE.glob(pattern))
+    return tuple((path, path.stat().st_mtime_ns) for path in paths)
 
 
 def _source_files(profile) -> dict[str, list]:

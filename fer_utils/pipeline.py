@@ -122,10 +122,12 @@ def _stale_units(stage, units: list[Unit], profile, *, forced: bool, say) -> lis
 
 
 def _spread(stage, stale: list[tuple[Unit, str]], profile, say) -> list[tuple[Unit, str]]:
-    """The dear part of the stale units on the cluster; what is left for their notebooks is to show it."""
+    """The trainings of the stale units on the cluster; what is left for their notebooks is to show them."""
+    from fer_utils.training_runs import train_on_cluster   # only here: it needs PyTorch
+
     for unit, reason in stale:
         _clear(unit, profile, _ingredients(unit, profile), forced=reason == FORCED)
-    stage.spread([unit.parameters for unit, _ in stale], profile, say=say)
+    train_on_cluster([unit.parameters for unit, _ in stale], profile, say)
     return [(unit, "made on the cluster") for unit, _ in stale]
 
 

@@ -8,19 +8,17 @@ from fer_utils.controls import chosen_controls, runs_of
 from fer_utils.errors import CompanionError, nearest
 
 SPLITS = ("train", "validation", "test")
-FACES = ("emotions", "faces", "datasets")
-SHOWN = ("figures", "tables")
 EVERYTHING = ("data", "gate", "prompts", "generators", "synthesis", "tiny_generators", "quality", "balancing", "controls",
               "repetition", "network", "training", "evaluation", "stamp")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One notebook and everything that decides whether its results still stand.
+    """One notebook and everything that decides whether its results still stand, but for the code: that is what the
+    notebook's cells reach through imports (``imports.reached_files``).
 
     sections: settings it reads, as sections or ``section.name``; ``-section.name`` leaves one out again.
     inputs:   numbers of the stages whose ``outputs`` it reads.
-    code:     modules and folders of fer_utils whose text decides what it computes.
     outputs:  profile, parameters -> files or folders it hands on to later stages.
     shown:    tables (``table_…``) and figures (``figure_…``) it must write for readers.
     shown_at_times: profile -> those that only some profiles have.
@@ -29,8 +27,7 @@ class Stage:
     unfinished: profile, parameters -> what the next run goes on from, or uses again where it still stands, and no later
               stage reads; only a forced run goes without it.
     resumes:  whether its modules check and reuse what an earlier run left, so that it must not be deleted.
-    spread:   parameters of its units, profile, a function that says lines -> the dear part of all of them as tasks of
-              ``run.cluster``; their notebooks find it done.
+    spread:   whether its units are trainings, which a cluster can do before their notebooks find them done.
     """
 
     number: int
@@ -38,7 +35,6 @@ class Stage:
     notebook: str
     sections: tuple[str, ...]
     inputs: tuple[int, ...]
-    code: tuple[str, ...]
     outputs: Callable[..., list[Path]]
     shown: tuple[str, ...] = ()
     shown_at_times: Callable[..., tuple[str, ...]] = lambda profile: ()
@@ -46,7 +42,7 @@ class Stage:
     varies: Callable[..., list[dict]] = lambda profile: [{}]
     resumes: bool = False
     unfinished: Callable[..., list[Path]] = lambda profile, **_: []
-    spread: Callable[..., None] | None = None
+    spread: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,12 +138,6 @@ def _checkpoint(profile, dataset: str, level: str, seed: int) -> list[Path]:
     return [profile.paths.model(dataset, level, seed) / "checkpoint.pt"]
 
 
-def _train_on_cluster(runs: list[dict], profile, say) -> None:
-    from fer_utils.training_runs import train_on_cluster   # only here: it needs PyTorch
-
-    train_on_cluster(runs, profile, say)
-
-
 def _nothing(profile) -> list[Path]:
     return []
 
@@ -164,43 +154,33 @@ def _of_controls(profile) -> tuple[str, ...]:
     return ("table_a2_controls", "figure_a2_controls") if chosen_controls(profile) else ()
 
 
-# Table II's official counts and every other number printed in the paper lie in reference/.
 STAGES = (
-    Stage(1, "dataset", "01_dataset_analysis", ("data", "gate", "stamp"), (),
-          (*FACES, *SHOWN, "reference", "evaluation", "widgets", "notebook"), _faces,
+    Stage(1, "dataset", "01_dataset_analysis", ("data", "gate", "stamp"), (), _faces,
           ("table_a1_data_integrity", "table_a1_gate", "table_a1_test_sizes", "figure_a1_class_counts",
            "figure_a1_samples", "figure_a1_mean_faces", "figure_a1_pixel_statistics", "figure_a1_twins",
            "figure_a1_label_noise")),
     Stage(2, "prompts", "02_prompt_generation",
-          ("data", "prompts", "generators", "balancing", "synthesis", "quality.surplus", "stamp"), (1,),
-          (*FACES, *SHOWN, "prompts", "balancing", "reference", "widgets", "notebook"), _prompts, ("table_1_prompts",)),
+          ("data", "prompts", "generators", "balancing", "synthesis", "quality.surplus", "stamp"), (1,), _prompts,
+          ("table_1_prompts",)),
     Stage(3, "synthesis", "03_synthesis", ("gate", "generators", "synthesis", "tiny_generators", "quality", "-quality.surplus",
                                            "network", "training", "-training.seeds", "evaluation", "stamp"),
-          (1, 2), (*FACES, *SHOWN, "prompts", "synthesis", "generators", "quality", "resemotenet", "training",
-                   "evaluation", "widgets", "notebook"), _pool,
+          (1, 2), _pool,
           ("figure_3_synthetic_examples", "figure_a4_trajectory", "figure_a4_guidance", "table_a1_generators", "table_a4_quality",
            "table_a4_filter", "table_a4_attributes", "figure_a4_quality", "figure_a4_nearest"),
           shown_at_times=_of_photographs, unfinished=_readers, resumes=True),
     Stage(4, "balancing", "04_balancing", ("data", "gate", "balancing", "controls", "-controls.seeds", "quality.filter",
-                                           "quality.confidence", "stamp"), (1, 3),
-          (*FACES, *SHOWN, "balancing", "alterations", "controls", "recipes", "prompts", "quality", "reference", "stages",
-           "synthesis", "widgets", "notebook"), _balanced_sets,
+                                           "quality.confidence", "stamp"), (1, 3), _balanced_sets,
           ("table_2_distribution", "table_2_paper_scale", "figure_2_pipeline")),
-    # Training is dear. Its faces, sets and options count by their content, so neither the code that made them nor the
-    # style of figures is part of this stage's code.
-    Stage(5, "training", "05_training", ("network", "training", "-training.seeds"), (1, 3, 4),
-          ("emotions", "faces", "balancing", "alterations", "recipes", "resemotenet", "reduced_network", "training",
-           "training_runs"), _trained,
-          reads=_learnt_from, varies=_trainings, unfinished=_checkpoint, resumes=True, spread=_train_on_cluster),
-    Stage(6, "evaluation", "06_evaluation", EVERYTHING, (1, 5),
-          (*FACES, *SHOWN, "balancing", "controls", "control_results", "documents", "measured", "recipes", "evaluation", "training",
-           "resemotenet", "reference", "profiles", "widgets", "notebook"), _nothing,
+    # Training is expensive. A notebook that runs again, because a figure in it changed, finds its network finished as long
+    # as settings, faces and the code that trains are the same (``training.checkpoint.fingerprint``).
+    Stage(5, "training", "05_training", ("network", "training", "-training.seeds"), (1, 3, 4), _trained,
+          reads=_learnt_from, varies=_trainings, unfinished=_checkpoint, resumes=True, spread=True),
+    Stage(6, "evaluation", "06_evaluation", EVERYTHING, (1, 5), _nothing,
           ("table_3_class_accuracy", "table_4_comparison", "table_a0_differences", "table_a6_summary",
            "table_a6_comparison", "table_a6_subsets", "table_a6_confusion", "table_a5_recipes", "figure_1_resemotenet",
            "figure_4_confusion_matrices", "figure_a0_learning_curves", "figure_a0_class_accuracy",
            "figure_a6_calibration", "figure_a6_real_faces"), shown_at_times=_of_controls),
     # The audit reads printed numbers alone: always the paper's, whatever the profile; of it only the stamp counts.
-    Stage(7, "audit", "07_paper_audit", ("stamp",), (),
-          (*FACES, *SHOWN, "audit", "balancing", "profiles", "reference", "widgets", "notebook"), _nothing,
+    Stage(7, "audit", "07_paper_audit", ("stamp",), (), _nothing,
           ("table_a3_audit", "figure_a3_implied_accuracy")),
 )

@@ -66,27 +66,6 @@ def test_every_stage_has_its_notebook():
     assert not missing
 
 
-def test_every_stage_depends_on_the_code_that_its_notebook_imports():
-    for stage in STAGES:
-        text = "\n".join(source(cell) for cell in code_cells(notebooks_folder() / f"{stage.notebook}.ipynb"))
-        imported = set()
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "fer_utils":
-                below = node.module.split(".")[1:2]
-                imported |= set(below) if below else {name.name for name in node.names}
-        uncounted = imported - set(stage.code) - {"profiles", "errors", "paths", "stages", "notebook"}
-        if stage.name == "training":   # what only shows a trained network must not make it stale
-            uncounted -= {"controls", "datasets", "figures", "tables", "evaluation", "synthesis", "attribution", "mistakes",
-                          "widgets"}
-        assert not uncounted, f"{stage.notebook} imports {uncounted}, which stages.py does not count as its code"
-
-
-def test_the_code_a_stage_depends_on_exists():
-    for stage in STAGES:
-        for module in stage.code:
-            assert (PACKAGE / module).is_dir() or (PACKAGE / f"{module}.py").is_file(), f"{stage.name}: {module}"
-
-
 @every_notebook
 def test_it_opens_with_a_title_and_a_question(path):
     first = read(path)["cells"][0]
@@ -254,7 +233,7 @@ def test_cleaning_drops_what_a_run_and_an_editor_leave_and_keeps_the_rest():
 
 
 def test_the_run_that_the_parameters_cell_describes_is_stored_and_no_other(project, monkeypatch):
-    seeds = Stage(5, "training", "05_training", (), (), (), list, varies=lambda profile: [{"seed": 0}, {"seed": 1}])
+    seeds = Stage(5, "training", "05_training", (), (), list, varies=lambda profile: [{"seed": 0}, {"seed": 1}])
     folder = project / "notebooks"
     folder.mkdir()
     monkeypatch.setattr(committed_notebooks, "STAGES", (seeds,))

@@ -42,8 +42,8 @@ def two_stages(tmp_path, monkeypatch, *, first_cells=(), second_cells=()):
     made = tmp_path / "made"
     for name, file, cells in (("01_one", "one.txt", first_cells), ("02_two", "two.txt", second_cells)):
         write_notebook(tmp_path, name, WRITE.format(folder=str(made), name=file, text=file), *cells)
-    stages = (Stage(1, "one", "01_one", ("data",), (), ("emotions",), lambda profile: [made / "one.txt"]),
-              Stage(2, "two", "02_two", ("network",), (1,), ("errors",), lambda profile: [made / "two.txt"]))
+    stages = (Stage(1, "one", "01_one", ("data",), (), lambda profile: [made / "one.txt"]),
+              Stage(2, "two", "02_two", ("network",), (1,), lambda profile: [made / "two.txt"]))
     monkeypatch.setattr(pipeline, "STAGES", stages)
     return made
 

@@ -10,7 +10,7 @@ from fer_utils.balancing import read_balanced_set, write_balanced_sets
 from fer_utils.errors import CompanionError
 from fer_utils.evaluation import finished_predictions
 from fer_utils.profiles import load_profile
-from fer_utils.training_runs import train_run, training_set
+from fer_utils.training_runs import train_on_cluster, train_run, training_set
 
 SETTINGS = ["data.sets=[demo_fer2013]", "balancing.levels=[original]", "controls.names=[]", "training.max_epochs=1",
             "training.seeds=[0, 1]", "run.threads=1"]
@@ -97,7 +97,7 @@ def test_trainings_on_a_cluster_are_those_of_one_process_and_the_stage_hands_the
     from fer_utils.stages import STAGES, find_stage, units_of
 
     stage = find_stage("training", STAGES)
-    stage.spread([unit.parameters for unit in units_of([stage], spread)], spread, say=said.append)
+    train_on_cluster([unit.parameters for unit in units_of([stage], spread)], spread, say=said.append)
     assert sorted(said) == ["2 trainings on the cluster", "trained demo_fer2013_original_0", "trained demo_fer2013_original_1"]
     for seed in (0, 1):
         folder = here.paths.model("demo_fer2013", "original", seed)
