@@ -45,7 +45,7 @@ def _tables(predictions, profile: Profile) -> dict[str, tuple]:
     """Name of a table -> its exact frame, the function that makes the readers' one, and its caption."""
     of_levels = predictions[predictions["level"].isin(LEVEL_TITLES)]
     titles = {name: dataset_info(name).title for name in profile.data.sets}
-    ours = f"paper | ours [{100 * profile.evaluation.confidence:g} % {FACES}]"
+    ours = f"paper | ours [{100 * profile.evaluation.confidence:g} % interval: {FACES}]"
     every = {"titles": titles, "level_titles": {level: set_title(level) for level in predictions["level"].unique()}}
     levels = {"titles": titles, "level_titles": LEVEL_TITLES}
     found = {

@@ -65,11 +65,11 @@ def test_each_training_set_stands_beside_the_paper_original_and_oversampling(com
     assert rows["accuracy"].tolist() == pytest.approx([50.0, 80.0, 100 * 111 / 140])
     assert rows["paper"].tolist()[:2] == [79.79, 84.81]
     table = measured.shown(rows).set_index("Training set")
-    original, oversampling = (f"Against {name} (points) [95 % interval: faces and runs]" for name in ("Original", "Oversampling"))
+    original, oversampling = (f"Against {name} (points) [95 %: faces and runs]" for name in ("Original", "Oversampling"))
     assert table.loc["Aug. 1", original].startswith("+30.0 [") and table.loc["Aug. 1", original].endswith("], p < 0.001, better")
     assert table.loc["Aug. 1", oversampling].endswith(", open (exploratory)")
     assert table.loc["Oversampling", original].endswith(", better (exploratory)") and table.loc["Original", original] == ""
-    assert table.columns[1] == "Ours (%) [95 % interval: faces]"
+    assert table.columns[1] == "Ours (%) [95 %: faces]"
 
 
 @pytest.mark.parametrize(("seeds", "said"), [((0,), "1 seed: no verdict"), ((0, 1), "2 seeds: no verdict")])
@@ -110,7 +110,7 @@ def test_the_limits_name_recipe_cost_and_hardware_of_both_widths(committed):
 def test_a_run_that_has_just_begun_is_shown_without_comparisons(committed):
     committed("original")
     table = measured.shown(measured.measured())
-    assert table["Training set"].tolist() == ["Original"] and table["Ours (%) [95 % interval: faces]"].tolist()[0].startswith("50.0")
+    assert table["Training set"].tolist() == ["Original"] and table["Ours (%) [95 %: faces]"].tolist()[0].startswith("50.0")
     assert measured.differences().empty and "Not measured: Aug. 1, Aug. 2, Aug. 3, Aug. 4." in measured.in_words()
 
 

@@ -19,10 +19,10 @@ def shown(rows: pd.DataFrame) -> pd.DataFrame:
     sure = f"{100 * load_profile(FULL).evaluation.confidence:g} %"
     return pd.DataFrame([{
         "Training set": set_title(row.level), "Paper": "" if pd.isna(row.paper) else f"{row.paper:.2f}",
-        f"Ours (%) [{sure} {FACES}]": _mean(row.accuracy, row.sd, row.low, row.high),
-        f"Balanced (%) [{sure} {FACES}]": _mean(row.balanced, row.balanced_sd, row.balanced_low, row.balanced_high),
+        f"Ours (%) [{sure}: {FACES}]": _mean(row.accuracy, row.sd, row.low, row.high),
+        f"Balanced (%) [{sure}: {FACES}]": _mean(row.balanced, row.balanced_sd, row.balanced_low, row.balanced_high),
         "Test images, seeds": f"{row.n:,}, {row.seeds}",
-        **{f"Against {set_title(name)} (points) [{sure} {FACES_AND_RUNS}]": _difference(row, name) for name in REFERENCES},
+        **{f"Against {set_title(name)} (points) [{sure}: {FACES_AND_RUNS}]": _difference(row, name) for name in REFERENCES},
         "After the drop, validation (points against Original)": "" if pd.isna(row.after_drop) else f"{row.after_drop:+.1f}"}
         for row in rows.itertuples()])
 

@@ -23,17 +23,17 @@ def table_a2_controls(results: pd.DataFrame, *, titles: Mapping[str, str]) -> pd
     return pd.DataFrame([{
         "Data set": titles[row["dataset"]], "Control": set_title(row["control"]), "What it answers": row["answers"],
         "Faces an epoch": f"{row['faces']:,}\nsynthetic: {row['synthetic']:,}", "Updates": f"{row['updates']:,.0f}",
-        f"Accuracy [{FACES}]": f"{_accuracy(row)}\nn = {row['n']:,}, seeds: {row['seeds']}",
-        f"To Original [{FACES_AND_RUNS}]": _difference(row, "to_original"),
-        f"To oversampling [{FACES_AND_RUNS}]": _difference(row, "to_oversampling")}
+        f"Accuracy [interval: {FACES}]": f"{_accuracy(row)}\nn = {row['n']:,}, seeds: {row['seeds']}",
+        f"To Original [interval: {FACES_AND_RUNS}]": _difference(row, "to_original"),
+        f"To oversampling [interval: {FACES_AND_RUNS}]": _difference(row, "to_oversampling")}
         for row in results.to_dict("records")])
 
 
 def controls_caption(confidence: float) -> str:
     """What ``table_a2_controls`` shows and what its intervals hold."""
     sure = f"{100 * confidence:g} %"
-    return (f"What controls change: test accuracy (%) ± sd over seeds [{sure} {FACES}], differences in points [{sure} "
-            f"{FACES_AND_RUNS}; of one seed: faces alone]. p over seeds after Rüger, Holm's for the levels against Original, "
+    return (f"What controls change: test accuracy (%) ± sd over seeds [{sure} interval: {FACES}], differences in points [{sure} "
+            f"interval: {FACES_AND_RUNS}; of one seed: faces alone]. p over seeds after Rüger, Holm's for the levels against Original, "
             "uncorrected for the rest, which is exploratory.")
 
 

@@ -22,8 +22,8 @@ def table_a6_comparison(table: pd.DataFrame, *, titles: Mapping[str, str], level
         "Data set": titles[row["dataset"]],
         "Compared": f"{_title(row['level'], level_titles)} with {_title(row['reference'], level_titles)}",
         "Test images, seeds": f"{row['n']:,}, {row['seeds']}",
-        f"Difference (points) [{FACES_AND_RUNS}]": f"{row['difference']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]",
-        f"In balanced accuracy (points) [{FACES_AND_RUNS}]":
+        f"Difference (points) [interval: {FACES_AND_RUNS}]": f"{row['difference']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]",
+        f"In balanced accuracy (points) [interval: {FACES_AND_RUNS}]":
             f"{row['balanced']:+.1f} [{row['balanced_low']:+.1f}, {row['balanced_high']:+.1f}]",
         "Only it right | only the other": f"{row['b']:.1f} | {row['c']:.1f}",
         "McNemar p of each seed": ", ".join(p_value(row[seed]) for seed in seeds if pd.notna(row[seed])),
@@ -96,7 +96,7 @@ def table_a6_confusion(table: pd.DataFrame, *, titles: Mapping[str, str], level_
 
 def comparison_caption(confidence: float) -> str:
     """What ``table_a6_comparison`` shows: what its intervals hold, and how its p-values were combined and corrected."""
-    return (f"Test accuracy against other training sets on the same images: difference [{100 * confidence:g} % {FACES_AND_RUNS}; "
+    return (f"Test accuracy against other training sets on the same images: difference [{100 * confidence:g} % interval: {FACES_AND_RUNS}; "
             "of one seed: faces alone], exact McNemar test of each seed, p over seeds (Rüger: K/k times the k-th smallest of K, "
             "k = K // 2 + 1), Holm's correction over the primary family alone (the levels against Original), and the reading, "
             f"from {MIN_SEEDS} seeds on; rows outside the family are exploratory")
