@@ -135,7 +135,7 @@ def test_what_the_copies_of_test_faces_are_worth_is_said_where_it_was_trained(co
     table.loc[(table["score"] == "accuracy") & (table["level"] == "original"), "value_seed_2"] = 40.0
     table.to_csv(path, index=False)
     said = measured.limits()
-    assert "With them in it, at width 0.25: Original 50.0 %, 40.0 % without them (seeds 2 of both)." in said
+    assert "With them in it, at width 0.25: Original 50.0 %, 40.0 % without them (seed 2 of both)." in said
     assert "whether the paper's training set did is not known" in said
 
 

@@ -73,8 +73,8 @@ def limits() -> str:
         f"whether the paper's training set did is not known.{_with_twins()}",
         f"**The seeds.** {some} for each training set at full width; a standard deviation over so few is a hint. All seeds of a "
         "set share one pool of synthetic faces.",
-        *(f"**The cost at width {load_profile(name).network.width:g}.** {_trainings(name)} {_missing(name)} One by one in "
-          f"[provenance.json](../tables/{name}/provenance.json)." for name in (FULL, NARROW))))
+        *(f"**The cost at width {load_profile(name).network.width:g}.** {' '.join(filter(None, (_trainings(name), _missing(name))))} "
+          f"One by one in [provenance.json](../tables/{name}/provenance.json)." for name in (FULL, NARROW))))
 
 
 def finishing() -> str:
@@ -141,8 +141,8 @@ def _with_twins() -> str:
     for level in found.index.intersection(without.index):
         both = pd.DataFrame({"with": found.loc[level], "without": without.loc[level]}).dropna()
         if len(both):
-            said.append(f"{set_title(level)} {both['with'].mean():.1f} %, {both['without'].mean():.1f} % without them (seeds "
-                        f"{', '.join(both.index)} of both)")
+            said.append(f"{set_title(level)} {both['with'].mean():.1f} %, {both['without'].mean():.1f} % without them (seed"
+                        f"{'s' * (len(both) > 1)} {', '.join(both.index)} of both)")
     return f" With them in it, at width {load_profile(WITH_TWINS).network.width:g}: {'; '.join(said)}." if said else ""
 
 
