@@ -1,7 +1,7 @@
 """What the controls amount to: how much of a level's gain is left when only balance, updates or synthesis change.
 
-All rows use the seeds of ``controls.seeds``, those of the levels too; what ``repetition.once`` names has the first alone,
-and is compared with the other side's run of that seed. All accuracies are in percent, differences in points.
+A row rests on all its seeds, a difference on those that both sides have. Every table takes its differences, p-values and
+readings from ``comparisons``, so that two sets compare alike in all of them. Accuracies are in percent, differences in points.
 """
 
 import pandas as pd
@@ -10,9 +10,9 @@ import torch
 from fer_utils.balancing import SYNTHETIC, read_balanced_set
 from fer_utils.controls import CONTROLS, RATIO_SWEEP, chosen_controls, set_title, trained_sets
 from fer_utils.datasets import dataset_info
-from fer_utils.evaluation import OVERALL, all_predictions, class_accuracy, compare
+from fer_utils.evaluation import EXPLORATORY, OVERALL, all_predictions, class_accuracy, compare, in_families
 from fer_utils.profiles import Profile
-from fer_utils.tables import verdict
+from fer_utils.tables import TOO_FEW, verdict
 from fer_utils.training import HISTORY, batches
 
 OVERSAMPLING = "oversampling"
@@ -29,34 +29,34 @@ def control_results(profile: Profile) -> pd.DataFrame:
         dataset, control (or level), group (of ``controls.GROUPS``, or 'level'), answers (its question).
         faces: images an epoch; synthetic: synthetic faces in the set; updates: optimizer steps of a run, mean over seeds.
         n (test images), seeds, accuracy (mean over seeds), sd (over seeds), low, high (Wilson interval).
-        to_original (difference), to_original_low, to_original_high, to_original_p, to_original_p_holm: the row against
-            Original, as ``evaluation.compare`` gives them, and to_original_reading ('better', 'worse' or 'open').
-            to_oversampling, ...: the same against oversampling; empty without it.
+        to_original (difference), to_original_low, to_original_high, to_original_seeds, to_original_family, to_original_p,
+            to_original_p_holm: the row against Original, as ``comparisons`` gives them, and to_original_reading
+            (``tables.verdict``). to_oversampling, ...: the same against oversampling; empty without it.
     """
     controls = chosen_controls(profile)
     if not controls:
         return pd.DataFrame()
     names = ["original", profile.controls.level, *(control.name for control in controls)]
-    predictions = all_predictions(profile, levels=names)
-    predictions = predictions[predictions["seed"].isin(profile.controls.seeds)]
+    predictions = all_predictions(profile, levels=[*dict(trained_sets(profile))])
+    compared = comparisons(predictions, profile)
     table = class_accuracy(predictions, profile).query("emotion == @OVERALL").rename(columns={"level": "control"})
     table = table[["dataset", "control", "n", "seeds", "accuracy", "sd", "low", "high"]]
     described = pd.DataFrame([_described(dataset, name, profile) for dataset in profile.data.sets for name in names])
     table = described.merge(table, on=["dataset", "control"])
     for reference in ("original", OVERSAMPLING):
-        table = table.merge(_against(reference, predictions, names, profile), how="left", on=["dataset", "control"])
+        table = table.merge(_against(reference, compared), how="left", on=["dataset", "control"])
     return table
 
 
 def comparisons(predictions: pd.DataFrame, profile: Profile) -> pd.DataFrame:
-    """``evaluation.compare`` of everything with Original and, where it is among the predictions, with oversampling; Holm's
-    correction within each of the two. Empty where nothing can be compared."""
+    """``evaluation.compare`` of everything with Original and, where it is among the predictions, with oversampling, with the
+    columns family and p_holm of ``evaluation.in_families``. Empty where nothing can be compared."""
     found = []
     for reference in ("original", OVERSAMPLING):
         levels = [level for level in predictions["level"].unique() if level not in ("original", reference)]
         if levels and reference in set(predictions["level"]):
             found.append(compare(predictions, profile, reference=reference, levels=levels))
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+    return in_families(pd.concat(found, ignore_index=True), profile) if found else pd.DataFrame()
 
 
 def ratio_sweep(results: pd.DataFrame, profile: Profile) -> pd.DataFrame:
@@ -75,7 +75,7 @@ def in_words(results: pd.DataFrame, profile: Profile) -> str:
 def _described(dataset: str, name: str, profile: Profile) -> dict:
     control = CONTROLS.get(name)
     runs = [pd.read_csv(profile.paths.model(dataset, name, seed) / HISTORY)["images"]
-            for seed in _seeds(name, profile)]
+            for seed in dict(trained_sets(profile))[name]]
     index = read_balanced_set(dataset, name, profile)
     return {"dataset": dataset, "control": name, "group": control.group if control else LEVEL,
             "answers": control.answers if control else _LEVEL_ANSWERS[name != "original"], "faces": int(runs[0].iloc[0]),
@@ -83,22 +83,16 @@ def _described(dataset: str, name: str, profile: Profile) -> dict:
             "updates": sum(_updates(images, profile) for images in runs) / len(runs)}
 
 
-def _seeds(name: str, profile: Profile) -> list[int]:
-    return [seed for seed in dict(trained_sets(profile))[name] if seed in profile.controls.seeds]
-
-
 def _updates(images: pd.Series, profile: Profile) -> int:
     """Optimizer steps of a run whose epochs had so many images."""
     return sum(len(list(batches(torch.arange(count), profile.training.batch_size))) for count in images)
 
 
-def _against(reference: str, predictions: pd.DataFrame, names: list[str], profile: Profile) -> pd.DataFrame:
+def _against(reference: str, compared: pd.DataFrame) -> pd.DataFrame:
     name = f"to_{reference}"
-    columns = {"difference": name} | {column: f"{name}_{column}" for column in ("low", "high", "p", "p_holm", "reading")}
-    if reference not in names:
-        return pd.DataFrame(columns=["dataset", "control", *columns.values()])
-    others = [other for other in names if other != reference]
-    found = compare(predictions, profile, reference=reference, levels=others).rename(columns={"level": "control"})
+    columns = {"difference": name} | {column: f"{name}_{column}" for column in (
+        "low", "high", "seeds", "family", "p", "p_holm", "reading")}
+    found = compared[compared["reference"] == reference].rename(columns={"level": "control"})
     found["reading"] = [verdict(row) for row in found.to_dict("records")]
     return found[["dataset", "control", *columns]].rename(columns=columns)
 
@@ -118,8 +112,10 @@ def _synthesis(level: pd.Series, oversampling: pd.Series) -> str:
     """Whether synthesis beats oversampling, by the reading of their difference that every comparison here has."""
     found = {"better": "The synthetic faces are **better than** repeated real ones", "open": "Whether synthetic or "
              "repeated real faces are better is **left open**",
-             "worse": "The synthetic faces are **worse than** repeated real ones"}[level["to_oversampling_reading"]]
-    return (f"Repeated real faces change it by {_points(oversampling)}. {found}: the difference is "
+             "worse": "The synthetic faces are **worse than** repeated real ones",
+             TOO_FEW: "Whether synthetic or repeated real faces are better is **not judged: too few seeds**"}
+    return (f"Repeated real faces change it by {_points(oversampling)}. {found[level['to_oversampling_reading']]} "
+            f"({EXPLORATORY}, p not corrected): the difference is "
             f"{level['to_oversampling']:+.1f} points [{level['to_oversampling_low']:+.1f}, "
             f"{level['to_oversampling_high']:+.1f}].")
 

@@ -7,7 +7,7 @@ from fer_utils.controls import set_title
 from fer_utils.datasets import dataset_info, prepare_splits
 from fer_utils.documents.index import write_index
 from fer_utils.errors import CompanionError
-from fer_utils.evaluation import finished_predictions, scores, subset_accuracy, table_3
+from fer_utils.evaluation import FACES, finished_predictions, scores, subset_accuracy, table_3
 from fer_utils.kept_runs import keep_runs, take_kept_runs
 from fer_utils.profiles import Profile
 from fer_utils.provenance import write_provenance
@@ -45,16 +45,17 @@ def _tables(predictions, profile: Profile) -> dict[str, tuple]:
     """Name of a table -> its exact frame, the function that makes the readers' one, and its caption."""
     of_levels = predictions[predictions["level"].isin(LEVEL_TITLES)]
     titles = {name: dataset_info(name).title for name in profile.data.sets}
+    ours = f"paper | ours [{100 * profile.evaluation.confidence:g} % interval: {FACES}]"
     every = {"titles": titles, "level_titles": {level: set_title(level) for level in predictions["level"].unique()}}
     levels = {"titles": titles, "level_titles": LEVEL_TITLES}
     found = {
         "table_3_class_accuracy": (table_3, tables.table_3_class_accuracy, of_levels, levels,
-                                   "Class-wise test accuracy (%): paper | ours"),
-        "table_a6_summary": (scores, tables.table_a6_summary, predictions, every, "Scores of the whole test set: paper | ours"),
+                                   f"Class-wise test accuracy (%): {ours}"),
+        "table_a6_summary": (scores, tables.table_a6_summary, predictions, every, f"Scores of the whole test set: {ours}"),
         "table_a6_subsets": (subset_accuracy, tables.table_a6_subsets, of_levels, levels,
-                             "Test accuracy (%) on parts of the test set and against other labels: paper | ours"),
+                             f"Test accuracy (%) on parts of the test set and against other labels: {ours}"),
         "table_a6_comparison": (comparisons, tables.table_a6_comparison, predictions, every,
-                                "Test accuracy against Original, and against oversampling, on the same images"),
+                                tables.comparison_caption(profile.evaluation.confidence)),
     }
     return {name: (compute(rows, profile), lambda frame, shape=shape, named=named: shape(frame, **named), caption)
             for name, (compute, shape, rows, named, caption) in found.items() if len(rows)}

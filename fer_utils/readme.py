@@ -72,8 +72,8 @@ def _time(provenance: dict) -> str:
 def _results(profile) -> str:
     stamp, folder = profile.values["stamp"], f"tables/{profile.run_name}"
     link = section_links([TABLE_3], PACKAGE.parent)[TABLE_3]
-    beside = f", **{stamp}** beside the paper's real data" if stamp else ""
-    note = (f"Overall test accuracy in %{beside}. Made in {link}; every class and seed: "
+    faces = f", **{stamp}**" if stamp else ""
+    note = (f"Overall test accuracy in %{faces}. Made in {link}; every class and seed: "
             f"[{TABLE_3}]({folder}/{TABLE_3}.md); all tables and figures: [{folder}]({folder}/README.md).")
     table = overall_accuracy(profile)
     table["data set"] = table["data set"].map(lambda name: dataset_info(name).title)
@@ -87,7 +87,8 @@ def _measured() -> str:
                     f"/README.md).\n\n{markdown_table(measured.shown(measured.measured(name)))}"
                     for name in (measured.FULL, measured.NARROW))
     width = load_profile(measured.NARROW).network.width
-    return (f"{full}\n\n<details><summary>The same training sets with a network of width {width:g}</summary>\n\n{narrow}\n\n"
+    caution = "\n".join(f"- {sentences}" for sentences in measured.caution())
+    return (f"{caution}\n\n{full}\n\n<details><summary>The same training sets with a network of width {width:g}</summary>\n\n{narrow}\n\n"
             "</details>")
 
 

@@ -8,8 +8,9 @@ from sklearn.metrics import balanced_accuracy_score
 
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
+from fer_utils.control_results import comparisons
 from fer_utils.evaluation import compare
-from fer_utils.evaluation.comparison import holm, mcnemar_exact
+from fer_utils.evaluation.comparison import combined_p, holm, mcnemar_exact
 from fer_utils.profiles import load_profile
 
 PROFILE = load_profile("demo", ["evaluation.resamples=1000"])
@@ -57,26 +58,77 @@ def test_a_comparison_counts_the_images_that_only_one_side_gets_right():
     assert (row["dataset"], row["level"], row["reference"]) == ("demo_rafdb", "aug1", "original")
     assert (row["n"], row["seeds"], row["b"], row["c"]) == (63, 1, 9, 4)
     assert row["difference"] == pytest.approx(100 * 5 / 63)
-    assert row["p"] == row["p_seed_0"] == row["p_holm"] == mcnemar_exact(9, 4)
+    assert row["p"] == row["p_seed_0"] == mcnemar_exact(9, 4)
     assert row["low"] < row["difference"] < row["high"]
 
 
-def test_each_seed_is_paired_with_itself_and_p_is_their_median():
+def test_each_seed_is_paired_with_itself_and_p_combines_them():
     runs = [*pair(9, 4, seed=0), *pair(1, 7, both=35, seed=1), *pair(12, 0, both=31, seed=2)]
     row = compare(pd.concat(runs), PROFILE).iloc[0]
     assert [row[f"p_seed_{seed}"] for seed in (0, 1, 2)] == [mcnemar_exact(9, 4), mcnemar_exact(1, 7), mcnemar_exact(12, 0)]
-    assert row["p"] == mcnemar_exact(1, 7) and (row["b"], row["c"]) == pytest.approx((22 / 3, 11 / 3))
+    assert row["p"] == pytest.approx(1.5 * mcnemar_exact(1, 7)) and (row["b"], row["c"]) == pytest.approx((22 / 3, 11 / 3))
     assert row["difference"] == pytest.approx(100 * (row["b"] - row["c"]) / row["n"])
 
 
-def test_holm_corrects_over_all_rows_of_the_table():
+@pytest.mark.parametrize(("p_values", "combined"), [
+    ([0.03], 0.03), ([0.01, 0.2], 0.2), ([0.2, 0.01, 0.04], 0.06), ([0.01, 0.02, 0.03, 0.9], 0.04), ([0.9, 0.8, 1.0], 1.0)])
+def test_p_over_seeds_is_ruegers_multiple_of_the_kth_smallest(p_values, combined):
+    assert combined_p(p_values) == pytest.approx(combined)
+
+
+def dependent_p_values(kind, seeds, count=10_000):
+    """[count, seeds], each column uniform on 0..1, so that each alone is a valid p-value.
+
+    'worst': whenever one is small, k of them are, k being the rank that is looked at: U, and for k of the seeds, chosen
+    anew, U k/K where U is under 0.05 K/k; so the k-th is under 0.05 with a chance of 0.05 K/k.
+    """
+    random = np.random.default_rng(7)
+    first = random.random((count, 1))
+    if kind in ("identical", "antithetic"):
+        return np.where(np.arange(seeds) % 2 * (kind == "antithetic"), 1 - first, first)
+    p = random.random((count, seeds))
+    if kind == "worst":
+        k = seeds // 2 + 1
+        small = first < 0.05 * seeds / k
+        chosen = random.random((count, seeds)).argsort(axis=1) < k
+        p = np.where(small & chosen, first * k / seeds, 0.05 + 0.95 * p)
+    return p
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("kind", ["identical", "independent", "antithetic", "worst"])
+def test_p_over_seeds_is_valid_however_they_depend_and_their_median_is_not(kind, seeds):
+    p = dependent_p_values(kind, seeds)
+    noise = 4 * np.sqrt(0.05 * 0.95 / len(p))
+    assert ((p < 0.05).mean(axis=0) < 0.05 + noise).all()      # each alone is a p-value
+    assert np.mean([combined_p(row) < 0.05 for row in p]) < 0.05 + noise
+    if kind == "worst" and seeds in (3, 5):
+        assert (np.median(p, axis=1) < 0.05).mean() > 0.05 * seeds / (seeds // 2 + 1) - noise > 0.05 + noise
+
+
+def levels_and_a_control():
     original = pair(9, 1)[1]
-    levels = [original, *(pair(b, c, both=39 - b, neither=21 - c, level=level)[0]
-                          for level, b, c in (("aug1", 9, 1), ("aug2", 8, 2), ("aug3", 6, 4)))]
-    both = pd.concat([pd.concat(levels).assign(dataset=name) for name in PROFILE.data.sets])
-    table = compare(both, PROFILE)
-    assert len(table) == 6
-    assert table["p_holm"].to_numpy() == pytest.approx(holm(table["p"])) and (table["p_holm"] > table["p"]).any()
+    levels = [original, *(pair(b, c, both=39 - b, neither=21 - c, level=level)[0] for level, b, c in (
+        ("aug1", 9, 1), ("aug2", 8, 2), ("aug3", 6, 4), ("oversampling", 12, 1), ("equal_updates", 10, 1)))]
+    return pd.concat([pd.concat(levels).assign(dataset=name) for name in PROFILE.data.sets])
+
+
+def test_holm_corrects_the_levels_against_original_on_all_data_sets_and_nothing_else():
+    table = comparisons(levels_and_a_control(), PROFILE)
+    primary = table["family"] == "primary"
+    assert len(table) == 2 * (5 + 4) and primary.sum() == 6
+    assert set(table.loc[primary, "level"]) == {"aug1", "aug2", "aug3"} and set(table.loc[primary, "reference"]) == {"original"}
+    missing = [1.0, 1.0]        # the profile has Augmentation 4 too, on both sets
+    assert table.loc[primary, "p_holm"].to_numpy() == pytest.approx(holm([*table.loc[primary, "p"], *missing])[:6])
+    assert (table.loc[primary, "p_holm"] > table.loc[primary, "p"]).any()
+    assert table.loc[~primary, "p_holm"].isna().all() and (table.loc[~primary, "family"] == "exploratory").all()
+
+
+def test_a_control_more_changes_no_corrected_p():
+    runs = levels_and_a_control()
+    fewer = comparisons(runs[runs["level"] != "equal_updates"], PROFILE)
+    both = comparisons(runs, PROFILE).merge(fewer, on=["dataset", "level", "reference"])
+    assert len(both) == len(fewer) and both["p_holm_x"].equals(both["p_holm_y"]) and both["p_x"].equals(both["p_y"])
 
 
 def test_another_reference_and_given_levels_are_what_is_compared():

@@ -10,11 +10,13 @@ from matplotlib.colors import to_rgb
 
 from fer_utils import figures, notebook, tables
 from fer_utils.balancing import write_index
-from fer_utils.control_results import control_results, in_words, ratio_sweep
-from fer_utils.controls import GROUPS, NO_CONTROLS
+from fer_utils.control_results import comparisons, control_results, in_words, ratio_sweep
+from fer_utils.controls import GROUPS, NO_CONTROLS, set_title
 from fer_utils.emotions import EMOTIONS
+from fer_utils.evaluation import all_predictions
 from fer_utils.faces import FaceSet
 from fer_utils.figures.controls import _GROUP_MARKS
+from fer_utils.paths import committed_tables
 from fer_utils.profiles import load_profile
 from fer_utils.training import write_predictions
 
@@ -25,13 +27,13 @@ RIGHT = {"original": 70, "aug1": 112, "oversampling": 84, "equal_updates": 77, "
 @pytest.fixture
 def profile(project):
     loaded = load_profile("demo", ["data.sets=[demo_rafdb]", "balancing.levels=[original, aug1]",
-                                   "controls.names=[oversampling, equal_updates, ratio_50]", "controls.seeds=[0, 1]",
-                                   "training.seeds=[0, 1, 2]", "evaluation.resamples=200"])
+                                   "controls.names=[oversampling, equal_updates, ratio_50]", "controls.seeds=[0, 1, 2]",
+                                   "training.seeds=[0, 1, 2, 3]", "evaluation.resamples=200"])
     profile = replace(loaded, overrides=())     # a test may change a value and still find these runs
     for name, right in RIGHT.items():
         seeds = profile.training.seeds if name in profile.balancing.levels else profile.controls.seeds
         for seed in seeds:
-            write_run(profile, name, seed, right if seed < 2 else 0)
+            write_run(profile, name, seed, right)
         index = pd.DataFrame({"id": [f"face-{k}" for k in range(65)], "source": "real", "emotion": "sad"})
         index.loc[:{"aug1": 29, "ratio_50": 14}.get(name, -1), "source"] = "synthetic"
         write_index(index, profile.paths.balanced_set("demo_rafdb", name))
@@ -49,15 +51,15 @@ def write_run(profile, name, seed, right):
     pd.DataFrame({"epoch": [1, 2], "images": 65}).to_csv(folder / "history.csv", index=False)
 
 
-def test_every_row_rests_on_the_seeds_of_the_controls_and_each_difference_is_one_of_accuracies(profile):
+def test_every_row_rests_on_all_its_seeds_and_each_difference_is_one_of_accuracies(profile):
     rows = control_results(profile).set_index("control")
     assert list(rows.index) == ["original", "aug1", "oversampling", "equal_updates", "ratio_50"]
-    assert (rows["seeds"] == 2).all() and (rows["n"] == TEST).all()
+    assert rows["seeds"].tolist() == [4, 4, 3, 3, 3] and (rows["n"] == TEST).all()
     for name, right in RIGHT.items():
         assert rows.loc[name, "accuracy"] == pytest.approx(100 * right / TEST)
         if name != "original":
             assert rows.loc[name, "to_original"] == pytest.approx(rows.loc[name, "accuracy"] - rows.loc["original", "accuracy"])
-        if name != "oversampling":
+        if name not in ("original", "oversampling"):
             assert rows.loc[name, "to_oversampling"] == pytest.approx(
                 rows.loc[name, "accuracy"] - rows.loc["oversampling", "accuracy"])
     assert np.isnan(rows.loc["original", "to_original"]) and np.isnan(rows.loc["oversampling", "to_oversampling"])
@@ -68,9 +70,44 @@ def test_a_control_trained_once_is_compared_with_the_runs_of_its_own_seed(profil
     write_run(profile, "original", 1, 98)
     once = replace(profile, values=profile.values | {"repetition": {"once": ["equal_updates"]}})
     rows = control_results(once).set_index("control")
-    assert rows["seeds"].to_dict() == {"original": 2, "aug1": 2, "oversampling": 2, "equal_updates": 1, "ratio_50": 2}
-    assert rows.loc["original", "accuracy"] == pytest.approx(100 * (70 + 98) / 2 / TEST)
+    assert rows["seeds"].to_dict() == {"original": 4, "aug1": 4, "oversampling": 3, "equal_updates": 1, "ratio_50": 3}
+    assert rows.loc["original", "accuracy"] == pytest.approx(100 * (3 * 70 + 98) / 4 / TEST)
     assert rows.loc["equal_updates", "to_original"] == pytest.approx(100 * (77 - 70) / TEST)     # of seed 0 alone
+    assert rows.loc["equal_updates", ["to_original_seeds", "to_original_reading"]].tolist() == [1, "too few seeds"]
+    assert "1 seed: no verdict" in tables.table_a2_controls(rows.reset_index(), titles=TITLES).iloc[3, -2]
+
+
+def test_equal_comparisons_have_equal_p_corrected_p_and_reading_in_every_table_of_the_same_predictions(profile):
+    predictions = all_predictions(profile, levels=[*RIGHT])
+    compared = comparisons(predictions, profile)
+    compared["reading"] = [tables.verdict(row) for row in compared.to_dict("records")]
+    controls, columns = control_results(profile), ["difference", "low", "high", "seeds", "family", "p", "p_holm", "reading"]
+    for row in compared.to_dict("records"):
+        name = f"to_{row['reference']}"
+        theirs = controls.set_index("control").loc[row["level"], [name, *(f"{name}_{column}" for column in columns[1:])]]
+        pd.testing.assert_series_equal(theirs.set_axis(columns), pd.Series(row)[columns], check_names=False, check_dtype=False)
+    shown = {table.iloc[k].to_list()[1]: table.iloc[k]["Reading"] for table in [tables.table_a6_comparison(
+        compared, titles=TITLES, level_titles={name: set_title(name) for name in RIGHT})] for k in range(len(table))}
+    readers = tables.table_a2_controls(controls, titles=TITLES).set_index("Control")
+    for what, reading in shown.items():
+        level, reference = what.split(" with ")
+        column = f"To {reference if reference == 'Original' else 'oversampling'} [interval: faces and runs]"
+        assert readers.loc[level, column].endswith(f", {reading}")
+
+
+@pytest.mark.parametrize("name", ["fer2013"])
+def test_the_committed_tables_of_controls_and_of_comparisons_agree(name):
+    controls, compared = (pd.read_csv(committed_tables(name) / f"{table}.csv") for table in (
+        "table_a2_controls", "table_a6_comparison"))
+    compared["reading"] = [tables.verdict(row) for row in compared.to_dict("records")]
+    for reference in ("original", "oversampling"):
+        columns = {f"to_{reference}": "difference"} | {f"to_{reference}_{column}": column for column in (
+            "low", "high", "seeds", "family", "p", "p_holm", "reading")}
+        theirs = controls[["dataset", "control", *columns]].rename(columns=columns | {"control": "level"})
+        both = theirs.dropna(subset="difference").merge(compared[compared["reference"] == reference], on=["dataset", "level"])
+        assert len(both) >= 5
+        for column in columns.values():
+            pd.testing.assert_series_equal(both[f"{column}_x"], both[f"{column}_y"], check_names=False, check_dtype=False)
 
 
 def test_updates_are_counted_as_training_makes_its_batches(profile):
@@ -81,11 +118,11 @@ def test_updates_are_counted_as_training_makes_its_batches(profile):
 
 @pytest.mark.parametrize(("aug1", "verdict"), [(112, "better than"), (40, "worse than"), (85, "left open")])
 def test_the_sentence_says_whether_synthesis_beats_oversampling_whatever_the_answer(aug1, verdict, profile):
-    for seed in (0, 1):
+    for seed in profile.training.seeds:
         write_run(profile, "aug1", seed, aug1)
     text = in_words(control_results(profile), profile)
     assert f"**{verdict}**" in text and f"the difference is {100 * (aug1 - 84) / TEST:+.1f} points [" in text
-    assert f"on {TEST} test faces (seeds: 2)" in text and "As many updates without any balance" in text
+    assert f"on {TEST} test faces (seeds: 4)" in text and "(exploratory, p not corrected)" in text and "As many updates without any balance" in text
 
 
 def test_without_oversampling_its_columns_are_empty_and_the_sentence_leaves_it_out(profile):
@@ -93,7 +130,7 @@ def test_without_oversampling_its_columns_are_empty_and_the_sentence_leaves_it_o
     rows = control_results(profile)
     assert rows["to_oversampling"].isna().all()
     assert "Repeated" not in in_words(rows, profile)
-    assert (tables.table_a2_controls(rows, titles=TITLES)["To oversampling"] == "").all()
+    assert (tables.table_a2_controls(rows, titles=TITLES)["To oversampling [interval: faces and runs]"] == "").all()
 
 
 def test_the_sweep_goes_from_oversampling_to_the_level(profile):
@@ -104,9 +141,10 @@ def test_the_sweep_goes_from_oversampling_to_the_level(profile):
 def test_a_row_for_readers_has_n_seeds_intervals_and_corrected_p(profile):
     shown = tables.table_a2_controls(control_results(profile), titles=TITLES)
     aug1 = shown.iloc[1]
-    assert aug1["Accuracy"].startswith("80.0 ± 0.0 [") and aug1["Accuracy"].endswith(f"n = {TEST}, seeds: 2")
-    assert aug1["To Original"].startswith("+30.0 [+") and aug1["To Original"].endswith("p < 0.001, better")
-    assert shown["To Original"][0] == "" and "synthetic: 30" in aug1["Faces an epoch"]
+    accuracy, original = aug1["Accuracy [interval: faces]"], aug1["To Original [interval: faces and runs]"]
+    assert accuracy.startswith("80.0 ± 0.0 [") and accuracy.endswith(f"n = {TEST}, seeds: 4")
+    assert original.startswith("+30.0 [+") and original.endswith("p < 0.001, better")
+    assert shown["To Original [interval: faces and runs]"][0] == "" and "synthetic: 30" in aug1["Faces an epoch"]
     assert list(shown["Control"]) == ["Original", "Aug. 1", "Oversampling", "Equal updates", "50 % synthetic"]
 
 

@@ -6,9 +6,11 @@ import shlex
 from pathlib import Path
 from urllib.parse import unquote
 
+import pandas as pd
 import pytest
 import yaml
-from test_project import ROOT, make_targets, project
+from test_project import ROOT, make_targets
+from test_project import project as pyproject
 
 from fer_utils.cli import _read_arguments
 from fer_utils.documents.filling import filled
@@ -19,6 +21,7 @@ from fer_utils.errors import CompanionError
 from fer_utils.profiles import flatten, load_profile, profile_names
 from fer_utils.readme import documents
 from fer_utils.reference import read_reference
+from fer_utils.summary import overall_accuracy
 
 NOT_COMMITTED = {".venv", ".git", "data", "runs", "build", ".pytest_cache"}
 MADE_OR_GIVEN = {"fer2013.csv", "fer2013new.csv", "icml_face_data.csv", "metadata.csv", "model.safetensors", "labels.csv"}
@@ -212,7 +215,7 @@ def test_no_committed_text_names_the_host_of_a_package_registry():
 
 def test_binder_adds_the_one_list_of_packages_to_a_python_the_project_takes():
     listed = yaml.safe_load((ROOT / ".binder" / "environment.yml").read_text())["dependencies"]
-    assert listed == ["python=3.12", "pytorch-cpu"] and project()["requires-python"] == ">=3.11"
+    assert listed == ["python=3.12", "pytorch-cpu"] and pyproject()["requires-python"] == ">=3.11"
     script = (ROOT / ".binder" / "postBuild").read_text()
     assert "--file environment.yml" in script and "--no-deps -e ." in script
 
@@ -253,3 +256,40 @@ def test_the_arithmetic_of_the_large_models_is_counted_on_their_shapes():
             counted[name] = counter.get_total_flops()
     cost = read_reference("generator_costs").set_index("quantity")["value"]
     assert {name: int(cost[name]) for name in counted} == counted
+
+
+def section(text: str, title: str) -> str:
+    """The part under a heading, up to the next one that is no smaller."""
+    level = re.search(rf"^(#+) {re.escape(title)}$", text, re.MULTILINE)
+    below = text[level.end():]
+    end = re.search(rf"^#{{1,{len(level[1])}}} ", below, re.MULTILINE)
+    return below[:end.start()] if end else below
+
+
+def test_the_results_begin_with_real_faces_and_the_demo_has_no_number_of_the_papers_beside_it():
+    results = section((ROOT / "README.md").read_text(encoding="utf-8"), "Results")
+    assert 0 < results.index("<!-- real_faces:start") < results.index("#### The demo") < results.index("<!-- results:start")
+    heads = [line for line in section(results, "The demo").splitlines() if line.startswith("| data set")]
+    assert len(heads) == 1 and "ours" in heads[0] and "paper" not in heads[0]
+
+
+def test_the_overall_accuracies_of_real_faces_keep_the_papers_column(project):
+    row = {"level": "original", "emotion": "overall", "paper": 79.79, "accuracy": 58.7, "sd": 0.6, "low": 57.0, "high": 60.3,
+           "n": 3589, "seeds": 3}
+    for name, dataset, there in (("fer2013", "fer2013", True), ("demo", "demo_fer2013", False)):
+        profile = load_profile(name)
+        profile.paths.tables.mkdir(parents=True)
+        pd.DataFrame([{"dataset": dataset} | row]).to_csv(profile.paths.tables / "table_3_class_accuracy.csv", index=False)
+        table = overall_accuracy(profile)
+        assert ("paper" in table) is there and table["ours"].tolist() == ["58.7 ± 0.6"]
+
+
+def test_what_needs_nothing_installed_promises_no_file_that_a_run_must_make_first():
+    look = section((ROOT / "README.md").read_text(encoding="utf-8"), "Look")
+    assert "runs/" not in look.replace("tables/fer2013/runs", "")
+
+
+def test_the_pages_for_browsers_say_that_nothing_was_built_with_their_files_yet():
+    for path, said in (("README.md", "nothing was built or opened there yet"), ("docs/in_the_browser.md", "nothing was built\nor opened")):
+        text = (ROOT / path).read_text(encoding="utf-8")
+        assert said in text and "are set up" not in text, path

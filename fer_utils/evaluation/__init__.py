@@ -3,7 +3,9 @@ each number can be trusted.
 
 - ``predictions``: what stage 5 left, one row per test image and run.
 - ``accuracy``:    Tables III and IV with Wilson intervals.
-- ``comparison``:  one level against another on the same images: paired bootstrap, McNemar's test, Holm's correction.
+- ``comparison``:  one level against another on the same images: paired bootstrap, McNemar's test, Holm's correction of the
+  one family that has it.
+- ``stopping``:    whether networks were kept before their learning rate first dropped, and what they reached after it.
 - ``bootstrap``:   the resampling behind every interval that is not Wilson's.
 - ``scoring``:     macro-F1, balanced accuracy, calibration error and Brier score of whole test sets.
 - ``calibration``: confidence against accuracy.
@@ -21,15 +23,18 @@ from fer_utils.evaluation.accuracy import (
     table_4,
     wilson_interval,
 )
+from fer_utils.evaluation.bootstrap import FACES, FACES_AND_RUNS
 from fer_utils.evaluation.calibration import reliability
-from fer_utils.evaluation.comparison import compare
+from fer_utils.evaluation.comparison import EXPLORATORY, MIN_SEEDS, PRIMARY, compare, in_families
 from fer_utils.evaluation.confusion import confusion_counts, confusion_rates, confusion_table
 from fer_utils.evaluation.predictions import (all_predictions, expected_runs, finished_predictions, missing_runs,
                                               read_predictions)
 from fer_utils.evaluation.scoring import ACCURACY, BALANCED, BRIER, ECE, MACRO_F1, scores
+from fer_utils.evaluation.stopping import after_the_drop, around_the_drop
 from fer_utils.evaluation.subsets import ALL, SECOND_OPINION, WITHOUT_TWINS, subset_accuracy
 
-__all__ = ["ACCURACY", "ALL", "BALANCED", "BRIER", "ECE", "MACRO_F1", "OVERALL", "PAPER", "SECOND_OPINION",
-           "TABLE_4_ROWS", "WITHOUT_TWINS", "all_predictions", "class_accuracy", "compare", "confusion_counts", "finished_predictions",
-           "confusion_rates", "confusion_table", "expected_runs", "missing_runs", "printed_precision",
+__all__ = ["ACCURACY", "ALL", "BALANCED", "BRIER", "ECE", "EXPLORATORY", "FACES", "FACES_AND_RUNS", "MACRO_F1", "MIN_SEEDS", "OVERALL", "PAPER",
+           "PRIMARY", "SECOND_OPINION", "TABLE_4_ROWS", "WITHOUT_TWINS", "after_the_drop", "all_predictions", "around_the_drop",
+           "class_accuracy", "compare", "confusion_counts", "finished_predictions",
+           "confusion_rates", "confusion_table", "expected_runs", "in_families", "missing_runs", "printed_precision",
            "read_predictions", "reliability", "scores", "subset_accuracy", "table_3", "table_4", "wilson_interval"]

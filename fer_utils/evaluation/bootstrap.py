@@ -11,6 +11,10 @@ import numpy as np
 
 from fer_utils.profiles import Profile
 
+FACES, FACES_AND_RUNS = "faces", "faces and runs"
+"""How readers are told what an interval lets vary. Those of one training set, Wilson's too, vary the choice of the test faces
+alone; those of a difference vary the training runs too, where there is more than one seed."""
+
 _AT_ONCE = 500
 
 

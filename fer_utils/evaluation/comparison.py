@@ -18,6 +18,11 @@ from fer_utils.evaluation.predictions import level_rows
 from fer_utils.evaluation.scoring import shares
 from fer_utils.profiles import Profile
 
+MIN_SEEDS = 3
+"""Fewer runs of each side carry no verdict, whatever their p: nobody knows what luck in training did."""
+
+PRIMARY, EXPLORATORY = "primary", "exploratory"
+
 
 def compare(predictions: pd.DataFrame, profile: Profile, *, reference: str = "original",
             levels: Iterable[str] | None = None) -> pd.DataFrame:
@@ -40,10 +45,8 @@ def compare(predictions: pd.DataFrame, profile: Profile, *, reference: str = "or
             alike whatever the number of its images; its interval from the same draws.
         b, c: images that only the level gets right, and only the reference, mean over seeds; so
             difference = 100 (b - c) / n.
-        p: median over seeds of the exact McNemar test of that seed's pair of networks (the level's run of a seed with
-            the reference's run of the same seed). A summary of those tests, which are in p_seed_<s>; twice the median
-            is a valid p-value whatever their dependence (Rüger, 1978).
-        p_holm: ``p`` after Holm's correction over all rows of this table.
+        p: ``combined_p`` of the seeds' exact McNemar tests, which are in p_seed_<s>: the level's run of a seed with the
+            reference's run of the same seed.
         b_seed_<s>, c_seed_<s>, p_seed_<s>: the same for each seed; empty where a row lacks the seed.
 
     Raises CompanionError if a level or the reference is missing, if the two sides share no seed, or if they were not
@@ -57,9 +60,42 @@ def compare(predictions: pd.DataFrame, profile: Profile, *, reference: str = "or
         raise CompanionError(f"No level to compare with '{reference}' in these predictions; there are: "
                              f"{', '.join(predictions['level'].unique()) or 'none'}.")
     table = pd.DataFrame(rows)
-    table.insert(table.columns.get_loc("p") + 1, "p_holm", holm(table["p"]))
     by_seed = sorted((name for name in table if "_seed_" in name), key=lambda name: int(name.rsplit("_", 1)[1]))
     return table[[name for name in table if name not in by_seed] + by_seed]
+
+
+def in_families(table: pd.DataFrame, profile: Profile) -> pd.DataFrame:
+    """Rows of ``compare`` with two more columns after p. This is the only place where p-values are corrected.
+
+    family: 'primary' for the levels of the profile's balancing.levels against Original, on all of its data sets together,
+        the paper's question; 'exploratory' for all else (controls, comparisons with oversampling).
+    p_holm: ``p`` after Holm's correction over the primary family; nan for exploratory rows, whose p stays uncorrected. A
+        member of the family that was not trained yet counts as p = 1, so that no verdict gets easier by stopping early.
+    """
+    levels = [level for level in profile.balancing.levels if level != "original"]
+    primary = (table["reference"] == "original") & table["level"].isin(levels)
+    missing = len(levels) * len(profile.data.sets) - primary.sum()
+    corrected = holm([*table.loc[primary, "p"], *np.ones(max(missing, 0))]) if primary.any() else []
+    after = table.columns.get_loc("p") + 1
+    found = table.copy()
+    found.insert(after, "family", np.where(primary, PRIMARY, EXPLORATORY))
+    found.insert(after + 1, "p_holm", np.nan)
+    found.loc[primary, "p_holm"] = corrected[:primary.sum()]
+    return found
+
+
+def combined_p(p_values) -> float:
+    """One p for "in no seed is one network better than the other", valid however the seeds' p-values depend on each other.
+
+    K/k times the k-th smallest of the K, with k = K // 2 + 1, and at most 1: p itself of one, the larger of two, 3/2 of the
+    middle of three (Rüger, Metrika 25 (1978), 171-178; Vovk and Wang, "Combining p-values via averaging", Biometrika 107
+    (2020), 791-808). Why it holds: k of them are at most t only if their number, divided by k, is at least 1. That number
+    is K t on average or less, so (Markov) it happens with a chance of K t / k at most; t = alpha k / K makes it alpha.
+    The median alone is no p-value: of three that depend on each other it is under alpha with a chance of up to 3/2 alpha.
+    """
+    ordered = np.sort(np.asarray(p_values, float))
+    k = len(ordered) // 2 + 1
+    return float(min(1.0, len(ordered) / k * ordered[k - 1]))
 
 
 def mcnemar_exact(b: int, c: int) -> float:
@@ -97,7 +133,7 @@ def _compared(rows, dataset: str, level: str, reference: str, profile: Profile) 
     return {"dataset": dataset, "level": level, "reference": reference, "n": len(ours), "seeds": len(seeds),
             "difference": difference, "low": low, "high": high,
             "balanced": balanced, "balanced_low": balanced_low, "balanced_high": balanced_high, "b": b.mean(), "c": c.mean(),
-            "p": float(np.median(list(p.values()))),
+            "p": combined_p(list(p.values())),
             **{f"{name}_seed_{seed}": values[seed] for seed in seeds
                for name, values in (("b", b), ("c", c), ("p", p))}}
 

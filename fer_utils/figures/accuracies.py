@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fer_utils.emotions import EMOTIONS
+from fer_utils.evaluation.bootstrap import FACES
 from fer_utils.figures.describing import described, how_many, listed, span
 from fer_utils.figures.style import FAINT, INK, LEVEL_COLOURS, LEVEL_MARKERS, PAGE, PAPER_COLOUR, new_figure, styled
 
@@ -34,14 +35,14 @@ def class_accuracy_intervals(table: pd.DataFrame, *, titles: dict[str, str], lev
             part = rows[rows["level"] == level].set_index("emotion").reindex(GROUPS)
             _points(axes, part, level, np.arange(len(GROUPS)) + (place - (len(level_titles) - 1) / 2) * 0.17, seeds)
         axes.set_title(f"{title} (mean of {how_many(rows[seeds].notna().sum(axis=1), 'seed')})", loc="left")
-        axes.set(ylim=(-2, 104), ylabel="test accuracy (%)", xlim=(-0.6, len(GROUPS) - 0.4))
+        axes.set(ylim=(-2, 104), ylabel=f"test accuracy (%)\n[interval: {FACES}]", xlim=(-0.6, len(GROUPS) - 0.4))
         axes.grid(axis="y")
         axes.axvline(len(EMOTIONS) - 0.5, color=FAINT, linewidth=0.6)
         n = rows.groupby("emotion")["n"].max()
         axes.set_xticks(range(len(GROUPS)), [f"{name.capitalize()}\nn = {n.get(name, 0):,}" for name in GROUPS])
     figure.legend(handles=_level_legend(level_titles, seeds), loc="outside upper center", ncols=len(level_titles) + 2,
                   columnspacing=1.2, handletextpad=0.4)
-    return described(figure, f"Dot plots of test accuracy with intervals, {listed(level_titles.values())} for each emotion "
+    return described(figure, f"Dot plots of test accuracy [interval: {FACES}], {listed(level_titles.values())} for each emotion "
                      "and overall.", *(_in_words(table, name, title, level_titles) for name, title in titles.items()))
 
 

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fer_utils.controls import GROUPS, set_title
+from fer_utils.evaluation.bootstrap import FACES, FACES_AND_RUNS
 from fer_utils.figures.describing import described, how_many, listed, span
 from fer_utils.figures.style import FAINT, INK, PAGE, interval_mark, new_figure, styled
 
@@ -38,10 +39,10 @@ def figure_a2_controls(results: pd.DataFrame, sweep: pd.DataFrame, *, titles: di
         _sweep(below, sweep[sweep["dataset"] == dataset])
     panels[0, 0].set_yticks(places, [set_title(name) for name in order])
     panels[0, 0].set_ylim(places[-1] + 0.7, places[0] - 0.7)
-    panels[1, 0].set_ylabel("test accuracy (%)")
+    panels[1, 0].set_ylabel(f"test accuracy (%)\n[interval: {FACES}]")
     figure.legend(handles=_legend(groups[order]), loc="outside upper center", ncols=5, handletextpad=0.1, columnspacing=0.9)
-    return described(figure, "Dot plots: difference of each control to Original in points, with intervals; below, accuracy "
-                     "by the share of synthetic faces among the added ones.",
+    return described(figure, f"Dot plots: difference of each control to Original in points [interval: {FACES_AND_RUNS}]; below, "
+                     f"accuracy [interval: {FACES}] by the share of synthetic faces among the added ones.",
                      *(_in_words(results[results["dataset"] == dataset], sweep[sweep["dataset"] == dataset], title)
                        for dataset, title in titles.items()))
 
@@ -67,7 +68,7 @@ def _differences(axes, rows: pd.DataFrame, places: np.ndarray) -> None:
         shape, filling = _GROUP_MARKS[row["group"]]
         _interval(axes, row["to_original"], place, (row["to_original_low"], row["to_original_high"]), shape, filling,
                   across=True)
-    axes.set_xlabel("difference to Original (points)")
+    axes.set_xlabel(f"difference to Original (points)\n[interval: {FACES_AND_RUNS}]")
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
 

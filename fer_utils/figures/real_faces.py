@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fer_utils.controls import set_title
+from fer_utils.evaluation.bootstrap import FACES_AND_RUNS
 from fer_utils.figures.describing import described, listed, span
 from fer_utils.figures.style import INK, PAGE, PAPER_COLOUR, interval_mark, new_figure, styled
 
@@ -33,7 +34,7 @@ def figure_a6_real_faces(differences: pd.DataFrame, claimed: dict[str, float]) -
             rows = differences.query("measure == @measure and width == @width").set_index("level")
             _intervals(axes, rows.reindex(order), offset, *mark)
         axes.set_title(f"({letter}) {measure}", loc="left")
-        axes.set_xlabel("difference to Original (points)")
+        axes.set_xlabel(f"difference to Original (points)\n[interval: {FACES_AND_RUNS}]")
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x")
     of_paper = {order.index(level): value for level, value in claimed.items() if level in order}
@@ -42,7 +43,7 @@ def figure_a6_real_faces(differences: pd.DataFrame, claimed: dict[str, float]) -
     panels[0].set_yticks(range(len(order)), [set_title(name) for name in order])
     panels[0].set_ylim(len(order) - 0.4, -0.6)
     figure.legend(handles=_legend(widths), loc="outside upper center", ncols=len(widths) + 1)
-    return described(figure, "Dot plots: difference of each training set to Original on real FER2013, in points, with intervals.",
+    return described(figure, f"Dot plots: difference of each training set to Original on real FER2013, in points [interval: {FACES_AND_RUNS}].",
                      *(_in_words(differences, measure, width) for measure in measures for width in widths),
                      "The paper claims " + ", ".join(f"{set_title(level)} {value:+.2f}" for level, value in claimed.items()) + ".")
 

@@ -6,34 +6,59 @@ import pandas as pd
 
 from fer_utils.emotions import EMOTIONS
 from fer_utils.evaluation import BRIER
+from fer_utils.evaluation.bootstrap import FACES_AND_RUNS
+from fer_utils.evaluation.comparison import EXPLORATORY, MIN_SEEDS, PRIMARY
 
 SIGNIFICANT = 0.05
+BETTER, WORSE, OPEN, TOO_FEW = VERDICTS = ("better", "worse", "open", "too few seeds")
 
 
 def table_a6_comparison(table: pd.DataFrame, *, titles: Mapping[str, str], level_titles: Mapping[str, str]) -> pd.DataFrame:
-    """``evaluation.compare`` for readers: the differences in points with their intervals, images that tell the two apart,
-    p of every seed, their median and Holm's, and ``verdict``."""
+    """``control_results.comparisons`` for readers: the differences in points with their intervals, images that tell the two
+    apart, p of every seed, p over seeds, Holm's for the primary family, and the reading."""
     rows = table.to_dict("records")
     seeds = [column for column in table.columns if column.startswith("p_seed_")]
     return pd.DataFrame([{
         "Data set": titles[row["dataset"]],
         "Compared": f"{_title(row['level'], level_titles)} with {_title(row['reference'], level_titles)}",
         "Test images, seeds": f"{row['n']:,}, {row['seeds']}",
-        "Difference (points)": f"{row['difference']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]",
-        "In balanced accuracy (points)": f"{row['balanced']:+.1f} [{row['balanced_low']:+.1f}, {row['balanced_high']:+.1f}]",
+        f"Difference (points) [interval: {FACES_AND_RUNS}]": f"{row['difference']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]",
+        f"In balanced accuracy (points) [interval: {FACES_AND_RUNS}]":
+            f"{row['balanced']:+.1f} [{row['balanced_low']:+.1f}, {row['balanced_high']:+.1f}]",
         "Only it right | only the other": f"{row['b']:.1f} | {row['c']:.1f}",
         "McNemar p of each seed": ", ".join(p_value(row[seed]) for seed in seeds if pd.notna(row[seed])),
-        "Median p": p_value(row["p"]), "Holm": p_value(row["p_holm"]), "Reading": verdict(row)} for row in rows])
+        "p over seeds (Rüger)": p_value(row["p"]), "Holm, primary family": p_value(row["p_holm"]),
+        "Reading": marked(verdict(row), row["family"])} for row in rows])
 
 
 def verdict(row: Mapping) -> str:
-    """'better' or 'worse' than the reference, if Holm's p is under 0.05, the interval has one sign and every seed's
-    difference has it too; 'open' else: this many images and runs do not decide it."""
+    """'better' or 'worse' than the reference, if p is under 0.05 (Holm's in the primary family, uncorrected elsewhere), the
+    interval has one sign and every seed's difference has it too; 'open' else: this many images and runs do not decide it.
+    'too few seeds' under ``MIN_SEEDS``."""
+    if row["seeds"] < MIN_SEEDS:
+        return TOO_FEW
     sign = (row["difference"] > 0) - (row["difference"] < 0)
     seeds = [name.removeprefix("b_seed_") for name in row if name.startswith("b_seed_") and pd.notna(row[name])]
     agree = all((row[f"b_seed_{seed}"] - row[f"c_seed_{seed}"]) * sign > 0 for seed in seeds)
-    decided = row["p_holm"] < SIGNIFICANT and row["low"] * row["high"] > 0 and agree
-    return ("better" if sign > 0 else "worse") if decided else "open"
+    decided = decisive_p(row) < SIGNIFICANT and row["low"] * row["high"] > 0 and agree
+    return (BETTER if sign > 0 else WORSE) if decided else OPEN
+
+
+def decisive_p(row: Mapping) -> float:
+    """The p that ``verdict`` looks at."""
+    return row["p_holm"] if row["family"] == PRIMARY else row["p"]
+
+
+def marked(verdict: str, family: str) -> str:
+    """A verdict that says if it is an exploratory one."""
+    return f"{verdict} ({EXPLORATORY})" if family == EXPLORATORY and verdict != TOO_FEW else verdict
+
+
+def in_brief(verdict: str, *, p: float, seeds: int, family: str) -> str:
+    """'p 0.005, worse'; 'p 0.005, worse (exploratory)'; '1 seed: no verdict'. ``p`` is ``decisive_p``."""
+    if verdict == TOO_FEW:
+        return f"{seeds:.0f} seed{'' if seeds == 1 else 's'}: no verdict"
+    return f"p {p_value(p)}, {marked(verdict, family)}"
 
 
 def table_a6_summary(table: pd.DataFrame, *, titles: Mapping[str, str], level_titles: Mapping[str, str]) -> pd.DataFrame:
@@ -69,8 +94,18 @@ def table_a6_confusion(table: pd.DataFrame, *, titles: Mapping[str, str], level_
     return pd.DataFrame(rows)
 
 
+def comparison_caption(confidence: float) -> str:
+    """What ``table_a6_comparison`` shows: what its intervals hold, and how its p-values were combined and corrected."""
+    return (f"Test accuracy against other training sets on the same images: difference [{100 * confidence:g} % interval: {FACES_AND_RUNS}; "
+            "of one seed: faces alone], exact McNemar test of each seed, p over seeds (Rüger: K/k times the k-th smallest of K, "
+            "k = K // 2 + 1), Holm's correction over the primary family alone (the levels against Original), and the reading, "
+            f"from {MIN_SEEDS} seeds on; rows outside the family are exploratory")
+
+
 def p_value(p: float) -> str:
-    """A p-value in three decimals; '< 0.001' under that."""
+    """A p-value in three decimals; '< 0.001' under that; nothing for nan."""
+    if pd.isna(p):
+        return ""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 

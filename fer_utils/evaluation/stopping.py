@@ -1,0 +1,37 @@
+"""Did a training set change what a network can learn, or only when early stopping kept it?
+
+The learning rate drops when the validation loss stands still, and early stopping ends a run soon after. A set with more
+updates an epoch comes to that point after fewer epochs and overfits sooner, so its networks may be kept before the drop and
+those of another set after it, whatever the faces are. What the epochs after the drop reach is known of every run.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from fer_utils.training import HISTORY
+
+
+def around_the_drop(folder: Path) -> pd.DataFrame:
+    """A row for each run with a history in ``folder``/<data set>/<level>/<seed>, in that order.
+
+    Columns dataset, level, seed; after: mean validation accuracy in % of the epochs after the learning rate first dropped,
+    nan if it never did; kept_before: whether the epoch with the lowest validation loss, whose weights were kept, came before.
+    """
+    rows = [(path.parts[-4], path.parts[-3], int(path.parts[-2]), *_of(pd.read_csv(path)))
+            for path in sorted(folder.glob(f"*/*/*/{HISTORY}"))]
+    return pd.DataFrame(rows, columns=["dataset", "level", "seed", "after", "kept_before"])
+
+
+def after_the_drop(runs: pd.DataFrame, *, reference: str = "original") -> pd.Series:
+    """``after`` of each level less that of the reference's run of the same seed, mean over data sets and seeds, in points; by
+    level, without the reference, and without levels that share no such run with it."""
+    wide = runs.pivot(index=["dataset", "seed"], columns="level", values="after")
+    if reference not in wide:
+        return pd.Series(dtype=float)
+    return wide.sub(wide[reference], axis=0).drop(columns=reference).mean().dropna()
+
+
+def _of(history: pd.DataFrame) -> tuple[float, bool]:
+    dropped = history["learning_rate"] < history["learning_rate"].iloc[0]
+    return history.loc[dropped, "validation_accuracy"].mean(), not dropped[history["validation_loss"].idxmin()]

@@ -1,0 +1,15 @@
+"""What was measured on real FER2013, read from the committed tables of the profiles that did: the project's own answer to
+the paper's question. Nothing is computed from faces here, so every reader sees it, with or without the data set.
+
+``fer2013_full`` trains the network of the paper's Fig. 1, ``fer2013`` one of a quarter of its width on the same training
+sets; ``fer2013_twins`` lets the copies of test faces into the training set.
+"""
+
+from fer_utils.measured.numbers import FULL, MEASURES, NARROW, WITH_TWINS, claimed, differences, measured
+from fer_utils.measured.words import caption, caution, finishing, in_words, limits, shown
+
+STAMP = "generator trained on FER2013, not Stable Diffusion"
+"""For what shows more than one profile."""
+
+__all__ = ["FULL", "MEASURES", "NARROW", "STAMP", "WITH_TWINS", "caption", "caution", "claimed", "differences", "finishing",
+           "in_words", "limits", "measured", "shown"]

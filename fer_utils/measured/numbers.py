@@ -1,0 +1,99 @@
+"""The numbers, from the tables and the kept histories."""
+
+import pandas as pd
+
+from fer_utils.balancing import LEVEL_TITLES
+from fer_utils.controls import CONTROLS
+from fer_utils.evaluation import ACCURACY, BALANCED, after_the_drop, around_the_drop
+from fer_utils.paths import committed_tables
+from fer_utils.profiles import load_profile
+from fer_utils.provenance import read_provenance
+from fer_utils.reference import read_reference
+from fer_utils.tables import decisive_p, verdict
+
+FULL, NARROW, WITH_TWINS = "fer2013_full", "fer2013", "fer2013_twins"
+REFERENCES = ("original", "oversampling")
+MEASURES = ("accuracy", "balanced accuracy")
+SUMMARY = "table_a6_summary.csv"
+
+
+def measured(name: str = FULL) -> pd.DataFrame:
+    """A row for Original, each level and each control that the profile has trained, in the order of the paper and of
+    ``CONTROLS``; none where it has trained nothing.
+
+    Columns level, paper, n, seeds; accuracy, sd, low, high; balanced (accuracy, each emotion alike), balanced_sd,
+    balanced_low, balanced_high; for each of ``REFERENCES`` to_<reference>: difference in points on the same test faces
+    with _low, _high, _seeds, _family, _p (``tables.decisive_p``) and _reading, and in balanced accuracy with _balanced,
+    _balanced_low, _balanced_high; empty for the reference itself. after_drop: ``evaluation.after_the_drop``, from the kept
+    histories.
+    """
+    folder = committed_tables(name)
+    if not (folder / SUMMARY).is_file():
+        return pd.DataFrame(columns=["level", "paper", "n", "seeds"])
+    summary = pd.read_csv(folder / SUMMARY)
+    rows = summary.query("score == @ACCURACY")[["level", "paper", "n", "seeds", "value", "sd", "low", "high"]]
+    balanced = summary.query("score == @BALANCED")[["level", "value", "sd", "low", "high"]]
+    rows = rows.rename(columns={"value": "accuracy"}).merge(balanced.set_axis(
+        ["level", "balanced", *(f"balanced_{end}" for end in ("sd", "low", "high"))], axis=1), on="level")
+    for reference in REFERENCES:
+        rows = rows.merge(_against(reference, folder), how="left", on="level")
+    rows["after_drop"] = rows["level"].map(after_the_drop(histories(name)))
+    return rows.sort_values("level", key=_place, kind="stable", ignore_index=True)
+
+
+def differences() -> pd.DataFrame:
+    """Every difference from Original of both widths, in points and in the order of ``measured``: columns level, width,
+    measure (of ``MEASURES``), value, low, high."""
+    found = []
+    for name in (FULL, NARROW):
+        rows, width = measured(name), load_profile(name).network.width
+        for measure, part in zip(MEASURES, ("", "_balanced")):
+            columns = [f"to_original{part}{end}" for end in ("", "_low", "_high")]
+            if columns[0] in rows:
+                found.append(rows[["level", *columns]].set_axis(["level", "value", "low", "high"], axis=1).dropna()
+                             .assign(width=width, measure=measure))
+    table = pd.concat(found, ignore_index=True)[["level", "width", "measure", "value", "low", "high"]]
+    return table.sort_values("level", key=_place, kind="stable", ignore_index=True)
+
+
+def claimed() -> dict[str, float]:
+    """What Table III claims for each level: its accuracy on FER2013 less that of Original, in points."""
+    printed = read_reference("table_3").query("dataset == 'FER2013' and emotion == 'overall'").set_index("level")["accuracy"]
+    return {level: printed[level] - printed["original"] for level in LEVEL_TITLES if level != "original"}
+
+
+def trainings(name: str) -> dict[str, dict]:
+    """The profile's finished trainings, '<data set>/<level>/<seed>' -> hours, hardware and device, from its provenance."""
+    return read_provenance(committed_tables(name)).get("trainings", {})
+
+
+def by_seed(name: str) -> pd.DataFrame:
+    """Accuracy in % of each level (rows) and seed (columns, as texts); empty without tables."""
+    path = committed_tables(name) / SUMMARY
+    if not path.is_file():
+        return pd.DataFrame()
+    table = pd.read_csv(path).query("score == @ACCURACY").set_index("level").filter(regex="^value_seed_")
+    return table.rename(columns=lambda column: column.removeprefix("value_seed_"))
+
+
+def histories(name: str) -> pd.DataFrame:
+    """``evaluation.around_the_drop`` of the runs kept beside the profile's tables."""
+    return around_the_drop(committed_tables(name) / "runs")
+
+
+def _against(reference: str, folder) -> pd.DataFrame:
+    ends = ("", "_low", "_high", "_balanced", "_balanced_low", "_balanced_high", "_seeds", "_family", "_p", "_reading")
+    columns = ["level", *(f"to_{reference}{end}" for end in ends)]
+    path = folder / "table_a6_comparison.csv"
+    if not path.is_file():
+        return pd.DataFrame(columns=columns)
+    found = pd.read_csv(path).query("reference == @reference")
+    rows = found.to_dict("records")
+    p_and_reading = {"p": [decisive_p(row) for row in rows], "reading": [verdict(row) for row in rows]}
+    found = found[["level", "difference", "low", "high", "balanced", "balanced_low", "balanced_high", "seeds", "family"]]
+    return found.assign(**p_and_reading).set_axis(columns, axis=1)
+
+
+def _place(levels: pd.Series) -> pd.Series:
+    """Where each level or control stands in the order of the paper and of ``CONTROLS``."""
+    return levels.map({name: place for place, name in enumerate([*LEVEL_TITLES, *CONTROLS])})
