@@ -13,8 +13,10 @@ from fer_utils.faces import FaceSet
 from fer_utils.paths import PROFILES
 from fer_utils.reference import read_as_printed
 
-RECIPES = ("paper", "authors_code")
-KEPT, SELECTED_ON, SCHEDULERS = ("best", "last"), ("loss", "accuracy"), ("plateau", "none")
+RECIPES = ("paper", "authors_code", "budget")
+KEPT, SELECTED_ON, SCHEDULERS = ("best", "last"), ("loss", "accuracy"), ("plateau", "cosine", "none")
+BUDGET = {"scheduler": "cosine", "keep": "last"}
+"""What makes a training of ``training.updates`` updates a fair one: nothing depends on when it would have stopped."""
 
 
 def _switches() -> dict[str, dict]:
@@ -29,11 +31,13 @@ RECIPE_SWITCHES: dict[str, dict] = _switches()
 
 def recipe_settings(name: str) -> dict:
     """What a recipe changes in the ``training`` section of any profile: nothing for 'paper'; for 'authors_code' all
-    switches. Sizes that a profile scales (learning rate, batch, epochs) are equal in both and stay."""
+    switches; for 'budget' ``BUDGET``. Sizes that a profile scales (learning rate, batch, epochs) are equal in both and stay."""
     if name not in RECIPES:
         raise CompanionError(f"training.recipe '{name}' is unknown: {nearest(name, RECIPES)}")
     if name == "paper":
         return {}
+    if name == "budget":
+        return BUDGET
     return {setting: value for changes in RECIPE_SWITCHES.values() for setting, value in changes.items()}
 
 

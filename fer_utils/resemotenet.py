@@ -74,22 +74,24 @@ class ResidualBlock(nn.Module):
 
 
 class ResEmoteNet(nn.Module):
-    """The network of Fig. 1; ``width`` multiplies every channel count, 1.0 is the paper's.
+    """The network of Fig. 1; ``width`` multiplies every channel count, 1.0 is the paper's; ``head_width`` does so for the
+    fully connected layers, where it is given and not 0.
 
     ``image_size`` is the size of the faces it is trained on (section III: 64x64). The layers would take any,
     but a network should see test faces at the size it learned from.
     """
 
     def __init__(self, width: float = 1.0, num_classes: int = len(EMOTIONS), *, image_size: int = 64,
-                 head_dropout: float = 0.5):
+                 head_width: float = 0.0, stem_dropout: float = 0.2, head_dropout: float = 0.5):
         super().__init__()
         self.width, self.image_size = width, image_size
-        stem, residual, hidden = ([scaled(c, width) for c in sizes] for sizes in (STEM, RESIDUAL, CLASSIFIER))
+        stem, residual = ([scaled(c, width) for c in sizes] for sizes in (STEM, RESIDUAL))
+        hidden = [scaled(c, head_width or width) for c in CLASSIFIER]
         self.conv1, self.bn1 = _convolution(3, stem[0])
         self.conv2, self.bn2 = _convolution(stem[0], stem[1])
         self.conv3, self.bn3 = _convolution(stem[1], stem[2])
         self.max_pool = nn.MaxPool2d(2)
-        self.dropout1 = nn.Dropout(0.2)
+        self.dropout1 = nn.Dropout(stem_dropout)
         self.se = SqueezeExcitation(stem[2])
         self.res_block1 = ResidualBlock(stem[2], residual[0])
         self.res_block2 = ResidualBlock(residual[0], residual[1])

@@ -18,7 +18,7 @@ from torch import Tensor
 from fer_utils.datasets.splits import dataset_info
 from fer_utils.emotions import AUTHORS_ORDER, EMOTIONS
 from fer_utils.errors import CompanionError
-from fer_utils.resemotenet import METADATA, RESIDUAL, ResEmoteNet
+from fer_utils.resemotenet import CLASSIFIER, METADATA, RESIDUAL, ResEmoteNet
 from fer_utils.training import WEIGHTS
 
 PICKLED = (".pth", ".pt")
@@ -128,7 +128,7 @@ def _network(state: dict[str, Tensor], about: dict, path: Path) -> ResEmoteNet:
     state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
     state |= {name: state[name][order] for name in ("fc4.weight", "fc4.bias")}
     with torch.device("meta"):   # 80 million first weights that nobody needs take a second to draw
-        model = ResEmoteNet(width, image_size=about["image_size"])
+        model = ResEmoteNet(width, image_size=about["image_size"], head_width=state["fc1.weight"].shape[0] / CLASSIFIER[0])
     try:
         model.load_state_dict(state, assign=True)
     except RuntimeError as problem:

@@ -1,8 +1,11 @@
 """Training ResEmoteNet by the paper's recipe (section IV, Training Configuration), in one readable loop.
 
 Cross-entropy, SGD, learning rate x 0.1 when the validation loss reaches a plateau, early stopping on the
-validation loss (or, with ``keep: last``, a fixed number of epochs). What the paper leaves open is a value of the profile, named there as such; what the authors' published
-code does otherwise is a switch (``recipes``). The test set is never seen here: ``predict`` is for afterwards.
+validation loss (or, with ``keep: last``, a fixed number of epochs). What the paper leaves open is a value of the profile,
+named there as such; what the authors' published code does otherwise is a switch (``recipes``). The recipe ``budget`` is
+ours: every set is trained for ``training.updates`` updates with a learning rate that ends at zero, and the last weights
+count, so that no difference between two sets can come from when either stopped. The test set is never seen here:
+``predict`` is for afterwards.
 """
 
 import copy
@@ -18,7 +21,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fer_utils.devices import choose_device
 from fer_utils.errors import CompanionError, nearest
@@ -28,7 +32,8 @@ from fer_utils.profiles import Profile
 from fer_utils.recipes import KEPT, SCHEDULERS, SELECTED_ON, as_read, kept_epoch
 from fer_utils.reduced_network import ReducedResEmoteNet
 from fer_utils.resemotenet import count_parameters, save_weights
-from fer_utils.training.batches import as_tensors, batches, epoch_order, flip_half, image_weights, normalise
+from fer_utils.training.batches import (as_tensors, batches, budget_orders, epoch_order, flip_half, image_weights, normalise,
+                                        shifted)
 from fer_utils.training.checkpoint import CHECKPOINT, Checkpoint, Progress, fingerprint
 from fer_utils.training.devices import (
     autocast,
@@ -58,8 +63,9 @@ TRAINED_WITH = "trained_with.json"
 def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: int, folder: Path,
                 on_epoch: Callable[[dict], None] | None = None, class_weights: Tensor | None = None,
                 images_per_epoch: int | None = None) -> pd.DataFrame:
-    """One row per epoch: epoch, learning_rate, train_loss, train_accuracy, validation_loss,
-    validation_accuracy (accuracies in %), images (trained on in that epoch), seconds.
+    """One row per epoch: epoch, learning_rate (at its start), train_loss, train_accuracy, validation_loss,
+    validation_accuracy (accuracies in %), images (trained on in that epoch), seconds. With a budget of updates an epoch is
+    the ``max_epochs``-th part of it, whatever the size of the set.
 
     ``folder`` receives model.safetensors, the weights of one epoch (``recipes.kept_epoch``), trained_with.json (on what they were
     trained), and then history.csv, so that a folder with a history is a finished run. ``on_epoch`` is called with each
@@ -83,6 +89,8 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
         model = build_network(profile)
         network = ReducedResEmoteNet(model).to(device, memory_format=torch.channels_last)
         optimizer, scheduler = _optimizer_and_scheduler(network, settings)
+        averaged = _averaged(network, settings)
+        parts = {"network": network, "optimizer": optimizer, "scheduler": scheduler}
         generator = torch.Generator().manual_seed(seed)   # order and flips; dropout draws from the global one
         train_tensors = as_tensors(train, model.image_size, device)
         validation_tensors = as_tensors(validation, model.image_size, device)
@@ -99,15 +107,24 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
             (folder / earlier).unlink(missing_ok=True)
         # ... but no run goes on with other threads or on another device, where its low bits would be others.
         checkpoint = Checkpoint(folder / CHECKPOINT, f"{made_from} {json.dumps(how, sort_keys=True)}", generator=generator,
-                                parts={"network": network, "optimizer": optimizer, "scheduler": scheduler})
+                                parts=parts if averaged is None else parts | {"averaged": averaged})
         progress = checkpoint.restore()
         trained = torch.compile(network, mode="reduce-overhead") if how["compiled"] else network
+        weighed = network if averaged is None else averaged.module    # whose weights are validated and kept
+        orders = budget_orders(len(train), settings, seed=seed)
+
+        def after_update():
+            if settings.scheduler == "cosine":
+                scheduler.step()
+            if averaged is not None:
+                averaged.update_parameters(network)
+
         while not _finished(progress, settings):
             started, learning_rate = time.perf_counter(), optimizer.param_groups[0]["lr"]
-            order = epoch_order(len(train), images_per_epoch, generator)
-            train_loss, train_accuracy = train_epoch(trained, optimizer, train_tensors, settings, generator,
-                                                     order=order, precision=precision, class_weights=weights)
-            loss, accuracy = validate(network, validation_tensors, settings, generator, precision)
+            order = orders[len(progress.history)] if orders else epoch_order(len(train), images_per_epoch, generator)
+            train_loss, train_accuracy = train_epoch(trained, optimizer, train_tensors, settings, generator, order=order,
+                                                     precision=precision, class_weights=weights, after_update=after_update)
+            loss, accuracy = validate(weighed, validation_tensors, settings, generator, precision)
             row = {"epoch": len(progress.history) + 1, "learning_rate": learning_rate,
                    "train_loss": train_loss, "train_accuracy": train_accuracy,
                    "validation_loss": loss, "validation_accuracy": accuracy,
@@ -115,7 +132,7 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
             _check_finite(row, settings.learning_rate)
             if on_epoch is not None:
                 on_epoch(row)
-            _note(progress, row, network, settings)
+            _note(progress, row, weighed, settings)
             if settings.scheduler == "plateau":
                 scheduler.step(loss)
             checkpoint.save(progress)
@@ -129,7 +146,8 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
 
 
 def train_epoch(model, optimizer, tensors: tuple[Tensor, Tensor], settings, generator, *, order: Tensor,
-                precision: str = "float32", class_weights: Tensor | None = None) -> tuple[float, float]:
+                precision: str = "float32", class_weights: Tensor | None = None,
+                after_update: Callable[[], None] = lambda: None) -> tuple[float, float]:
     """One pass over the images at ``order``: mean (weighted) loss and accuracy in %."""
     images, labels = tensors
     total = torch.zeros(2, device=labels.device)
@@ -138,13 +156,17 @@ def train_epoch(model, optimizer, tensors: tuple[Tensor, Tensor], settings, gene
         batch, target = images[index.to(images.device)], labels[index.to(labels.device)]
         if settings.horizontal_flip:
             batch = flip_half(batch, generator)
+        if settings.shift:
+            batch = shifted(batch, settings.shift, generator)
         with autocast(batch.device, precision):
             logits = model(normalise(batch))
             # sum / images, not PyTorch's weighted mean: an image's weight must not depend on the batch it falls in.
-            loss = cross_entropy(logits, target, weight=class_weights, reduction="sum") / len(target)
+            loss = cross_entropy(logits, target, weight=class_weights, label_smoothing=settings.label_smoothing,
+                                 reduction="sum") / len(target)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        after_update()
         total += torch.stack([loss.detach() * len(target), (logits.argmax(1) == target).sum()])
     return total[0].item() / len(order), 100 * total[1].item() / len(order)
 
@@ -177,13 +199,25 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _optimizer_and_scheduler(network, settings) -> tuple[SGD, ReduceLROnPlateau]:
+def _optimizer_and_scheduler(network, settings) -> tuple[SGD, ReduceLROnPlateau | OneCycleLR]:
     """Section IV's. The scheduler's threshold is 0, so that it and early stopping agree on what an improvement is; with
-    ``scheduler: none`` it is never asked."""
+    ``scheduler: none`` it is never asked. With ``cosine`` the rate rises to ``learning_rate`` in the ``warmup`` share of the
+    updates and falls to (a ten-thousandth of its start, next to) zero at the last one (Loshchilov & Hutter 2017)."""
     optimizer = SGD(network.parameters(), lr=settings.learning_rate, momentum=settings.momentum,
                     weight_decay=settings.weight_decay, fused=True)
+    if settings.scheduler == "cosine":
+        return optimizer, OneCycleLR(optimizer, settings.learning_rate, total_steps=settings.updates + 1,
+                                     pct_start=settings.warmup, cycle_momentum=False)
     return optimizer, ReduceLROnPlateau(optimizer, factor=settings.scheduler_factor,
                                         patience=settings.scheduler_patience, threshold=0.0)
+
+
+def _averaged(network, settings) -> AveragedModel | None:
+    """A copy of the network whose weights and batch statistics are the running mean of its own, with the decay
+    ``averaging``; None where that is 0."""
+    if not settings.averaging:
+        return None
+    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging), use_buffers=True)
 
 
 def _finished(progress: Progress, settings) -> bool:
@@ -216,6 +250,12 @@ def _check_sizes(train, validation, settings) -> None:
         value = getattr(settings, name)
         if value not in valid:
             raise CompanionError(f"training.{name} '{value}' is unknown: {nearest(value, valid)}")
+    if (settings.recipe == "budget") != (settings.updates > 0) or (settings.scheduler == "cosine") != (settings.updates > 0):
+        raise CompanionError(f"training.recipe is {settings.recipe}, training.scheduler {settings.scheduler} and training."
+                             f"updates {settings.updates}: a budget has updates and a cosine, no other recipe has either.")
+    if 0 < settings.updates < settings.max_epochs:
+        raise CompanionError(f"training.updates {settings.updates} cannot be divided into training.max_epochs "
+                             f"{settings.max_epochs} parts; lower the latter.")
 
 
 def _check_finite(row: dict, learning_rate: float) -> None:

@@ -36,6 +36,31 @@ def flip_half(images: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(mirrored.to(images.device)[:, None, None, None], images.flip(3), images)
 
 
+def shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """Each image moved by up to ``most`` pixels in each direction; what comes in from outside repeats the border."""
+    count, _, height, width = images.shape
+    down, right = torch.randint(-most, most + 1, (2, count, 1), generator=generator)
+    rows, columns = ((torch.arange(size) + moved).clamp(0, size - 1).to(images.device)
+                     for size, moved in ((height, down), (width, right)))
+    moved = images.permute(0, 2, 3, 1)[torch.arange(count, device=images.device)[:, None, None], rows[:, :, None],
+                                       columns[:, None, :]]
+    return moved.permute(0, 3, 1, 2)
+
+
+def budget_orders(count: int, settings, *, seed: int) -> list[Tensor]:
+    """Positions of the images of a whole budget of ``settings.updates`` batches, in ``settings.max_epochs`` parts; empty
+    without a budget.
+
+    The set is gone through again and again, each time in a new order, and no pass is cut short before the last: a set of
+    any size is seen evenly. It depends on ``seed`` alone, so that a stopped run goes on with the same.
+    """
+    if not settings.updates:
+        return []
+    order = epoch_order(count, settings.updates * settings.batch_size, torch.Generator().manual_seed(seed))
+    parts = torch.arange(settings.updates).tensor_split(settings.max_epochs)
+    return list(order.split([len(part) * settings.batch_size for part in parts]))
+
+
 def batches(order: Tensor, batch_size: int) -> Iterator[Tensor]:
     """``order`` in pieces of ``batch_size``; a single image left over joins the batch before it, because the
     last block leaves one value per channel and image at 64x64: alone it has no variance to normalise by."""

@@ -73,9 +73,10 @@ def predictions_table(faces: FaceSet, probabilities: np.ndarray) -> pd.DataFrame
 
 
 def build_network(profile: Profile) -> ResEmoteNet:
-    """An untrained network of the profile's width, image size and dropout."""
-    return ResEmoteNet(profile.network.width, image_size=profile.network.image_size,
-                       head_dropout=profile.network.head_dropout)
+    """An untrained network of the profile's widths, image size and dropouts."""
+    network = profile.network
+    return ResEmoteNet(network.width, image_size=network.image_size, head_width=network.head_width,
+                       stem_dropout=network.stem_dropout, head_dropout=network.head_dropout)
 
 
 def write_csv(frame: pd.DataFrame, path: Path, **options) -> pd.DataFrame:
