@@ -2,13 +2,20 @@
 
 import argparse
 import os
+import signal
 import sys
+from contextlib import contextmanager
 
 from fer_utils import commands
 from fer_utils.errors import CompanionError, Findings, nearest
 
 _WEIGHTS_HELP = "a run's folder, a model.safetensors or the authors' .pth file"
-FOUND_AMISS, USER_ERROR, INTERRUPTED = 1, 2, 130
+FOUND_AMISS, USER_ERROR, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+_STOPPED = "Stopped. What was finished is kept; the same command goes on from there."
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM; a command ends by it as by Ctrl-C."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -20,10 +27,11 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 1 if a check finds something amiss, 2 for an error the
-    user can mend, 130 after Ctrl-C."""
+    user can mend, 130 after Ctrl-C, 143 after SIGTERM."""
     try:
         options = _read_arguments(sys.argv[1:] if arguments is None else arguments)
-        options.command(options)
+        with _ended_by_sigterm():
+            options.command(options)
         return 0
     except Findings as findings:
         print(findings, file=sys.stderr)
@@ -34,9 +42,22 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:      # the reader has seen enough: python -m fer_utils status | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())   # nor may Python's last flush complain
         return 0
-    except KeyboardInterrupt:
-        print("Stopped. What was finished is kept; the same command goes on from there.", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt as stop:
+        print(str(stop) or _STOPPED, file=sys.stderr)
+        return TERMINATED if isinstance(stop, _Terminated) else INTERRUPTED
+
+
+@contextmanager
+def _ended_by_sigterm():
+    """Inside, SIGTERM raises in the main thread, as Ctrl-C does."""
+    def end(number, frame):
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _read_arguments(arguments: list[str]) -> argparse.Namespace:

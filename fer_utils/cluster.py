@@ -5,6 +5,7 @@ Tasks share nothing but files, so all machines must see the same project folder.
 
 import logging
 import re
+import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -55,11 +56,13 @@ def connected(profile: Profile, *, threads: int = 1) -> Iterator[None]:
     environment = {"env_vars": {"FER_ROOT": str(project_root()), "OMP_NUM_THREADS": str(threads),
                                 "HF_HUB_DISABLE_PROGRESS_BARS": "1"}}
     options = {"num_cpus": threads * _processes(local[1])} if local else {"address": _reachable(profile.run.cluster)}
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(**options, runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR,
                  include_dashboard=False if local else None)
     except Exception as problem:
         raise _no_cluster(profile.run.cluster, problem) from problem
+    signal.signal(signal.SIGTERM, on_sigterm)      # Ray's own ends the process with a traceback
     try:
         yield
     finally:

@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 from fer_utils.errors import CompanionError
-from fer_utils.notebook_runs import kernel_environment, parameter_values, run_notebook
+from fer_utils.kernels import side_by_side
+from fer_utils.notebook_runs import parameter_values, run_notebook
 from fer_utils.paths import atomic_write, notebooks_folder, project_root
 from fer_utils.stages import STAGES, units_of
 
@@ -46,9 +47,9 @@ def with_outputs(notebook: dict, executed: dict) -> dict:
 
 def _execute(path: Path, profile) -> Path:
     ran = profile.paths.executed(path.stem)
-    with kernel_environment(profile.run.threads):
-        run_notebook(path, ran, {"profile_name": profile.name, "overrides": list(profile.overrides)},
-                     timeout=profile.run.cell_timeout)
+    with side_by_side(1, threads=profile.run.threads) as executor:
+        executor.submit(run_notebook, path, ran, {"profile_name": profile.name, "overrides": list(profile.overrides)},
+                        timeout=profile.run.cell_timeout).result()
     return ran
 
 

@@ -1,7 +1,8 @@
-"""Where tensors live: the CPU, or a GPU where there is one."""
+"""Where tensors live and with how many threads: the CPU, or a GPU where there is one."""
 
 import os
 import platform
+from contextlib import contextmanager
 
 import torch
 
@@ -23,3 +24,15 @@ def device_words(name: str = "auto") -> str:
     if choose_device(name).type == "cuda":
         return torch.cuda.get_device_name()
     return f"CPU {platform.machine()}, {os.cpu_count()} cores"
+
+
+@contextmanager
+def one_thread():
+    """Inside, torch computes on one thread; also a decorator. For work in many small operations: threads would meet
+    thousands of times a second, and on a busy machine each meeting waits for the thread that was not given a core."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

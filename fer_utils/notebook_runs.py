@@ -6,21 +6,21 @@ kernel is called python3. Here each of these is an error, or cannot happen.
 
 import ast
 import logging
-import os
 import re
-import sys
-import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
 from fer_utils.errors import CompanionError, nearest
-from fer_utils.paths import PACKAGE
+from fer_utils.kernels import KnownKernel
+
+PATIENCE = 3600
+"""Seconds for a kernel to start, and for a finished cell's output to arrive: a kernel that died is noticed at once anyway."""
 
 
 def run_notebook(notebook: Path, executed: Path, parameters: dict, *, timeout: int, watched: bool = False) -> None:
     """Execute ``notebook`` with ``parameters`` and leave the executed copy at ``executed``.
 
-    To be called within ``kernel_environment``. ``timeout`` is in seconds a cell; ``watched`` shows a bar.
+    To be called within ``kernels.side_by_side``. ``timeout`` is in seconds a cell, 0 for none: a cell may take as long as
+    its kernel lives, which is looked at every second. ``watched`` shows a bar.
     Raises CompanionError naming the notebook, the cell, the error's last line and the executed copy.
     """
     import papermill
@@ -28,12 +28,13 @@ def run_notebook(notebook: Path, executed: Path, parameters: dict, *, timeout: i
     from papermill.exceptions import PapermillExecutionError
 
     check_parameters(notebook, parameters)
-    logging.getLogger("papermill").setLevel(logging.ERROR)      # its parser warns of parameters that are there
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)   # what it logs is raised too, or is no fault
     executed.parent.mkdir(parents=True, exist_ok=True)
     try:
         result = papermill.execute_notebook(
-            notebook, executed, parameters, kernel_name="python3", cwd=notebook.parent, start_timeout=180,
-            execution_timeout=timeout, progress_bar={"leave": False} if watched else False)
+            notebook, executed, parameters, kernel_name="python3", cwd=notebook.parent, start_timeout=PATIENCE,
+            iopub_timeout=PATIENCE, execution_timeout=timeout or None, kernel_manager_class=KnownKernel,
+            progress_bar={"leave": False} if watched else False)
     except PapermillExecutionError as problem:
         raise _failure(notebook, executed, problem.source, problem.exec_count, _last_line(problem)) from None
     except (DeadKernelError, CellTimeoutError, RuntimeError) as problem:
@@ -62,38 +63,6 @@ def parameter_values(notebook: Path) -> dict:
              if "parameters" in cell.metadata.get("tags", [])]
     return {target.id: ast.literal_eval(statement.value) for cell in cells for statement in ast.parse(cell.source).body
             if isinstance(statement, ast.Assign) for target in statement.targets if isinstance(target, ast.Name)}
-
-
-@contextmanager
-def kernel_environment(threads: int = 0):
-    """Environment variables that kernels inherit: this interpreter, this package, inline pictures, few threads."""
-    before = dict(os.environ)
-    with tempfile.TemporaryDirectory() as folder:
-        _write_kernel(Path(folder) / "kernels" / "python3")
-        # A folder in JUPYTER_PATH comes before a kernel called python3 that somebody installed for another project.
-        os.environ["JUPYTER_PATH"] = _joined(folder, "JUPYTER_PATH")
-        os.environ["PYTHONPATH"] = _joined(str(PACKAGE.parent), "PYTHONPATH")
-        os.environ["FER_HEADLESS"] = "1"        # nobody will touch a widget: widgets show a picture instead
-        os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
-        if threads > 0:
-            os.environ["OMP_NUM_THREADS"] = str(threads)
-        try:
-            yield
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-
-
-def _write_kernel(folder: Path) -> None:
-    from ipykernel.kernelspec import write_kernel_spec
-
-    # The log level keeps the kernel's remarks about its own transport out of the terminal.
-    write_kernel_spec(folder, overrides={"argv": [sys.executable, "-m", "ipykernel_launcher", "--log-level=50",
-                                                  "-f", "{connection_file}"]})
-
-
-def _joined(first: str, variable: str) -> str:
-    return os.pathsep.join(filter(None, [first, os.environ.get(variable)]))
 
 
 def _check_complete(result, notebook: Path, executed: Path) -> None:

@@ -1,7 +1,7 @@
 """Every folder and file the project reads or writes is named here and nowhere else."""
 
 import os
-import tempfile
+import secrets
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,17 +145,32 @@ class RunPaths:
 
 @contextmanager
 def atomic_write(path: Path, mode: str = "wb", **options):
-    """Open a temporary file beside ``path`` and rename it on success, so that no half-written file is ever seen."""
+    """Open a file that takes the place of ``path`` on success: no half-written one is ever seen under that name.
+
+    Where the system has files without a name (Linux, on most file systems), it has none before it is whole, so that a
+    killed writer leaves nothing behind; elsewhere a temporary one beside ``path``.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    handle, named = _open_temporary(temporary)
     try:
         with os.fdopen(handle, mode, **options) as file:
             yield file
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
+            file.flush()
+            if not named:    # a directory handle, whichever, makes Python follow the link from /proc to the file
+                os.link(f"/proc/self/fd/{handle}", temporary, src_dir_fd=handle, follow_symlinks=True)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def _open_temporary(path: Path) -> tuple[int, bool]:
+    """The descriptor of a new empty file in the folder of ``path``, and whether it has that name already."""
+    if hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd"):
+        try:
+            return os.open(path.parent, os.O_TMPFILE | os.O_RDWR, 0o666), False
+        except OSError:
+            pass                 # some network and container file systems can't
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666), True

@@ -3,7 +3,7 @@
 import shutil
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,24 +67,22 @@ def reproduce(profile, *, start: str | None = None, force: bool = False, kept: b
                              f"--profile {profile.name} --level original --seed {profile.training.seeds[0]}, and then "
                              f"python -m fer_utils interim --profile {profile.name} for its tables.")
     from fer_utils.documents.index import write_index
-    from fer_utils.notebook_runs import kernel_environment
 
     first_forced = find_stage(start, STAGES).number if start else (0 if force else None)
-    units, ran = units_of(STAGES, profile), 0
-    with _only_run(profile):
+    units, finished, ran = units_of(STAGES, profile), [], 0
+    with _only_run(profile), _says_what_is_kept(units, finished, again=first_forced is not None):
         taken = _take_kept(profile, say) if kept else []
         for stage in STAGES:
             forced = first_forced is not None and stage.number >= first_forced
             stale = [(unit, reason) for unit, reason in _stale_units(stage, units, profile, forced=forced, say=say)
                      if unit.name not in taken]
+            due = [unit for unit, _ in stale]
+            finished += [unit for unit in units if unit.stage is stage and unit not in due]
             if stale and stage.spread and profile.run.cluster:
                 stale = _spread(stage, stale, profile, say)
-            workers = side_by_side_in(stage, profile)
-            with (kernel_environment(profile.run.threads // workers),
-                  ThreadPoolExecutor(max_workers=workers) as side_by_side):
-                running = [side_by_side.submit(_run, unit, profile, reason=reason, say=_labelled(unit, units, say),
-                                               watched=watched and len(stale) == 1) for unit, reason in stale]
-                _wait(running)
+            if stale:
+                _run_all(stage, stale, profile, finished, watched=watched and len(stale) == 1,
+                         label=lambda unit: _labelled(unit, units, say))
             ran += len(stale)
         write_provenance(profile, units, renew=ran > 0)
         if ran and profile.paths.tables.is_dir():
@@ -136,14 +134,30 @@ def _labelled(unit: Unit, units: list[Unit], say: Callable[[str], None]) -> Call
     return lambda text: say(f"{label}: {text}")
 
 
-def _wait(running) -> None:
-    """Until all are done; after the first failure those that have not begun are left out."""
-    try:
+def _run_all(stage, stale: list[tuple[Unit, str]], profile, finished: list[Unit], *, watched: bool, label) -> None:
+    """The stale units of a stage, as many at once as it may, each added to ``finished``. After the first failure those that
+    have not begun are left out."""
+    from fer_utils.kernels import side_by_side
+
+    workers = side_by_side_in(stage, profile)
+    with side_by_side(workers, threads=profile.run.threads // workers) as executor:
+        running = {executor.submit(_run, unit, profile, reason=reason, watched=watched, say=label(unit)): unit
+                   for unit, reason in stale}
         for future in as_completed(running):
             future.result()
-    finally:
-        for future in running:
-            future.cancel()
+            finished.append(running[future])
+
+
+@contextmanager
+def _says_what_is_kept(units: list[Unit], finished: list[Unit], *, again: bool):
+    """A KeyboardInterrupt that leaves the block says how many units are finished and, in one line, how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        command = "without --force and --from the same command" if again else "the same command"
+        stop.args = (f"Stopped. {len(finished)} of {len(units)} steps are finished and kept; {command} goes on from "
+                     "there.",)
+        raise
 
 
 def _run(unit: Unit, profile, *, reason: str, watched: bool, say: Callable[[str], None]) -> None:

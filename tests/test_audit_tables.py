@@ -15,7 +15,7 @@ from fer_utils.audit.verdicts import FIELDS, IMPLIED
 from fer_utils.balancing import LEVEL_TITLES
 from fer_utils.cli import main
 from fer_utils.errors import CompanionError
-from fer_utils.notebook_runs import kernel_environment
+from fer_utils.kernels import kernel_environment
 from fer_utils.paths import REFERENCE
 from fer_utils.profiles import load_profile
 

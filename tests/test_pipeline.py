@@ -1,6 +1,9 @@
 """The runner, driven with tiny notebooks made here instead of the real ones."""
 
 import json
+import os
+import threading
+import time
 
 import nbformat
 import pytest
@@ -8,7 +11,7 @@ import pytest
 from fer_utils import pipeline
 from fer_utils.errors import CompanionError
 from fer_utils.freshness import read_record
-from fer_utils.profiles import load_profile
+from fer_utils.profiles import load_profile, profile_names
 from fer_utils.provenance import read_provenance
 from fer_utils.stages import Stage, Unit, units_of
 
@@ -153,6 +156,32 @@ def test_a_cell_that_takes_too_long_is_stopped_and_named(profile, tmp_path, monk
     with pytest.raises(CompanionError, match="longer than 1 seconds") as problem:
         reproduce(profile)
     assert "time.sleep(60)" in str(problem.value)
+
+
+@pytest.mark.parametrize("cell, from_outside", [("import os; os.kill(os.getpid(), 9)", False),
+                                                ("import time; time.sleep(600)", True)])
+def test_a_kernel_that_is_killed_is_noticed_within_seconds_though_no_cell_has_a_time_limit(profile, tmp_path, monkeypatch, cell,
+                                                                                          from_outside):
+    assert profile.run.cell_timeout == 0
+    says = f"import os, time; open({str(tmp_path / 'kernel')!r}, 'w').write(f'{{os.getpid()}} {{time.time()}}')"
+    two_stages(tmp_path, monkeypatch, first_cells=(says, cell))
+    if from_outside:
+        threading.Thread(target=kill_what_is_named_in, args=(tmp_path / "kernel",)).start()
+    with pytest.raises(CompanionError, match="(?s)01_one failed in cell .*process died") as problem:
+        reproduce(profile)
+    seconds = time.time() - float((tmp_path / "kernel").read_text().split()[1])
+    assert cell in str(problem.value) and seconds < 10
+
+
+def kill_what_is_named_in(path):
+    while not path.is_file() or len(path.read_text().split()) < 2:
+        time.sleep(0.1)
+    time.sleep(1)
+    os.kill(int(path.read_text().split()[0]), 9)
+
+
+def test_only_the_profile_of_the_tests_limits_the_time_of_a_cell():
+    assert [name for name in profile_names() if load_profile(name).run.cell_timeout] == ["smoke"]
 
 
 def test_a_parameter_that_the_notebook_does_not_have_is_an_error(profile, tmp_path, monkeypatch):

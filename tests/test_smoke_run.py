@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from smoke_run import run
 
-from fer_utils.notebook_runs import kernel_environment
+from fer_utils.kernels import kernel_environment
 from fer_utils.paths import notebooks_folder
 from fer_utils.stages import STAGES
 

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from fer_utils.datasets.drawing import draw_faces
 from fer_utils.datasets.drawing_parts import ACTION_UNITS
+from fer_utils.devices import one_thread
 from fer_utils.emotions import EMOTIONS
 
 PERSONS = ("man", "woman", "boy", "girl")
@@ -231,6 +232,7 @@ def light_direction(light: Tensor, generator: Generator) -> Tensor:
     return functional.normalize(torch.stack([aside, above, torch.full_like(aside, 0.85)], dim=1), dim=1)
 
 
+@one_thread()
 def take_pictures(traits: Traits, camera: Camera, *, generator: Generator) -> Tensor:
     """Photographs as uint8 [N, size, size, C], C = 1 for a gray camera and 3 otherwise."""
     starts = range(0, len(traits), 256)  # as floats, thousands of pictures at once would fill the memory

@@ -171,7 +171,7 @@ _ALERT = ('<div class="fer-problem" role="alert" style="border-left:4px solid #b
 
 
 def headless() -> bool:
-    """Whether a notebook runs without a reader: ``notebook_runs.kernel_environment`` sets ``FER_HEADLESS``."""
+    """Whether a notebook runs without a reader: ``kernels.kernel_environment`` sets ``FER_HEADLESS``."""
     return bool(os.environ.get("FER_HEADLESS"))
 
 
