@@ -2,8 +2,8 @@
 # make report      the run of a profile as one HTML page: results beside the paper, notebooks, provenance
 # make test        all tests
 # make lab         JupyterLab at the notebook to start with
-# make notebooks   execute the committed notebooks on demo again and clean them
-# make clean       remove the environment and all working files; tables, figures and notebooks stay
+# make publish     make everything committed of the drawn faces anew: tables, figures, notebooks, pictures, numbers in documents
+# make clean       remove the environment and all working files, runs too; what is committed stays
 
 PROFILE ?= demo
 ARGS ?=
@@ -13,7 +13,7 @@ PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce report test lab notebooks clean
+.PHONY: help reproduce report test lab publish clean
 
 help:
 	@grep '^# make' Makefile | cut -c 3-
@@ -30,8 +30,11 @@ test: $(READY)
 lab: $(READY)
 	@$(PYTHON) -m jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
-notebooks: $(READY)
-	@$(PYTHON) -m fer_utils notebooks --profile demo
+publish: $(READY)
+	@$(PYTHON) -m fer_utils reproduce --profile demo $(ARGS)
+	@$(PYTHON) -m fer_utils reproduce --profile demo_controls $(ARGS)
+	@$(PYTHON) -m fer_utils publish --profile demo
+	@$(PYTHON) -m fer_utils publish --profile demo_controls
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .hypothesis

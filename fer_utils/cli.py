@@ -66,8 +66,9 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
     added = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     run = _add(added, "reproduce", commands.reproduce, "run every stage that is not fresh and write all tables and figures")
     run.add_argument("--from", dest="start", metavar="STAGE", help="run this stage and all after it, fresh or not")
-    run.add_argument("--force", action="store_true", help="delete what was made and run everything again")
-    run.add_argument("--kept", action="store_true", help="take the trainings that are kept beside the tables from there and "
+    run.add_argument("--force", action="store_true", help="delete what was made and run everything again; trainings that "
+                     "another run has finished on an equal machine are still taken from there")
+    run.add_argument("--kept", action="store_true", help="take the trainings that are kept in tables/ from there and "
                      "do not repeat them")
     run.add_argument("--cluster", metavar="WHERE", help="spread the work over Ray: local:N for N processes here, or the "
                      "address of a cluster whose machines see this folder")
@@ -77,8 +78,10 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
     train.add_argument("--level", default="original", help="original, aug1 to aug4, or a control of the profile (default: "
                        "original, which needs no other stage)")
     train.add_argument("--seed", type=int, help="by default the profile's first")
-    _add(added, "keep", commands.keep, "keep the predictions of finished trainings beside the tables, for reproduce --kept")
+    _add(added, "keep", commands.keep, "keep the predictions of finished trainings in tables/, for reproduce --kept")
     _add(added, "interim", commands.interim, "the same, and tables from the trainings that are finished so far")
+    _add(added, "compare", commands.compare, "what the run made against the committed tables, cell by cell; exit code 1 if "
+         "something lies outside the committed intervals")
     _add(added, "report", commands.report, "write the run of a profile as one HTML page: results beside the paper, notebooks, "
          "provenance")
     _add(added, "status", commands.status, "say what is fresh, and why the rest is not")
@@ -94,8 +97,8 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
     export.add_argument("--dataset", help="with --level: a balanced set of this data set instead of the pool")
     export.add_argument("--level", help="original, aug1, aug2, aug3 or aug4")
     _add(added, "differences", commands.differences, "what differs from the paper in a profile")
-    _add(added, "notebooks", commands.notebooks, "run what is not fresh and store the cleaned notebooks in notebooks/")
-    _add(added, "readme", commands.readme, "fill the README from the tables of a profile, and the other documents' numbers")
+    _add(added, "publish", commands.publish, "put a finished run in the place of the committed tables and figures; of demo "
+         "the notebooks and pictures too; and fill the documents")
     audit = _add(added, "audit", commands.audit, "what the paper's printed numbers, or those of another table, imply",
                  with_profile=False)
     audit.add_argument("--json", action="store_true", help="every check with its assumption, as JSON")
@@ -142,5 +145,7 @@ def _add(added, name: str, function, summary: str, *, with_profile: bool = True)
 
 def _check_command(arguments: list[str], valid) -> None:
     """A misspelt command named with the nearest valid one (argparse lists them all, as a Python list)."""
+    if arguments and arguments[0] in ("notebooks", "readme"):
+        raise CompanionError(f"The command '{arguments[0]}' is part of publish now: python -m fer_utils publish.")
     if arguments and not arguments[0].startswith("-") and arguments[0] not in valid:
         raise CompanionError(f"Unknown command '{arguments[0]}': {nearest(arguments[0], valid)}")

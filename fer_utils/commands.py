@@ -29,10 +29,35 @@ def reproduce(options) -> None:
                     watched=sys.stderr.isatty())
     _say("" if ran else "\nEverything is fresh.")
     _say(summary(profile))
+    _say(_compared(profile))
     if ran or not profile.paths.report.is_file():
         report(options)
     else:
         _say(report_line(profile))
+
+
+def compare(options) -> None:
+    from fer_utils.comparing import OUTSIDE, compare, summary_line, write_comparison
+
+    profile = _profile(options)
+    found = compare(profile)
+    _say(summary_line(found))
+    _say(f"every table: {write_comparison(profile, found)}")
+    if any(one.counts[OUTSIDE] for one in found):
+        raise Findings("Something lies outside the committed intervals, or is not there.")
+
+
+def _compared(profile) -> str:
+    """The line of ``compare`` for the end of a run, whatever it says."""
+    from fer_utils.comparing import NAME, compare, summary_line, write_comparison
+    from fer_utils.paths import project_root
+
+    try:
+        found = compare(profile)
+    except CompanionError as nothing:
+        return f"\n{'compared':10} {nothing}"
+    write_comparison(profile, found)
+    return f"\n{'compared':10} {summary_line(found)}; see {profile.paths.run.relative_to(project_root())}/{NAME}.md"
 
 
 def report(options) -> None:
@@ -58,11 +83,12 @@ def train(options) -> None:
 
 def keep(options) -> None:
     from fer_utils.kept_runs import keep_runs
+    from fer_utils.paths import project_root
 
     profile = _profile(options)
     kept = keep_runs(profile)
     for folder in kept:
-        _say(f"kept {folder.relative_to(profile.paths.tables.parent)}")
+        _say(f"kept {folder.relative_to(project_root())}")
     _say(f"{len(kept)} trainings newly kept")
 
 
@@ -142,21 +168,10 @@ def profiles(options) -> None:
         _say(f"{name:13} {load_profile(name).values['description']}")
 
 
-def notebooks(options) -> None:
-    from fer_utils.committed_notebooks import store_notebooks
-    from fer_utils.pipeline import reproduce
+def publish(options) -> None:
+    from fer_utils.publishing import publish
 
-    profile = _profile(options)
-    reproduce(profile, say=_say, watched=sys.stderr.isatty())
-    for path in store_notebooks(profile):
-        _say(f"stored {path.name}")
-
-
-def readme(options) -> None:
-    from fer_utils.readme import fill_documents
-
-    for name in fill_documents(_profile(options)):
-        _say(f"filled {name}")
+    publish(_profile(options), _say)
 
 
 def audit(options) -> None:

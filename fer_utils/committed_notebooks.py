@@ -16,18 +16,25 @@ METADATA = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "
             "language_info": {"name": "python"}}
 
 
-def store_notebooks(profile) -> list[Path]:
-    """Put the outputs of this profile's run into the committed notebooks; the prose stays as it is there.
+def executed_beside(profile) -> dict[str, Path]:
+    """Execute the notebooks that are no stage on this profile's run; name of each -> its executed copy."""
+    stages = {stage.notebook for stage in STAGES}
+    return {path.stem: _execute(path, profile) for path in sorted(notebooks_folder().glob("*.ipynb"))
+            if path.stem not in stages}
 
-    Of a stage with several units (training) the one whose parameters are those written in the notebook is taken.
-    A notebook that is no stage is executed here. Raises CompanionError if a stage was not run so.
+
+def store_notebooks(profile, others: dict[str, Path], folder: Path) -> list[Path]:
+    """Write the committed notebooks to ``folder`` with the outputs of this profile's run; the prose stays as it is.
+
+    Of a stage with several units (training) the one whose parameters are those written in the notebook is taken; ``others``
+    are the executed copies of the notebooks that are no stage. Raises CompanionError if a stage was not run so.
     """
-    executed = {stage.notebook: _executed_as_written(stage, profile) for stage in STAGES}
-    stored = sorted(notebooks_folder().glob("*.ipynb"))
-    for path in stored:
-        ran = executed.get(path.stem) or _execute(path, profile)
-        notebook = with_outputs(_read(path), _read(ran))
-        with atomic_write(path, "w", encoding="utf-8") as file:
+    executed = {stage.notebook: _executed_as_written(stage, profile) for stage in STAGES} | others
+    stored = []
+    for path in sorted(notebooks_folder().glob("*.ipynb")):
+        notebook = with_outputs(_read(path), _read(executed[path.stem]))
+        stored.append(folder / path.name)
+        with atomic_write(stored[-1], "w", encoding="utf-8") as file:
             file.write(as_text(clean_notebook(notebook)))
     return stored
 

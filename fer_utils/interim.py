@@ -5,10 +5,10 @@ from fer_utils.balancing import LEVEL_TITLES
 from fer_utils.control_results import comparisons
 from fer_utils.controls import set_title
 from fer_utils.datasets import dataset_info, prepare_splits
-from fer_utils.documents.index import write_index
 from fer_utils.errors import CompanionError
 from fer_utils.evaluation import FACES, finished_predictions, scores, subset_accuracy, table_3
 from fer_utils.kept_runs import keep_runs, take_kept_runs
+from fer_utils.paths import project_root
 from fer_utils.profiles import Profile
 from fer_utils.provenance import write_provenance
 from fer_utils.stages import STAGES, units_of
@@ -17,8 +17,8 @@ COMMAND = "python -m fer_utils interim"
 
 
 def interim_tables(profile: Profile) -> list[str]:
-    """Keep what is finished beside the tables (``kept_runs``), take what was kept earlier, and write Table III, the scores,
-    the accuracies on parts of the test set and the comparisons of that; lines that say so.
+    """Keep what is finished beside the committed tables (``kept_runs``), take what was kept earlier, and write Table III, the scores,
+    the accuracies on parts of the test set and the comparisons of that to the run's folder; lines that say so.
 
     Stage 6 writes the same tables of the whole run in their place. Raises CompanionError where nothing is finished.
     """
@@ -36,9 +36,8 @@ def interim_tables(profile: Profile) -> list[str]:
     written = [path for name, (frame, make, caption) in _tables(predictions, profile).items() if len(frame)
                for path in tables.save(frame, name, profile, shown=make(frame), caption=f"{caption}: {so_far}.")]
     write_provenance(profile, units_of(STAGES, profile), renew=True, by_command={path: COMMAND for path in written})
-    write_index(profile)
-    return [so_far, *refused, *(f"kept {folder.relative_to(profile.paths.tables)}" for folder in kept),
-            *(f"wrote {path.name}" for path in written)]
+    return [so_far, *refused, *(f"kept {folder.relative_to(project_root())}" for folder in kept),
+            *(f"wrote {path.relative_to(project_root())}" for path in written)]
 
 
 def _tables(predictions, profile: Profile) -> dict[str, tuple]:

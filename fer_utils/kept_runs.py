@@ -1,4 +1,4 @@
-"""Trainings that took hours, kept beside the tables: what each network answered on the test faces, and how it was trained.
+"""Trainings that took hours, kept beside the committed tables: what each network answered on the test faces, and how it was trained.
 
 Weights are not kept, they would fill the repository; from the answers every number of Table III, its intervals and
 tests can be computed again in a minute. A kept run is taken only by a profile with the same settings.
@@ -25,7 +25,7 @@ _OF_POOLS = ("prompts", "generators", "synthesis", "tiny_generators", "quality.f
 
 
 def keep_runs(profile: Profile) -> list[Path]:
-    """Copy history and predictions of every finished training to the folder of the tables; the folders written."""
+    """Copy history and predictions of every finished training beside the committed tables; the folders written."""
     kept = []
     for run in runs_of(profile):
         source, target = run.folder(profile), profile.paths.kept(*run)

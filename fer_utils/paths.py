@@ -1,4 +1,10 @@
-"""Every folder and file the project reads or writes is named here and nowhere else."""
+"""Every folder and file the project reads or writes is named here and nowhere else.
+
+What a run makes and what is committed are two things. A run writes below ``runs/`` alone (``RunPaths``). The committed
+tables, figures, notebooks, pictures and documents are read beside the package, and changed by ``publish`` (and ``keep``)
+only. ``FER_ROOT`` moves what is written, published files too: a test or a trial publishes into a folder of its own, while
+the committed values it is held against stay those of the checkout.
+"""
 
 import os
 import secrets
@@ -14,7 +20,7 @@ REPORT_TEMPLATES = PACKAGE / "report" / "templates"
 
 
 def project_root() -> Path:
-    """The folder that holds notebooks/, figures/ and tables/: ``FER_ROOT`` or the checkout of this package."""
+    """The folder that is written to, in runs/ and on publishing: ``FER_ROOT`` or the checkout of this package."""
     return Path(os.environ.get("FER_ROOT", PACKAGE.parent)).resolve()
 
 
@@ -38,9 +44,20 @@ def shipped_work_folder() -> Path:
     return project_root() / "runs" / "shipped_generators"
 
 
-def committed_tables(profile_name: str) -> Path:
-    """The tables of a profile as the repository holds them, even when ``FER_ROOT`` moves the outputs."""
-    return PACKAGE.parent / "tables" / profile_name
+def committed_tables(profile_name: str, root: Path = PACKAGE.parent) -> Path:
+    """The tables of a profile as the repository holds them, even when ``FER_ROOT`` moves the outputs; with ``root``
+    (``project_root()``) where they are published."""
+    return root / "tables" / profile_name
+
+
+def committed_figures(profile_name: str, root: Path = PACKAGE.parent) -> Path:
+    """The same for figures."""
+    return root / "figures" / profile_name
+
+
+def pictures_folder(root: Path = PACKAGE.parent) -> Path:
+    """The README's pictures of explorers and of the report."""
+    return root / "docs" / "images"
 
 
 def benchmarks_folder() -> Path:
@@ -67,17 +84,11 @@ class RunPaths:
 
     @property
     def figures(self) -> Path:
-        """A smoke run proves the code, not a result: it never writes to figures/ or tables/."""
-        return self._readers_folder("figures")
+        return self.run / "figures"
 
     @property
     def tables(self) -> Path:
-        return self._readers_folder("tables")
-
-    def _readers_folder(self, kind: str) -> Path:
-        if self.name.startswith("smoke"):
-            return self.run / kind
-        return project_root() / kind / self.name
+        return self.run / "tables"
 
     @property
     def prompts(self) -> Path:
@@ -122,9 +133,13 @@ class RunPaths:
     def model(self, dataset: str, level: str, seed: int) -> Path:
         return self.models / dataset / level / str(seed)
 
+    @property
+    def all_kept(self) -> Path:
+        """What is kept of finished trainings (``kept_runs``), beside the committed tables: it outlives runs/."""
+        return committed_tables(self.name, project_root()) / "runs"
+
     def kept(self, dataset: str, level: str, seed: int) -> Path:
-        """What is kept of a finished training in the repository (``kept_runs``)."""
-        return self.tables / "runs" / dataset / level / str(seed)
+        return self.all_kept / dataset / level / str(seed)
 
     def reader(self, dataset: str) -> Path:
         """The folder of the network that reads synthetic faces, trained on the real training faces alone."""

@@ -66,7 +66,6 @@ def reproduce(profile, *, start: str | None = None, force: bool = False, kept: b
                              "synthesized or balanced. Add a level, or train without stages 2 to 4: python -m fer_utils train "
                              f"--profile {profile.name} --level original --seed {profile.training.seeds[0]}, and then "
                              f"python -m fer_utils interim --profile {profile.name} for its tables.")
-    from fer_utils.documents.index import write_index
 
     first_forced = find_stage(start, STAGES).number if start else (0 if force else None)
     units, finished, ran = units_of(STAGES, profile), [], 0
@@ -85,8 +84,6 @@ def reproduce(profile, *, start: str | None = None, force: bool = False, kept: b
                          label=lambda unit: _labelled(unit, units, say))
             ran += len(stale)
         write_provenance(profile, units, renew=ran > 0)
-        if ran and profile.paths.tables.is_dir():
-            write_index(profile)
     return ran
 
 
@@ -95,7 +92,7 @@ def _take_kept(profile, say) -> list[str]:
     from fer_utils.kept_runs import take_kept_runs
 
     taken, refused = take_kept_runs(profile)
-    for line in (*refused, f"{len(taken)} trainings taken from {profile.paths.tables / 'runs'}"):
+    for line in (*refused, f"{len(taken)} trainings taken from {profile.paths.all_kept}"):
         say(line)
     runs = [run._asdict() for run in taken]
     return [unit.name for unit in units_of(STAGES, profile) if unit.parameters in runs]

@@ -21,15 +21,20 @@ ABOUT_THE_FILES = (NAME, "README.md")
 
 
 def write_provenance(profile, units: list[Unit], *, renew: bool, by_command: dict[Path, str] | None = None) -> None:
-    """Write the file beside the tables and beside the figures; without ``renew`` only where it is missing.
+    """Write the file beside the run's tables and beside its figures; without ``renew`` only where it is missing.
 
     by_command: files that no notebook wrote -> the command that did.
     """
     for folder in (profile.paths.tables, profile.paths.figures):
         if folder.is_dir() and (renew or not (folder / NAME).is_file()):
-            with atomic_write(folder / NAME, "w", encoding="utf-8") as file:
-                json.dump(_provenance(folder, profile, units, by_command or {}), file, indent=1, sort_keys=True)
-                file.write("\n")
+            save_provenance(folder, _provenance(folder, profile, units, by_command or {}))
+
+
+def save_provenance(folder: Path, content: dict) -> None:
+    """Write ``content`` as the provenance.json of ``folder``."""
+    with atomic_write(folder / NAME, "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=1, sort_keys=True)
+        file.write("\n")
 
 
 def read_provenance(folder: Path) -> dict:
@@ -57,18 +62,18 @@ def _provenance(folder: Path, profile, units: list[Unit], by_command: dict[Path,
             "python": platform.python_version(), "packages": _versions(),
             "written": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "notebook_seconds": stage_seconds(profile, units),
-            **_kept_trainings(profile),
+            **kept_trainings(profile),
             "files": {path.name: {"sha256": file_hash(path), **producers.get(_relative(path), {"notebook": None})}
                       for path in paths}}
 
 
-def _kept_trainings(profile) -> dict:
-    """The log of the trainings that are kept beside the tables (``kept_runs``): epochs, hours, hardware and precision of
+def kept_trainings(profile) -> dict:
+    """The log of the trainings that are kept beside the committed tables (``kept_runs``): epochs, hours, hardware and precision of
     each, wherever and whenever it was trained; and that of the generators kept with the package."""
     found = {}
-    for path in sorted(profile.paths.tables.glob("runs/*/*/*/kept.json")):
+    for path in sorted(profile.paths.all_kept.glob("*/*/*/kept.json")):
         about = json.loads(path.read_text(encoding="utf-8"))
-        found[path.parent.relative_to(profile.paths.tables / "runs").as_posix()] = {
+        found[path.parent.relative_to(profile.paths.all_kept).as_posix()] = {
             name: about[name] for name in ("epochs", "hours", "hardware")} | {
             name: about["trained_with"][name] for name in ("device", "precision", "threads", "torch")}
     generators = {path.parent.name: json.loads(path.read_text(encoding="utf-8"))

@@ -8,11 +8,11 @@ from fer_utils import measured
 from fer_utils.balancing import LEVEL_TITLES
 from fer_utils.datasets import dataset_info
 from fer_utils.documents.cards import data_card_blocks, model_card_blocks
-from fer_utils.documents.filling import fill
+from fer_utils.documents.filling import filled
 from fer_utils.documents.gpu import gpu_page_blocks
-from fer_utils.documents.index import section_links, write_index
+from fer_utils.documents.index import section_links
 from fer_utils.errors import CompanionError
-from fer_utils.paths import PACKAGE, committed_tables, notebooks_folder, project_root
+from fer_utils.paths import PACKAGE, atomic_write, committed_tables, notebooks_folder
 from fer_utils.profiles import differences, load_profile
 from fer_utils.provenance import read_provenance
 from fer_utils.stages import STAGES
@@ -20,6 +20,8 @@ from fer_utils.summary import overall_accuracy
 from fer_utils.tables import table_a0_differences
 from fer_utils.tables.text import markdown_table
 
+SHOWN = "demo"
+"""The profile whose run the README, the stored notebooks and the pictures show."""
 TABLE_3, TABLE_A0 = "table_3_class_accuracy", "table_a0_differences"
 QUESTIONS = {
     "01_dataset_analysis": ("How unequal are the classes?", "face sets, counts"),
@@ -34,31 +36,32 @@ QUESTIONS = {
 }
 
 
-def fill_documents(profile, root: Path = PACKAGE.parent) -> list[str]:
-    """Fill the README from the profile's run and the other documents from their own files, and write the run's index.
-
-    Returns the names of the files written. Raises CompanionError if a marker or a file of the run is missing.
-    """
-    names = []
-    for name, blocks in documents(profile).items():
-        fill(root / name, blocks)
-        names.append(name)
-    return [*names, write_index(profile).relative_to(project_root()).as_posix()]
-
-
-def documents(profile) -> dict[str, dict[str, str]]:
-    """{document: {block: its content}}."""
-    return {"README.md": readme_blocks(profile), "DATA_CARD.md": data_card_blocks(),
-            "MODEL_CARD.md": model_card_blocks(), "docs/table_3_on_your_gpu.md": gpu_page_blocks()}
+def fill_documents(root: Path) -> list[str]:
+    """Write the documents to ``root`` with their blocks made from what is published there; their names, none where the
+    profile ``SHOWN`` is not published. Raises CompanionError if a marker is missing."""
+    if not read_provenance(committed_tables(SHOWN, root)):
+        return []
+    for name, blocks in (found := documents(root)).items():
+        text = filled((PACKAGE.parent / name).read_text(encoding="utf-8"), blocks, name)
+        with atomic_write(root / name, "w", encoding="utf-8") as file:
+            file.write(text)
+    return list(found)
 
 
-def readme_blocks(profile) -> dict[str, str]:
+def documents(root: Path = PACKAGE.parent) -> dict[str, dict[str, str]]:
+    """{document: {block: its content}}, with the tables that are published below ``root``."""
+    return {"README.md": readme_blocks(root), "DATA_CARD.md": data_card_blocks(),
+            "MODEL_CARD.md": model_card_blocks(root), "docs/table_3_on_your_gpu.md": gpu_page_blocks()}
+
+
+def readme_blocks(root: Path) -> dict[str, str]:
     """The blocks of README.md."""
-    provenance = read_provenance(profile.paths.tables)
+    profile, tables = load_profile(SHOWN), committed_tables(SHOWN, root)
+    provenance = read_provenance(tables)
     if not provenance:
-        raise CompanionError(f"{profile.paths.tables} holds no provenance.json; "
-                             f"run python -m fer_utils reproduce --profile {profile.name} first.")
-    return {"time": _time(provenance), "results": _results(profile), "real_faces": _measured(), "differences": _differences(profile),
+        raise CompanionError(f"{tables} holds no provenance.json; restore it from the repository, or run python -m fer_utils "
+                             f"publish --profile {SHOWN}.")
+    return {"time": _time(provenance), "results": _results(profile, tables), "real_faces": _measured(), "differences": _differences(profile),
             "notebooks": _notebooks(provenance)}
 
 
@@ -69,13 +72,13 @@ def _time(provenance: dict) -> str:
             f"([provenance.json](tables/{provenance['profile']}/provenance.json)).")
 
 
-def _results(profile) -> str:
-    stamp, folder = profile.values["stamp"], f"tables/{profile.run_name}"
+def _results(profile, tables: Path) -> str:
+    stamp, folder = profile.values["stamp"], f"tables/{profile.name}"
     link = section_links([TABLE_3], PACKAGE.parent)[TABLE_3]
     faces = f", **{stamp}**" if stamp else ""
     note = (f"Overall test accuracy in %{faces}. Made in {link}; every class and seed: "
             f"[{TABLE_3}]({folder}/{TABLE_3}.md); all tables and figures: [{folder}]({folder}/README.md).")
-    table = overall_accuracy(profile)
+    table = overall_accuracy(profile, tables)
     table["data set"] = table["data set"].map(lambda name: dataset_info(name).title)
     table["level"] = table["level"].map(LEVEL_TITLES)
     return f"{note}\n\n{markdown_table(table)}"

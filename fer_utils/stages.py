@@ -6,8 +6,14 @@ from typing import Callable
 
 from fer_utils.controls import chosen_controls, runs_of
 from fer_utils.errors import CompanionError, nearest
+from fer_utils.paths import committed_tables
 
 SPLITS = ("train", "validation", "test")
+WITH_FACES = ("figure_1_resemotenet", "figure_2_pipeline", "figure_a1_samples", "figure_a1_twins", "figure_a4_nearest",
+              "figure_a4_beside_real")
+"""Figures that show single faces of a data set; means of many are not among them."""
+MEASURED = ("fer2013_full", "fer2013", "fer2013_twins")
+"""The profiles that ``measured`` reads of."""
 EVERYTHING = ("data", "gate", "prompts", "generators", "synthesis", "tiny_generators", "quality", "balancing", "controls",
               "repetition", "network", "training", "evaluation", "stamp")
 
@@ -22,6 +28,7 @@ class Stage:
     outputs:  profile, parameters -> files or folders it hands on to later stages.
     shown:    tables (``table_…``) and figures (``figure_…``) it must write for readers.
     shown_at_times: profile -> those that only some profiles have.
+    committed: profile -> published files that it shows besides what it computes.
     reads:    profile, parameters -> those of its inputs' files and folders that count; all of them where it is None.
     varies:   profile -> one dict of notebook parameters per unit; a stage runs once per unit.
     unfinished: profile, parameters -> what the next run goes on from, or uses again where it still stands, and no later
@@ -38,6 +45,7 @@ class Stage:
     outputs: Callable[..., list[Path]]
     shown: tuple[str, ...] = ()
     shown_at_times: Callable[..., tuple[str, ...]] = lambda profile: ()
+    committed: Callable[..., list[Path]] = lambda profile: []
     reads: Callable[..., list[Path]] | None = None
     varies: Callable[..., list[dict]] = lambda profile: [{}]
     resumes: bool = False
@@ -147,7 +155,23 @@ def _trainings(profile) -> list[dict]:
 
 
 def _of_photographs(profile) -> tuple[str, ...]:
-    return () if all(name.startswith("demo_") for name in profile.data.sets) else ("figure_a4_beside_real",)
+    return () if _all_drawn(profile) else ("figure_a4_beside_real",)
+
+
+def _all_drawn(profile) -> bool:
+    return all(name.startswith("demo_") for name in profile.data.sets)
+
+
+def unpublished(profile) -> tuple[str, ...]:
+    """Figures that never leave the run: those with photographs of people, where the faces are photographs, and the one that
+    shows what is published of several profiles, which is of one piece with it in a run of drawn faces alone."""
+    return () if _all_drawn(profile) else (*WITH_FACES, "figure_a6_real_faces")
+
+
+def _measured(profile) -> list[Path]:
+    """What ``measured`` reads. The profiles it reads of are published after their run, which can't depend on it."""
+    folders = [committed_tables(name) for name in MEASURED] if profile.name not in MEASURED else []
+    return [folder / name for folder in folders for name in ("table_a6_summary.csv", "table_a6_comparison.csv", "provenance.json")]
 
 
 def _of_controls(profile) -> tuple[str, ...]:
@@ -179,7 +203,7 @@ STAGES = (
           ("table_3_class_accuracy", "table_4_comparison", "table_a0_differences", "table_a6_summary",
            "table_a6_comparison", "table_a6_subsets", "table_a6_confusion", "table_a5_recipes", "figure_1_resemotenet",
            "figure_4_confusion_matrices", "figure_a0_learning_curves", "figure_a0_class_accuracy",
-           "figure_a6_calibration", "figure_a6_real_faces"), shown_at_times=_of_controls),
+           "figure_a6_calibration", "figure_a6_real_faces"), shown_at_times=_of_controls, committed=_measured),
     # The audit reads printed numbers alone: always the paper's, whatever the profile; of it only the stamp counts.
     Stage(7, "audit", "07_paper_audit", ("stamp",), (), _nothing,
           ("table_a3_audit", "figure_a3_implied_accuracy")),

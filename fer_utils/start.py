@@ -3,7 +3,7 @@
 import pandas as pd
 from IPython.display import Markdown
 
-from fer_utils.paths import project_root
+from fer_utils.paths import PACKAGE, committed_figures, committed_tables, project_root
 from fer_utils.profiles import Profile
 from fer_utils.readme import QUESTIONS
 from fer_utils.tables.text import markdown_table
@@ -16,10 +16,13 @@ def contents() -> Markdown:
 
 
 def places(profile: Profile) -> Markdown:
-    """Where the results of a profile lie, relative to the project's folder."""
+    """Where a run of a profile leaves its results, and where those lie that come with the project, relative to its
+    folder."""
     paths = profile.paths
     rows = [("tables (csv, md, tex)", paths.tables), ("figures (pdf, svg, png)", paths.figures),
             ("executed notebooks", paths.notebooks), ("prompts", paths.prompts), ("synthetic faces", paths.pool),
             ("trained networks and their predictions", paths.models)]
-    named = [(what, f"`{place.relative_to(project_root()).as_posix()}`") for what, place in rows]
+    stored = [("stored tables", committed_tables(profile.run_name)), ("stored figures", committed_figures(profile.run_name))]
+    named = [(what, f"`{place.relative_to(root).as_posix()}`") for root, found in
+             ((project_root(), rows), (PACKAGE.parent, [row for row in stored if row[1].is_dir()])) for what, place in found]
     return Markdown("\n".join(["| what | where |", "| --- | --- |", *(f"| {what} | {place} |" for what, place in named)]))

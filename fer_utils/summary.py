@@ -16,7 +16,7 @@ def summary(profile) -> str:
     """The text printed after ``reproduce``; everything in it is read from the files of the run."""
     stamp = f" ({profile.values['stamp']})" if profile.values["stamp"] else ""
     return "\n\n".join([
-        f"Table III{stamp}, overall accuracy in %:\n{text_table(overall_accuracy(profile))}",
+        f"Table III{stamp}, overall accuracy in %:\n{text_table(overall_accuracy(profile, profile.paths.tables))}",
         "\n".join(f"{name:10} {_place(folder)}" for name, folder in _folders(profile).items()),
         "\n".join(f"{name:24} {took:7.0f} s" for name, took in _seconds(profile).items())])
 
@@ -27,12 +27,13 @@ def report_line(profile) -> str:
     return f"{'report':10} {_place(path)} ({path.stat().st_size / 1e6:.1f} MB, one file for a browser)"
 
 
-def overall_accuracy(profile) -> pd.DataFrame:
-    """The overall rows of Table III: data set, level, the paper's accuracy, ours, its interval, images, seeds.
+def overall_accuracy(profile, tables: Path) -> pd.DataFrame:
+    """The overall rows of the Table III in ``tables``, the run's or the published ones: data set, level, the paper's
+    accuracy, ours, its interval, images, seeds.
 
     Drawn faces have no number of the paper's beside them: it would be one for other faces.
     """
-    table = pd.read_csv(profile.paths.tables / TABLE_3)
+    table = pd.read_csv(tables / TABLE_3)
     rows = table[table["emotion"] == "overall"]
     drawn = all(dataset_info(name).is_demo for name in rows["dataset"])
     paper = {} if drawn else {"paper": rows["paper"].map("{:.2f}".format)}

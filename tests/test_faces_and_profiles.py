@@ -14,6 +14,7 @@ from fer_utils.emotions import (
 )
 from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet, concatenate, load_faces
+from fer_utils.paths import PACKAGE, committed_tables
 from fer_utils.profiles import differences, load_profile, profile_names
 
 
@@ -136,9 +137,12 @@ def test_an_overridden_profile_writes_to_folders_of_its_own(project):
     assert changed.paths.tables != plain.paths.tables and project in changed.paths.tables.parents
 
 
-def test_a_smoke_run_never_writes_to_figures_or_tables(project):
-    paths = load_profile("smoke").paths
+@pytest.mark.parametrize("name", profile_names())
+def test_a_run_never_writes_to_the_committed_figures_and_tables(project, name):
+    paths = load_profile(name).paths
     assert paths.run in paths.figures.parents and paths.run in paths.tables.parents
+    assert project / "runs" in paths.run.parents and committed_tables(name).parents[1] == PACKAGE.parent
+    assert paths.all_kept == project / "tables" / name / "runs", "what is kept outlives runs/"
 
 
 def test_the_fingerprint_changes_with_the_named_sections_only():

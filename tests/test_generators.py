@@ -124,6 +124,8 @@ def test_agreement_falls_to_chance_when_the_prompts_are_shuffled(prompts):
     read = {name: values.numpy() for name, values in web.attributes.items()}
     table = agreement_table(prompts.assign(generator="x"), read)
     assert table.set_index("value").loc["anger", "agreement"] < 0.5
+    assert ((table["low"] <= table["agreement"]) & (table["agreement"] <= table["high"]) | (table["n"] == 0)).all()
+    assert (table["low"] < table["high"])[table["n"] > 0].all()
 
 
 def test_the_command_that_trains_the_shipped_models_leaves_folders_that_load_and_draw(project, monkeypatch):

@@ -1,4 +1,4 @@
-"""Trainings kept beside the tables: taken where the settings are the same, and then not repeated."""
+"""Trainings kept beside the committed tables: taken where the settings are the same, and then not repeated."""
 
 import json
 import shutil
@@ -35,10 +35,8 @@ def kept(profile):
 
 
 def lose_working_files(profile):
-    """Everything of a run but its tables (which a smoke run has among its working files)."""
-    for path in profile.paths.run.iterdir():
-        if path != profile.paths.tables:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    """Everything of a run; what is kept lies elsewhere."""
+    shutil.rmtree(profile.paths.run)
 
 
 def test_a_kept_training_gives_back_its_predictions_and_history_byte_for_byte(profile):
@@ -79,7 +77,7 @@ def test_a_training_kept_with_other_settings_or_damaged_is_refused_by_name(kept,
 
 def test_settings_of_the_pool_count_for_sets_with_synthetic_faces_alone(kept):
     other = load_profile("smoke", [*SETTINGS, "synthesis.seed=5"])
-    shutil.copytree(kept.paths.tables / "runs", other.paths.tables / "runs")
+    shutil.copytree(kept.paths.all_kept, other.paths.all_kept)
     assert take_kept_runs(other)[0] == [ORIGINAL]
     ours = json.loads((kept.paths.kept(*ORIGINAL) / "kept.json").read_text())
     assert not any(name.startswith(("synthesis.", "balancing.")) for name in ours["settings"])
@@ -98,7 +96,7 @@ def test_interim_tables_take_what_was_kept_in_an_earlier_sitting(kept, capsys):
     arguments = [part for setting in SETTINGS for part in ("--set", setting)]
     assert cli.main(["interim", "--profile", "smoke", *arguments]) == 0
     said = capsys.readouterr().out
-    assert "2 of 3 trainings finished" in said and "kept runs/demo_fer2013/oversampling/0" in said
+    assert "2 of 3 trainings finished" in said and f"kept tables/{kept.run_name}/runs/demo_fer2013/oversampling/0" in said
     compared = pd.read_csv(kept.paths.tables / "table_a6_comparison.csv")
     assert compared[["level", "reference"]].values.tolist() == [["oversampling", "original"]]
     log = json.loads((kept.paths.tables / "provenance.json").read_text())

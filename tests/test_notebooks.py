@@ -252,10 +252,11 @@ def test_the_run_that_the_parameters_cell_describes_is_stored_and_no_other(proje
     for seed in (0, 1):
         write(profile.paths.executed(f"05_training_{seed}"), 1, f"of seed {seed}")
     write(folder / "05_training.ipynb", 1, "old")
-    assert store_notebooks(profile) == [folder / "05_training.ipynb"]
-    [cell] = code_cells(folder / "05_training.ipynb")
+    stored = project / "elsewhere"
+    assert store_notebooks(profile, {}, stored) == [stored / "05_training.ipynb"]
+    [cell] = code_cells(stored / "05_training.ipynb")
     assert cell["execution_count"] == 1 and list(texts(cell)) == ["runs of seed 1"]
 
     write(folder / "05_training.ipynb", 2, "old")
     with pytest.raises(CompanionError, match="not run with the values"):
-        store_notebooks(profile)
+        store_notebooks(profile, {}, stored)

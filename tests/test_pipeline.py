@@ -243,4 +243,4 @@ def test_provenance_names_the_notebook_of_every_table(profile, tmp_path, monkeyp
     assert found["files"]["table_1_prompts.csv"]["notebook"] == "02_two"
     assert found["seeds"]["data.seed"] == profile.data.seed and found["packages"]["torch"]
     (tables / "table_1_prompts.csv").unlink()
-    assert reasons(profile)[1] == "output missing (tables/demo/table_1_prompts.csv)"
+    assert reasons(profile)[1] == "output missing (runs/demo/tables/table_1_prompts.csv)"

@@ -264,6 +264,8 @@ def test_the_filter_keeps_all_or_what_the_reader_agrees_with_or_is_sure_of(found
 def test_the_filters_report_counts_what_it_keeps_of_each_emotion(found):
     report = kept_table(found.scores, demo("quality.filter=agreement"))
     assert report.groupby("filter")["n"].sum().eq(len(found.scores)).all() and set(report.query("used")["filter"]) == {"agreement"}
+    assert ((report["kept_low"] - 1e-9 <= report["kept"]) & (report["kept"] <= report["kept_high"] + 1e-9)).all()
+    assert (report["kept_low"] < report["kept_high"]).all() and (report["kept_high"] <= report["n"] + 1e-9).all()
     shown = tables.table_a4_filter(report.assign(dataset=SET), titles={SET: "Demo"}).set_index("Filter")
     n = len(found.scores)
     assert shown.loc["none", "All"] == f"{n} of {n}" and shown.loc["agreement (used)", "All"].split()[0] < str(n)

@@ -190,3 +190,6 @@ def test_the_confusion_table_holds_every_answer_and_its_share(random):
     assert len(table) == 49 and table["count"].sum() == 420 and (table["seeds"] == 2).all()
     assert table.groupby("emotion")["share"].sum().to_numpy() == pytest.approx(100)
     assert table.drop_duplicates("emotion")["n"].sum() == 210
+    accuracies = class_accuracy(runs, PROFILE).set_index("emotion")
+    for row in table[table["emotion"] == table["predicted"]].itertuples():
+        assert accuracies.loc[row.emotion, ["accuracy", "low", "high"]].tolist() == pytest.approx([row.share, row.low, row.high])

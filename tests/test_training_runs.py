@@ -1,6 +1,7 @@
 """Trainings without notebooks: the same runs in the same places, one by name or many on a cluster."""
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -49,6 +50,27 @@ def test_a_finished_run_is_taken_wherever_it_was_trained(profile):
     again = []
     pd.testing.assert_frame_equal(train_run("demo_fer2013", "original", 0, profile, on_epoch=again.append), history)
     assert not again
+
+
+def test_equal_settings_and_seeds_give_one_network_in_all_runs_on_equal_machines_alone(profile):
+    run, epochs = ("demo_fer2013", "original", 0), []
+    train_run(*run, profile)
+    folder, other = profile.paths.model(*run), load_profile("smoke", [*SETTINGS, "evaluation.resamples=100"])
+    assert other.paths.run != profile.paths.run
+    train_run(*run, other, on_epoch=epochs.append)
+    taken = other.paths.model(*run)
+    assert not epochs and {path.name for path in taken.iterdir()} == {path.name for path in folder.iterdir()}
+    assert all((taken / path.name).read_bytes() == path.read_bytes() for path in folder.iterdir())
+
+    path = folder / "trained_with.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"threads": 64}))
+    shutil.rmtree(other.paths.run)
+    train_run(*run, other, on_epoch=epochs.append)
+    assert len(epochs) == 1, "a network of another machine has other low bits"
+
+    others = load_profile("smoke", [*SETTINGS, "training.learning_rate=0.02"])
+    train_run(*run, others, on_epoch=epochs.append)
+    assert len(epochs) == 2
 
 
 @pytest.mark.parametrize("run, message", [(("demo_rafdb", "original", 0), "no data set 'demo_rafdb'"),

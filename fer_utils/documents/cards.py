@@ -1,5 +1,7 @@
 """The numbers of DATA_CARD.md and MODEL_CARD.md: always of the demo profile and of the reference tables."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from fer_utils.datasets import dataset_info
@@ -7,7 +9,7 @@ from fer_utils.datasets.demo_faces import demo_counts
 from fer_utils.documents.index import section_links
 from fer_utils.emotions import EMOTIONS
 from fer_utils.evaluation import wilson_interval
-from fer_utils.paths import PACKAGE, SHIPPED_GENERATORS
+from fer_utils.paths import PACKAGE, SHIPPED_GENERATORS, committed_tables
 from fer_utils.profiles import Profile, load_profile
 from fer_utils.reference import read_reference
 from fer_utils.tables.text import markdown_table
@@ -23,11 +25,11 @@ def data_card_blocks() -> dict[str, str]:
             "opinions": markdown_table(_opinions())}
 
 
-def model_card_blocks() -> dict[str, str]:
-    """The blocks of MODEL_CARD.md."""
+def model_card_blocks(root: Path = PACKAGE.parent) -> dict[str, str]:
+    """The blocks of MODEL_CARD.md, with the tables that are published below ``root``."""
     profile = load_profile("demo")
     return {"classifier": _classifier(profile), "weights": markdown_table(_weights()),
-            "agreement": _agreement(profile)}
+            "agreement": _agreement(profile, root)}
 
 
 def _demo_counts(profile: Profile) -> pd.DataFrame:
@@ -95,9 +97,9 @@ def _weights() -> pd.DataFrame:
     return pd.DataFrame({"weights": sizes.keys(), "MB": [f"{size / 1e6:.1f}" for size in sizes.values()]})
 
 
-def _agreement(profile: Profile) -> str:
+def _agreement(profile: Profile, root: Path) -> str:
     """How often the judge reads the emotion of the prompt, and where that is computed."""
-    table = pd.read_csv(profile.paths.tables / "table_a1_generators.csv")
+    table = pd.read_csv(committed_tables(profile.name, root) / "table_a1_generators.csv")
     whole = table[(table["attribute"] == "emotion") & (table["value"] == "all")]
     intervals = [wilson_interval(row.agreement * row.n, row.n, profile.evaluation.confidence) for row in whole.itertuples()]
     shown = pd.DataFrame({

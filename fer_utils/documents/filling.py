@@ -2,19 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 from fer_utils.errors import CompanionError
-from fer_utils.paths import atomic_write
 
 _MARKER = re.compile(r"<!-- ([a-z_]+):start -->")
-
-
-def fill(path: Path, blocks: Mapping[str, str]) -> None:
-    """Put each block between its pair of markers in the file at ``path``; errors as ``filled``."""
-    text = filled(path.read_text(encoding="utf-8"), blocks, path.name)
-    with atomic_write(path, "w", encoding="utf-8") as file:
-        file.write(text)
 
 
 def filled(text: str, blocks: Mapping[str, str], name: str) -> str:

@@ -1,4 +1,4 @@
-"""tables/<profile>/README.md: every table and figure of a run, what it shows and which notebook section makes it."""
+"""tables/<profile>/README.md: every published table and figure, what it shows and which notebook section makes it."""
 
 import os
 from collections.abc import Iterable
@@ -7,46 +7,55 @@ from pathlib import Path
 import PIL.Image
 
 from fer_utils.documents.sections import made_in
-from fer_utils.paths import atomic_write, notebooks_folder
+from fer_utils.paths import PACKAGE, atomic_write, committed_figures, committed_tables, notebooks_folder
 from fer_utils.profiles import Profile
+from fer_utils.provenance import read_provenance
 from fer_utils.tables.text import escape_markdown
 
 NAME = "README.md"
 UNKNOWN = "no notebook saves it now"
 
 
-def write_index(profile: Profile) -> Path:
-    """Write the index beside the profile's tables; returns its path."""
-    path = profile.paths.tables / NAME
+def write_index(profile: Profile, root: Path) -> Path:
+    """Write the index beside the tables that the profile has published below ``root``; returns its path."""
+    path = committed_tables(profile.name, root) / NAME
     with atomic_write(path, "w", encoding="utf-8") as file:
-        file.write(index_text(profile))
+        file.write(index_text(profile, root))
     return path
 
 
-def index_text(profile: Profile) -> str:
+def index_text(profile: Profile, root: Path = PACKAGE.parent) -> str:
     """The index as Markdown, made from the files that are there and from the notebooks as they are now."""
-    tables = [path for path in sorted(profile.paths.tables.glob("*.md")) if path.name != NAME]
-    figures = sorted(profile.paths.figures.glob("*.png"))
+    folder = committed_tables(profile.name, root)
+    tables = [path for path in sorted(folder.glob("*.md")) if path.name != NAME]
+    figures = sorted(committed_figures(profile.name, root).glob("*.png"))
     return "\n".join([
         f"# Tables and figures of the profile {profile.name}", "",
         f"{profile.description[0].upper()}{profile.description[1:]}. "
         "The CSV file of a table is what was computed, with all digits; the others are made from it for readers. "
         f"Versions, seeds and checksums: [provenance.json](provenance.json). "
-        "This list is written by `python -m fer_utils reproduce`, or `interim` while that is not at its end.", "",
-        *_table(profile.paths.tables, "table", {path: _table_caption(path) for path in tables}), "",
-        *_table(profile.paths.tables, "figure", {path: _figure_caption(path) for path in figures}), ""])
+        f"This list is written by `python -m fer_utils publish --profile {profile.name}`.{_elsewhere(folder)}", "",
+        *_table(folder, "table", {path: _table_caption(path) for path in tables}, root), "",
+        *_table(folder, "figure", {path: _figure_caption(path) for path in figures}, root), ""])
 
 
-def section_links(names: Iterable[str], folder: Path) -> dict[str, str]:
-    """{table or figure: a Markdown link from a file in ``folder`` to the notebook section that makes it}."""
-    place = _relative(notebooks_folder(), folder)
+def _elsewhere(folder: Path) -> str:
+    """Where the tables and figures lie that came out as in another profile."""
+    same = read_provenance(folder).get("same_as", {})
+    return "".join(f" What came out as in the profile {name} lies there alone: [tables/{name}](../{name}/{NAME})."
+                   for name in sorted(set(same.values())))
+
+
+def section_links(names: Iterable[str], folder: Path, root: Path = PACKAGE.parent) -> dict[str, str]:
+    """{table or figure: a Markdown link from a file in ``folder`` to the notebook section, below ``root``, that makes it}."""
+    place = _relative(root / notebooks_folder().name, folder)
     found = {name: f"[{section.notebook}, {section.title}]({place}/{section.notebook}.ipynb#{section.fragment})"
              for name, section in made_in(names, notebooks_folder()).items()}
     return dict.fromkeys(names, UNKNOWN) | found
 
 
-def _table(folder: Path, kind: str, captions: dict[Path, str]) -> list[str]:
-    links = section_links([path.stem for path in captions], folder)
+def _table(folder: Path, kind: str, captions: dict[Path, str], root: Path) -> list[str]:
+    links = section_links([path.stem for path in captions], folder, root)
     return [f"| {kind} | what it shows | other forms | made in |", "| --- | --- | --- | --- |",
             *(f"| [{path.stem}]({_relative(path, folder)}) | {caption} | {_other_forms(path, folder)} | "
               f"{links[path.stem]} |" for path, caption in captions.items())]

@@ -5,6 +5,7 @@ import pandas as pd
 from sklearn.metrics import confusion_matrix
 
 from fer_utils.emotions import EMOTIONS
+from fer_utils.evaluation.accuracy import wilson_interval
 from fer_utils.evaluation.predictions import level_rows
 
 
@@ -22,7 +23,8 @@ def confusion_rates(counts: np.ndarray) -> np.ndarray:
 
 def confusion_table(predictions: pd.DataFrame) -> pd.DataFrame:
     """Every confusion matrix as rows: dataset, level, emotion, n (its test images), seeds, predicted, count (summed over
-    seeds), share (of the emotion's answers, in %; nan where it has no test images)."""
+    seeds), share (of the emotion's answers, in %; nan where it has no test images), low, high (its 95 % Wilson interval with
+    n images, which does not shrink with more seeds)."""
     return pd.concat([_as_rows(predictions, dataset, level) for dataset, level
                       in predictions[["dataset", "level"]].drop_duplicates().itertuples(index=False)], ignore_index=True)
 
@@ -30,7 +32,11 @@ def confusion_table(predictions: pd.DataFrame) -> pd.DataFrame:
 def _as_rows(predictions: pd.DataFrame, dataset: str, level: str) -> pd.DataFrame:
     counts = confusion_counts(predictions, dataset, level)
     seeds = level_rows(predictions, dataset, level)["seed"].nunique()
-    return pd.DataFrame([{"dataset": dataset, "level": level, "emotion": emotion, "n": int(row.sum()) // seeds,
-                          "seeds": seeds, "predicted": predicted, "count": int(count), "share": 100 * share}
-                         for emotion, row, rates in zip(EMOTIONS, counts, confusion_rates(counts), strict=True)
-                         for predicted, count, share in zip(EMOTIONS, row, rates, strict=True)])
+    rows = []
+    for emotion, row, rates in zip(EMOTIONS, counts, confusion_rates(counts), strict=True):
+        n = int(row.sum()) // seeds
+        for predicted, count, share in zip(EMOTIONS, row, rates, strict=True):
+            low, high = wilson_interval(count / seeds, n)
+            rows.append({"dataset": dataset, "level": level, "emotion": emotion, "n": n, "seeds": seeds, "predicted": predicted,
+                         "count": int(count), "share": 100 * share, "low": 100 * low, "high": 100 * high})
+    return pd.DataFrame(rows)

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from fer_utils.datasets.population import PERSONS
 from fer_utils.emotions import EMOTIONS
+from fer_utils.evaluation.accuracy import wilson_interval
 from fer_utils.generators.web import AGES, CLASSES, UNKNOWN, Captioned
 from fer_utils.prompts import GLASSES, LIGHTS, TEMPLATES
 
@@ -114,7 +115,8 @@ def agreement_table(prompts: pd.DataFrame, read: dict[str, np.ndarray]) -> pd.Da
 
     ``prompts`` has the columns of ``fer_utils.prompts.prompt_table``; rows in the order of ``read``. Returns
     one row for each generator and each emotion, and one for each attribute the judge was taught (age also
-    within one decade) as a whole: columns generator, attribute, value, n, agreement (share 0..1).
+    within one decade) as a whole: columns generator, attribute, value, n, agreement (share 0..1), low, high (its 95 % Wilson
+    interval).
     """
     prompts = prompts.reset_index(drop=True)
     agreements = pd.DataFrame(_agreements(prompts, read))
@@ -123,8 +125,8 @@ def agreement_table(prompts: pd.DataFrame, read: dict[str, np.ndarray]) -> pd.Da
         part, emotions = agreements.loc[index], prompts.loc[index, "emotion"]
         rows += [(generator, "emotion", emotion, part.loc[emotions == emotion, "emotion"]) for emotion in EMOTIONS]
         rows += [(generator, attribute, "all", part[attribute]) for attribute in agreements]
-    return pd.DataFrame([(g, a, v, int(s.notna().sum()), float(s.mean())) for g, a, v, s in rows],
-                        columns=["generator", "attribute", "value", "n", "agreement"])
+    return pd.DataFrame([(g, a, v, int(s.notna().sum()), float(s.mean()), *wilson_interval(s.sum(), int(s.notna().sum())))
+                         for g, a, v, s in rows], columns=["generator", "attribute", "value", "n", "agreement", "low", "high"])
 
 
 def _agreements(prompts: pd.DataFrame, read: dict[str, np.ndarray]) -> dict[str, pd.Series]:

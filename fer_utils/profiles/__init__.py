@@ -69,6 +69,12 @@ def profile_names() -> list[str]:
     return sorted(path.stem for path in PROFILES.glob("*.yaml"))
 
 
+def ancestors(name: str) -> list[str]:
+    """The profiles that this one extends, the nearest first: ['demo', 'paper'] for demo_controls."""
+    parent = yaml.safe_load((PROFILES / f"{name}.yaml").read_text(encoding="utf-8")).get("extends")
+    return [parent, *ancestors(parent)] if parent else []
+
+
 def load_profile(name: str, overrides=()) -> Profile:
     """The named profile with ``section.name=value`` overrides applied.
 

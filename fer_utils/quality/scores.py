@@ -11,6 +11,7 @@ import pandas as pd
 
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError, nearest
+from fer_utils.evaluation import wilson_interval
 from fer_utils.faces import FaceSet
 from fer_utils.paths import atomic_write
 from fer_utils.profiles import Profile
@@ -75,13 +76,17 @@ def kept(scores: pd.DataFrame, profile: Profile) -> list[str]:
 
 
 def kept_table(scores: pd.DataFrame, profile: Profile) -> pd.DataFrame:
-    """What every filter would keep: columns filter, used (whether the profile uses it), generator, emotion, n, kept."""
+    """What every filter would keep: columns filter, used (whether the profile uses it), generator, emotion, n, kept, and
+    kept_low, kept_high (the Wilson interval of the share, in faces)."""
     frames = []
     for name, keeps in FILTERS.items():
         groups = keeps(scores, profile).groupby([scores["generator"], scores["emotion"]])
         counts = groups.agg(n="size", kept="sum").reset_index()
+        ends = [wilson_interval(row.kept, row.n, profile.evaluation.confidence) for row in counts.itertuples()]
+        counts[["kept_low", "kept_high"]] = [[row.n * end for end in pair] for row, pair in zip(counts.itertuples(), ends)]
         frames.append(counts.assign(filter=name, used=name == profile.quality.filter))
-    return pd.concat(frames, ignore_index=True)[["filter", "used", "generator", "emotion", "n", "kept"]]
+    columns = ["filter", "used", "generator", "emotion", "n", "kept", "kept_low", "kept_high"]
+    return pd.concat(frames, ignore_index=True)[columns]
 
 
 def keep_good(manifest: pd.DataFrame, dataset: str, profile: Profile) -> pd.DataFrame:

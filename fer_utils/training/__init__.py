@@ -44,6 +44,7 @@ from fer_utils.training.devices import (
     has_bfloat16,
     reproducible,
 )
+from fer_utils.training.elsewhere import TRAINED_WITH, take_finished
 from fer_utils.training.predictions import (
     HISTORY,
     PREDICTIONS,
@@ -57,7 +58,6 @@ from fer_utils.training.predictions import (
     write_predictions,
 )
 
-TRAINED_WITH = "trained_with.json"
 
 
 def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: int, folder: Path,
@@ -71,8 +71,9 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
     trained), and then history.csv, so that a folder with a history is a finished run. ``on_epoch`` is called with each
     row as a dict. The same seed on the same machine gives the same weights, also when the run was stopped after any
     epoch and this is called again (``checkpoint``); a finished run of the same settings, data and code is not trained
-    again, wherever it was trained: its history comes back as it is. Training figures are averages over the epoch, with dropout;
-    validation figures are taken after it, without. A diverged run raises CompanionError.
+    again, wherever it was trained: its history comes back as it is; one that another run has finished on an equal machine
+    is taken from there (``elsewhere``). Training figures are averages over the epoch, with dropout; validation figures are
+    taken after it, without. A diverged run raises CompanionError.
 
     Args:
         class_weights: [7], what an image of each class counts in the training loss (``image_weights``); the
@@ -105,6 +106,8 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
             return finished
         for earlier in (HISTORY, PREDICTIONS, TRAINED_WITH):   # a killed run must not look finished by an earlier one's
             (folder / earlier).unlink(missing_ok=True)
+        if take_finished(folder, made_from, how) and (finished := _finished_history(folder, made_from)) is not None:
+            return finished
         # ... but no run goes on with other threads or on another device, where its low bits would be others.
         checkpoint = Checkpoint(folder / CHECKPOINT, f"{made_from} {json.dumps(how, sort_keys=True)}", generator=generator,
                                 parts=parts if averaged is None else parts | {"averaged": averaged})

@@ -71,5 +71,7 @@ def check_cpu_kernels(profile: Profile, device: torch.device, precision: str) ->
 
 
 def describe(device: torch.device) -> str:
-    """The processor or graphics card as PyTorch knows it."""
-    return torch.cuda.get_device_name() if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
+    """The processor or graphics card as PyTorch knows it, and what oneDNN is told to do without."""
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA")
+    processor = torch.backends.cpu.get_cpu_capability() + (f", oneDNN up to {limit}" if limit else "")
+    return torch.cuda.get_device_name() if device.type == "cuda" else processor

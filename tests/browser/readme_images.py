@@ -1,8 +1,8 @@
 """Makes the README's pictures of explorers and of the report, as a browser shows them, from a finished demo run.
 
-    python tests/browser/readme_images.py      after make reproduce
+    python tests/browser/readme_images.py      after make reproduce; publish calls it
 
-They are written to docs/images/, each below 300 kB.
+They are written to docs/images/, each below 300 kB. Without a browser nothing is written and the last line says why.
 """
 
 import os
@@ -19,25 +19,25 @@ from notebook_reader import Reader, press
 from PIL import Image
 
 from fer_utils.errors import CompanionError
-from fer_utils.paths import PACKAGE, RunPaths, atomic_write, project_root
+from fer_utils.paths import RunPaths, atomic_write, pictures_folder, project_root
 from fer_utils.pipeline import status
 from fer_utils.profiles import load_profile
 
-IMAGES = PACKAGE.parent / "docs" / "images"
 LIMIT = 300_000   # bytes
 SHARP = 1.5       # an explorer is some 770 pixels wide in a window of 1200
 
 
 def main() -> None:
     """All three, in a copy of the run, so that the run stays as it is."""
+    if chromium.installed() is None:
+        raise CompanionError("Found no Chromium or Chrome to take them with; install one, then publish again.")
     run, stale = RunPaths("demo"), [unit for unit in status(load_profile("demo")) if unit.reason]
     if stale:
         raise CompanionError(f"The demo run in {run.run} is not fresh ({stale[0].unit.name}: {stale[0].reason}), and its "
                              "pictures would not show what the code makes: make reproduce first.")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        for part in (run.run, run.tables, run.figures):
-            shutil.copytree(part, root / part.relative_to(project_root()), ignore=shutil.ignore_patterns(".*"))
+        shutil.copytree(run.run, root / run.run.relative_to(project_root()), ignore=shutil.ignore_patterns(".*"))
         copy_notebooks(root, "demo")
         with chromium.running() as browser:
             with running_lab(root) as lab:
@@ -76,7 +76,7 @@ def keep(picture: bytes, name: str) -> None:
     Image.open(BytesIO(picture)).convert("RGB").quantize(256).save(file, "PNG", optimize=True)
     if file.tell() > LIMIT:
         raise CompanionError(f"The picture {name} has {file.tell():,} bytes, more than {LIMIT:,}; make the window smaller.")
-    with atomic_write(IMAGES / f"{name}.png") as out:
+    with atomic_write(pictures_folder(project_root()) / f"{name}.png") as out:
         out.write(file.getvalue())
 
 
