@@ -13,7 +13,7 @@ import pandas as pd
 from fer_utils.controls import CONTROLS, Run, runs_of
 from fer_utils.freshness import changed, file_hash, settings_of
 from fer_utils.paths import atomic_write
-from fer_utils.profiles import Profile
+from fer_utils.profiles import BASE, Profile, load_profile
 from fer_utils.provenance import hardware
 from fer_utils.training import HISTORY, PREDICTIONS, TRAINED_WITH, WEIGHTS
 
@@ -92,7 +92,8 @@ def _why_not(kept: Path, level: str, profile: Profile) -> str:
     damaged = [name for name in FILES if not (kept / name).is_file() or file_hash(kept / name) != about["sha256"][name]]
     if damaged:
         return f"{damaged[0]} is missing or not the file that was kept. Restore it from the repository."
-    return changed({"setting": about["settings"]}, {"setting": _settings(level, profile)})
+    recorded = _settings(level, load_profile(BASE)) | about["settings"]   # settings that came later stood at the base's value
+    return changed({"setting": recorded}, {"setting": _settings(level, profile)})
 
 
 def _same(source: Path, target: Path) -> bool:

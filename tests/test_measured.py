@@ -168,14 +168,14 @@ def test_after_the_drop_runs_are_paired_by_seed_and_runs_without_a_drop_left_out
     for level, seed, after in (("original", 0, 60), ("original", 1, 50), ("aug1", 1, 53), ("aug2", 3, 70)):
         write_history(tmp_path / "fer2013" / level / str(seed), (0.1, 0.01, 0.001), (1, 2, 3), (10, after - 1, after + 1))
     write_history(tmp_path / "fer2013" / "aug1" / "0", (0.1, 0.1), (2, 1), (90, 90))
-    runs = around_the_drop(tmp_path)
+    runs = around_the_drop(tmp_path, load_profile("fer2013"))
     assert runs["kept_before"].all() and runs.set_index(["level", "seed"])["after"].isna().to_dict() == {
         ("aug1", 0): True, ("aug1", 1): False, ("aug2", 3): False, ("original", 0): False, ("original", 1): False}
     assert after_the_drop(runs).to_dict() == {"aug1": 3.0}
 
 
 def test_the_kept_histories_of_real_fer2013_give_the_figures_computed_apart_from_this_project():
-    full, narrow = (around_the_drop(committed_tables(name) / "runs") for name in (measured.FULL, measured.NARROW))
+    full, narrow = (around_the_drop(committed_tables(name) / "runs", load_profile(name)) for name in (measured.FULL, measured.NARROW))
     assert len(full) == 27
     assert full.loc[~full["kept_before"], ["level", "seed"]].to_numpy().tolist() == [["original", 0], ["original", 2]]
     found = after_the_drop(full)

@@ -9,16 +9,18 @@ from pathlib import Path
 
 import pandas as pd
 
+from fer_utils.profiles import Profile
+from fer_utils.recipes import kept_epoch
 from fer_utils.training import HISTORY
 
 
-def around_the_drop(folder: Path) -> pd.DataFrame:
+def around_the_drop(folder: Path, profile: Profile) -> pd.DataFrame:
     """A row for each run with a history in ``folder``/<data set>/<level>/<seed>, in that order.
 
     Columns dataset, level, seed; after: mean validation accuracy in % of the epochs after the learning rate first dropped,
-    nan if it never did; kept_before: whether the epoch with the lowest validation loss, whose weights were kept, came before.
+    nan if it never did; kept_before: whether the epoch whose weights were kept (``recipes.kept_epoch``) came before.
     """
-    rows = [(path.parts[-4], path.parts[-3], int(path.parts[-2]), *_of(pd.read_csv(path)))
+    rows = [(path.parts[-4], path.parts[-3], int(path.parts[-2]), *_of(pd.read_csv(path), profile.training))
             for path in sorted(folder.glob(f"*/*/*/{HISTORY}"))]
     return pd.DataFrame(rows, columns=["dataset", "level", "seed", "after", "kept_before"])
 
@@ -32,6 +34,6 @@ def after_the_drop(runs: pd.DataFrame, *, reference: str = "original") -> pd.Ser
     return wide.sub(wide[reference], axis=0).drop(columns=reference).mean().dropna()
 
 
-def _of(history: pd.DataFrame) -> tuple[float, bool]:
+def _of(history: pd.DataFrame, settings) -> tuple[float, bool]:
     dropped = history["learning_rate"] < history["learning_rate"].iloc[0]
-    return history.loc[dropped, "validation_accuracy"].mean(), not dropped[history["validation_loss"].idxmin()]
+    return history.loc[dropped, "validation_accuracy"].mean(), not dropped.iloc[kept_epoch(history, settings)]

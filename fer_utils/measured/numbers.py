@@ -78,7 +78,7 @@ def by_seed(name: str) -> pd.DataFrame:
 
 def histories(name: str) -> pd.DataFrame:
     """``evaluation.around_the_drop`` of the runs kept beside the profile's tables."""
-    return around_the_drop(committed_tables(name) / "runs")
+    return around_the_drop(committed_tables(name) / "runs", load_profile(name))
 
 
 def _against(reference: str, folder) -> pd.DataFrame:
