@@ -45,13 +45,15 @@ class TableCompared:
 def compare(profile: Profile) -> list[TableCompared]:
     """Every table of the profile's run, and each committed one that it should have made, in order of their names.
 
-    Of a profile that extends another, what it has in common is committed there. Raises CompanionError where the run or the
+    Of a profile that extends another, what it has in common is committed there. What a notebook beside the stages makes on
+    publishing is left out. Raises CompanionError where the run or the
     committed folder has no table.
     """
-    run, committed = {path.stem: path for path in sorted(profile.paths.tables.glob("*.csv"))}, _committed(profile)
+    beside, committed = _beside(profile), _committed(profile)
+    run = {path.stem: path for path in sorted(profile.paths.tables.glob("*.csv")) if path.name not in beside}
     if not committed:
-        raise CompanionError(f"No tables of {profile.run_name} are committed to compare with: {committed_tables(profile.run_name)} "
-                             "holds none.")
+        raise CompanionError(f"No tables of {profile.run_name} are committed to compare with: "
+                             f"{committed_tables(profile.run_name)} holds none.")
     if not run:
         raise CompanionError(f"{profile.paths.tables} holds no table; run python -m fer_utils reproduce --profile "
                              f"{profile.name} first.")
@@ -94,7 +96,7 @@ def summary_line(found: list[TableCompared]) -> str:
 
 
 def write_comparison(profile: Profile, found: list[TableCompared]) -> Path:
-    """``tables_compared.csv`` and .md in the run's folder: a row per table, and in the second every place outside; the .md."""
+    """``tables_compared.csv`` and .md in the run's folder, a row per table and every place outside; the path of the .md."""
     rows = pd.DataFrame([{"table": one.table, "cells": one.cells, **{kind: one.counts[kind] for kind in (
         IDENTICAL, WITHIN, OUTSIDE)}, "where": " | ".join(one.places)} for one in found])
     places = [f"- {one.table}: {place}" for one in found for place in one.places]
@@ -109,14 +111,19 @@ def write_comparison(profile: Profile, found: list[TableCompared]) -> Path:
 
 def _committed(profile: Profile) -> dict[str, Path]:
     """Name -> file of every committed table that a run of the profile makes, its ancestors' where it has no own."""
-    folder, promised = committed_tables(profile.run_name), {path.stem for unit in units_of(STAGES, profile)
-                                                            for path in unit.shown(profile)}
-    beside = {name for name, about in read_provenance(folder).get("files", {}).items()
-              if about.get("notebook") and about["notebook"] not in {stage.notebook for stage in STAGES}}
+    folder, beside = committed_tables(profile.run_name), _beside(profile)
+    promised = {path.stem for unit in units_of(STAGES, profile) for path in unit.shown(profile)}
     found = {path.stem: path for path in folder.glob("*.csv") if path.name not in beside}
     for name in ancestors(profile.name) if found else []:
         found = {path.stem: path for path in committed_tables(name).glob("*.csv") if path.stem in promised} | found
     return found
+
+
+def _beside(profile: Profile) -> set[str]:
+    """Files of committed tables that a notebook made which is no stage."""
+    files = read_provenance(committed_tables(profile.run_name)).get("files", {})
+    stages = {stage.notebook for stage in STAGES}
+    return {name for name, about in files.items() if about.get("notebook") and about["notebook"] not in stages}
 
 
 def _read(path: Path | None) -> pd.DataFrame | None:

@@ -39,7 +39,7 @@ def ingredients(unit: Unit, profile, notebook: Path, inputs: list[Unit]) -> dict
     return {"setting": settings_of(profile, stage.sections), "code": dict(_code("\n".join(cells), _package_state())),
             "notebook": {notebook.name: hashlib.sha256(json.dumps(cells).encode()).hexdigest()},
             "data": _source_files(profile) if "data" in stage.sections else {},
-            "committed": {path.relative_to(PACKAGE.parent).as_posix(): file_hash(path) for path in stage.committed(profile)
+            "committed": {path.relative_to(path.parents[2]).as_posix(): file_hash(path) for path in stage.committed(profile)
                           if path.is_file()},
             "input": {needed.name: _content(read_record(needed, profile), unit.reads(profile)) for needed in inputs}}
 

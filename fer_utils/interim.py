@@ -17,8 +17,8 @@ COMMAND = "python -m fer_utils interim"
 
 
 def interim_tables(profile: Profile) -> list[str]:
-    """Keep what is finished beside the committed tables (``kept_runs``), take what was kept earlier, and write Table III, the scores,
-    the accuracies on parts of the test set and the comparisons of that to the run's folder; lines that say so.
+    """Keep what is finished beside the committed tables (``kept_runs``), take what was kept earlier, and write Table III, the
+    scores, the accuracies on parts of the test set and the comparisons of that to the run's folder; lines that say so.
 
     Stage 6 writes the same tables of the whole run in their place. Raises CompanionError where nothing is finished.
     """

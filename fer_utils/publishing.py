@@ -71,8 +71,8 @@ def _folders(profile: Profile) -> list[tuple[Path, Path]]:
 def _stale(profile: Profile) -> dict[str, str]:
     """Name of a unit -> why it does not stand; CompanionError where that forbids to publish."""
     if profile.run_name != profile.name:
-        raise CompanionError(f"{profile.run_name} is a run with settings of its own ({', '.join(profile.overrides)}); only the "
-                             "run of a profile as it is can be published. Leave out --set.")
+        raise CompanionError(f"{profile.run_name} is a run with settings of its own ({', '.join(profile.overrides)}); only "
+                             "the run of a profile as it is can be published. Leave out --set.")
     reasons = {unit.name: why_stale(unit, profile) for unit in units_of(STAGES, profile)
                if not (unit.stage.name == "training" and stands_by_kept_files(profile, **unit.parameters))}
     stale = {name: reason for name, reason in reasons.items() if reason}
@@ -174,10 +174,10 @@ def _notebooks_and_pictures(profile: Profile, made: dict[Path, dict], others: di
 
 def _draw_pictures(say) -> bool:
     """Whether the README's pictures were made of this run; that takes a browser, and without one they stay."""
-    ran = subprocess.run([sys.executable, PICTURES], capture_output=True, text=True, check=False) if PICTURES.is_file() else None
-    if ran and ran.returncode == 0:
+    ran = subprocess.run([sys.executable, PICTURES], capture_output=True, text=True, check=False)
+    if ran.returncode == 0:
         say("made the pictures in docs/images")
         return True
-    why = (ran.stderr.strip().splitlines() or ["no reason given"])[-1] if ran else f"{PICTURES} is not there"
+    why = (ran.stderr.strip().splitlines() or ["no reason given"])[-1]
     say(f"left the pictures in docs/images as they are: {why}")
     return False

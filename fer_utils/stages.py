@@ -171,7 +171,8 @@ def unpublished(profile) -> tuple[str, ...]:
 def _measured(profile) -> list[Path]:
     """What ``measured`` reads. The profiles it reads of are published after their run, which can't depend on it."""
     folders = [committed_tables(name) for name in MEASURED] if profile.name not in MEASURED else []
-    return [folder / name for folder in folders for name in ("table_a6_summary.csv", "table_a6_comparison.csv", "provenance.json")]
+    read = ("table_a6_summary.csv", "table_a6_comparison.csv", "provenance.json")
+    return [folder / name for folder in folders for name in read]
 
 
 def _of_controls(profile) -> tuple[str, ...]:

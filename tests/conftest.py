@@ -43,6 +43,20 @@ def smoke_root(tmp_path_factory) -> tuple[Path, str]:
     return made_once(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
 
 
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory) -> Path:
+    """A project folder with a small run of demo that counts as finished (``published_run``); to be copied, not changed."""
+    from published_run import write_finished_run
+
+    from fer_utils.profiles import load_profile
+
+    root = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FER_ROOT", str(root))
+        write_finished_run(load_profile("demo"))
+    return root
+
+
 @pytest.fixture
 def nothing_left(project):
     """After the test, the cache is empty or absent and no temporary file lies anywhere."""

@@ -20,7 +20,6 @@ from fer_utils.documents.sections import Section, headings, made_in, notebook_he
 from fer_utils.errors import CompanionError
 from fer_utils.paths import committed_figures, committed_tables
 from fer_utils.profiles import flatten, load_profile, profile_names
-from fer_utils.readme import documents
 from fer_utils.reference import read_reference
 from fer_utils.summary import overall_accuracy
 
@@ -31,9 +30,9 @@ HTML_LINK = re.compile(r'(?:src|href)="([^"]+)"')
 
 
 def committed(pattern: str) -> list[Path]:
-    """Files of the checkout; those of overridden runs, whose folders end in a hash, are no part of it."""
+    """Files of the checkout, without those that git ignores."""
     found = [path.relative_to(ROOT) for path in sorted(ROOT.rglob(pattern)) if path.is_file()]
-    return [path for path in found if path.parts[0] not in NOT_COMMITTED and "-" not in path.parent.name
+    return [path for path in found if path.parts[0] not in NOT_COMMITTED
             and not any(part.startswith(".ipynb") for part in path.parts)]
 
 
@@ -97,12 +96,6 @@ def test_the_links_in_documents_are_found_at_all():
     found = {link for path in MARKDOWN for link in relative_links(path)}
     assert {"LICENSE", "DATA_CARD.md", "../README.md#real-data", "notebooks/06_evaluation.ipynb"} <= {
         *found, *(link.partition("#")[0] for link in found)}
-
-
-def test_blocks_between_markers_are_what_the_files_say():
-    for name, blocks in documents().items():
-        text = (ROOT / name).read_text(encoding="utf-8")
-        assert filled(text, blocks, name) == text, f"{name} is out of date: run python -m fer_utils publish"
 
 
 def test_a_lost_marker_and_a_block_that_nothing_makes_are_errors():

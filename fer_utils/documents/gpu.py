@@ -1,5 +1,7 @@
 """The numbers of docs/table_3_on_your_gpu.md: what the paper's experiment takes, under assumptions that are said."""
 
+from functools import cache
+
 import pandas as pd
 
 from fer_utils.controls import trained_sets
@@ -12,8 +14,9 @@ from fer_utils.tables.text import markdown_table
 GENERATORS = ("sd2", "sd3")
 
 
+@cache
 def gpu_page_blocks() -> dict[str, str]:
-    """The blocks of docs/table_3_on_your_gpu.md."""
+    """The blocks of docs/table_3_on_your_gpu.md; counted once, for they plan the whole pool of the paper."""
     profile = load_profile("paper")
     return {"assumptions": _assumptions(), "plan": _plan(profile), "training": _training(profile),
             "downloads": _downloads(profile)}
