@@ -60,6 +60,12 @@ def kept_epoch(history: pd.DataFrame, settings) -> int:
     return int(history["validation_loss"].to_numpy().argmin())
 
 
+def lowered_epochs(history: pd.DataFrame, settings) -> list[int]:
+    """The first epochs at a lower learning rate, a plateau behind each; none where the rate falls all the time."""
+    lower = history["learning_rate"].diff() < 0
+    return history["epoch"][lower].tolist() if settings.scheduler == "plateau" else []
+
+
 def recipe_table(training: dict) -> pd.DataFrame:
     """The recipes side by side: setting, paper (None: not stated), chosen (the base profile's value), authors_code
     (None: no such thing there), switch (whether the recipes differ in it), place, source.

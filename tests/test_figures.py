@@ -21,7 +21,7 @@ from fer_utils.emotions import EMOTIONS
 from fer_utils.profiles import load_profile
 from fer_utils.resemotenet import ResEmoteNet, layer_shapes
 
-TRAINING = load_profile("demo").training
+TRAINING = load_profile("demo_recipes").training
 
 
 @pytest.fixture
@@ -195,6 +195,11 @@ def test_the_legend_of_learning_curves_names_no_mark_that_no_run_has():
 
     assert "stopped early" in named(3, max_epochs=8) and "stopped early" not in named(3) + named(8, max_epochs=8)
     assert "learning rate lowered" in named(3) and "learning rate lowered" not in named(2)
+
+
+def test_a_learning_rate_that_falls_all_the_time_is_not_marked_as_lowered():
+    drawn = figures.learning_curves({"one": {"Original": [some_history(5)]}}, load_profile("demo").training)
+    assert "learning rate lowered" not in all_texts(drawn)
 
 
 def test_captioned_faces_show_every_face_with_its_line_and_rows_may_differ_in_length(demo):

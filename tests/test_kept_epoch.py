@@ -38,7 +38,7 @@ def history():
 def written(history, project):
     """Profile with a rule -> the same, with the run's files where stage 5 leaves them."""
     def write(rule):
-        settings = load_profile("demo", [rule])
+        settings = load_profile("demo_recipes", [rule])
         folder = RUN.folder(settings)
         folder.mkdir(parents=True)
         history.to_csv(folder / HISTORY, index=False)

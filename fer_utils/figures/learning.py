@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from fer_utils.figures.describing import described, how_many, listed
 from fer_utils.figures.style import FAINT, LEVEL_COLOURS, PAGE, PAPER_COLOUR, new_figure, styled
-from fer_utils.recipes import kept_epoch
+from fer_utils.recipes import kept_epoch, lowered_epochs
 
 TRAINING, VALIDATION = FAINT, LEVEL_COLOURS["aug3"]
 RING = {"marker": "o", "linestyle": "none", "color": VALIDATION, "markerfacecolor": "white", "markersize": 4.5}
@@ -43,7 +43,7 @@ def learning_curves(histories: dict[str, dict[str, list[pd.DataFrame]]], setting
         runs_a_level = how_many(map(len, levels.values()), "run")
         part.suptitle(f"{title} ({runs_a_level} a level)" if several else f"{title} · {level}", weight="bold", size=8)
     runs = [run for levels in histories.values() for several_runs in levels.values() for run in several_runs]
-    figure.legend(handles=_curve_legend(runs, max_epochs), loc="outside upper center", ncols=5 if several else 3)
+    figure.legend(handles=_curve_legend(runs, settings, max_epochs), loc="outside upper center", ncols=5 if several else 3)
     return described(figure, "Line plots of training and validation loss and accuracy over epochs, a line for each run.",
                      *(_in_words(title, levels, settings) for title, levels in histories.items()))
 
@@ -59,7 +59,7 @@ def _in_words(title: str, levels: dict[str, list[pd.DataFrame]], settings) -> st
 def _pair(panels, runs: list[pd.DataFrame], settings, level: str, longest: int, max_epochs: int | None) -> None:
     for axes, what in zip(panels, ("loss", "accuracy")):
         for run in runs:
-            _curve(axes, run, what, kept_epoch(run, settings), stopped=max_epochs is not None and len(run) < max_epochs)
+            _curve(axes, run, what, settings, stopped=max_epochs is not None and len(run) < max_epochs)
         axes.grid(axis="y")
         axes.set_xlim(0.5, max(longest, 2) + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
@@ -68,27 +68,23 @@ def _pair(panels, runs: list[pd.DataFrame], settings, level: str, longest: int, 
         axes.set_xlabel("epoch")
 
 
-def _curve(axes, run: pd.DataFrame, what: str, kept: int, *, stopped: bool) -> None:
+def _curve(axes, run: pd.DataFrame, what: str, settings, *, stopped: bool) -> None:
+    kept = kept_epoch(run, settings)
     axes.plot(run["epoch"], run[f"train_{what}"], color=TRAINING, linestyle="--", linewidth=1)
     axes.plot(run["epoch"], run[f"validation_{what}"], color=VALIDATION)
     axes.plot(run["epoch"].iloc[kept], run[f"validation_{what}"].iloc[kept], **RING)
     if stopped:
         axes.plot(run["epoch"].iloc[-1], run[f"validation_{what}"].iloc[-1], **BAR)
-    for epoch in _lowered(run):
+    for epoch in lowered_epochs(run, settings):
         axes.plot(epoch, 0, **TRIANGLE, clip_on=False, transform=axes.get_xaxis_transform())
 
 
-def _lowered(run: pd.DataFrame) -> pd.Series:
-    """The first epochs at a lower learning rate."""
-    return run["epoch"][run["learning_rate"].diff() < 0]
-
-
-def _curve_legend(runs: list[pd.DataFrame], max_epochs: int | None) -> list[Line2D]:
+def _curve_legend(runs: list[pd.DataFrame], settings, max_epochs: int | None) -> list[Line2D]:
     """What is drawn, and no mark that no run has."""
     legend = [Line2D([], [], color=TRAINING, linestyle="--", linewidth=1, label="training"),
               Line2D([], [], color=VALIDATION, label="validation"), Line2D([], [], **RING, label="weights kept")]
     if max_epochs is not None and any(len(run) < max_epochs for run in runs):
         legend.append(Line2D([], [], **BAR, label="stopped early"))
-    if any(len(_lowered(run)) for run in runs):
+    if any(lowered_epochs(run, settings) for run in runs):
         legend.append(Line2D([], [], **TRIANGLE, label="learning rate lowered"))
     return legend

@@ -32,8 +32,8 @@ from fer_utils.profiles import Profile
 from fer_utils.recipes import KEPT, SCHEDULERS, SELECTED_ON, as_read, kept_epoch
 from fer_utils.reduced_network import ReducedResEmoteNet
 from fer_utils.resemotenet import count_parameters, save_weights
-from fer_utils.training.batches import (as_tensors, batches, budget_orders, epoch_order, flip_half, image_weights, normalise,
-                                        shifted)
+from fer_utils.training.batches import (as_tensors, batches, budget_orders, epoch_order, flip_half, image_weights, jittered,
+                                        normalise)
 from fer_utils.training.checkpoint import CHECKPOINT, Checkpoint, Progress, fingerprint
 from fer_utils.training.devices import (
     autocast,
@@ -159,8 +159,8 @@ def train_epoch(model, optimizer, tensors: tuple[Tensor, Tensor], settings, gene
         batch, target = images[index.to(images.device)], labels[index.to(labels.device)]
         if settings.horizontal_flip:
             batch = flip_half(batch, generator)
-        if settings.shift:
-            batch = shifted(batch, settings.shift, generator)
+        if settings.rotation or settings.zoom or settings.shift:
+            batch = jittered(batch, settings, generator)
         with autocast(batch.device, precision):
             logits = model(normalise(batch))
             # sum / images, not PyTorch's weighted mean: an image's weight must not depend on the batch it falls in.

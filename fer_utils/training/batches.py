@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample
 
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
@@ -36,15 +37,20 @@ def flip_half(images: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(mirrored.to(images.device)[:, None, None, None], images.flip(3), images)
 
 
-def shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """Each image moved by up to ``most`` pixels in each direction; what comes in from outside repeats the border."""
-    count, _, height, width = images.shape
-    down, right = torch.randint(-most, most + 1, (2, count, 1), generator=generator)
-    rows, columns = ((torch.arange(size) + moved).clamp(0, size - 1).to(images.device)
-                     for size, moved in ((height, down), (width, right)))
-    moved = images.permute(0, 2, 3, 1)[torch.arange(count, device=images.device)[:, None, None], rows[:, :, None],
-                                       columns[:, None, :]]
-    return moved.permute(0, 3, 1, 2)
+def jittered(images: Tensor, settings, generator: torch.Generator) -> Tensor:
+    """Each image turned, enlarged or reduced, and moved by chance, each within what ``settings`` allow (``rotation`` in
+    degrees, ``zoom`` and ``shift`` as shares of the side): float32 in 0..255. What comes in from outside repeats the border.
+
+    One linear map a face, so that all are sampled at once on the device (Jaderberg et al., "Spatial Transformer Networks",
+    2015, equation 1); torchvision's transforms draw one map for a whole batch.
+    """
+    angle, zoom, right, down = (torch.rand(4, len(images), generator=generator) * 2 - 1).to(images.device)
+    angle, zoom = torch.deg2rad(settings.rotation * angle), 1 + settings.zoom * zoom
+    side = 2 * settings.shift   # grid coordinates run from -1 to 1
+    rows = [torch.stack([zoom * angle.cos(), -zoom * angle.sin(), side * right], dim=1),
+            torch.stack([zoom * angle.sin(), zoom * angle.cos(), side * down], dim=1)]
+    grid = affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)
+    return grid_sample(images.float(), grid, padding_mode="border", align_corners=False)
 
 
 def budget_orders(count: int, settings, *, seed: int) -> list[Tensor]:

@@ -11,7 +11,7 @@ from fer_utils.datasets import dataset_info
 from fer_utils.errors import CompanionError
 from fer_utils.figures.curves import Curves
 from fer_utils.profiles import Profile
-from fer_utils.recipes import kept_epoch
+from fer_utils.recipes import kept_epoch, lowered_epochs
 from fer_utils.training import HISTORY
 from fer_utils.widgets.explorer import Choice, Several, View, explore
 from fer_utils.widgets.runs import finished_runs
@@ -25,7 +25,7 @@ def run_curves(run: Run, profile: Profile) -> Curves:
     history = pd.read_csv(run.folder(profile) / HISTORY)
     settings = training_options(run.dataset, run.level, profile)[0].training
     return Curves(set_title(run.level), run.seed, history, kept=int(history["epoch"][kept_epoch(history, settings)]),
-                  lowered=history["epoch"][history["learning_rate"].diff() < 0].tolist(),
+                  lowered=lowered_epochs(history, settings),
                   stopped=len(history) < settings.max_epochs)
 
 
