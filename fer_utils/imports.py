@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fer_utils.paths import PACKAGE
 
-DATA = {"reference/__init__.py": "reference/*.csv", "recipes.py": "profiles/paper.yaml", "measured.py": "profiles/*.yaml",
+DATA = {"reference/__init__.py": "reference/*.csv", "recipes.py": "profiles/paper.yaml", "measured/numbers.py": "profiles/*.yaml",
         "generators/making.py": "generators/weights/**/*"}
 """Module -> the files of the package that it reads. A run's own profile counts by its values, as settings."""
 

@@ -66,6 +66,22 @@ def lowered_epochs(history: pd.DataFrame, settings) -> list[int]:
     return history["epoch"][lower].tolist() if settings.scheduler == "plateau" else []
 
 
+def in_words(settings) -> str:
+    """The recipe in ``settings`` (``profile.training``) in two sentences for readers."""
+    common = (f"SGD in batches of {settings.batch_size} with momentum {settings.momentum:g} and weight decay "
+              f"{settings.weight_decay:g}.")
+    if not settings.updates:
+        return (f"{common} Learning rate {settings.learning_rate:g}, times {settings.scheduler_factor:g} after more than "
+                f"{settings.scheduler_patience} epochs without a better validation loss; at most {settings.max_epochs} epochs, "
+                f"patience {settings.patience}.")
+    mean = f"the running mean of the weights (decay {settings.averaging:g}) at the last" if settings.averaging else "the weights of the last"
+    return (f"{common} A budget of {settings.updates:,} updates whatever the size of the set, here in {settings.max_epochs} "
+            f"equal parts called epochs; the learning rate rises to {settings.learning_rate:g} in the first "
+            f"{settings.warmup:.0%} of them and falls to 0 along a cosine, and {mean} update are kept. Faces are mirrored, "
+            f"turned by up to {settings.rotation:g}°, enlarged or reduced by up to {settings.zoom:.0%} and moved by up to "
+            f"{settings.shift:.0%} of their side; a label counts {1 - settings.label_smoothing:g}, the rest goes to all classes.")
+
+
 def recipe_table(training: dict) -> pd.DataFrame:
     """The recipes side by side: setting, paper (None: not stated), chosen (the base profile's value), authors_code
     (None: no such thing there), switch (whether the recipes differ in it), place, source.
