@@ -37,14 +37,20 @@ def test_readers_see_a_column_for_each_variant_and_the_reading_in_it():
 
 
 def test_a_runs_rows_come_from_its_table_3_and_its_comparisons(tmp_path):
-    row = {"dataset": "demo", "n": 100, "seeds": 3, "low": 38, "high": 42}
-    pd.DataFrame([row | {"level": level, "emotion": emotion, "accuracy": 40} for level in ("original", "aug1")
-                  for emotion in ("anger", "overall")]).to_csv(tmp_path / "table_3_class_accuracy.csv")
+    row = {"dataset": "demo", "n": 4, "seeds": 3, "low": 38, "high": 42}
+    for level, seed, answers in (("original", 0, "sad,sad,happy,sad"), ("original", 1, "sad,happy,happy,happy"),
+                                 ("aug1", 0, "sad,sad,sad,sad"), ("aug1", 1, "sad,sad,sad,sad")):
+        folder = tmp_path / "models" / "demo" / level / str(seed)
+        folder.mkdir(parents=True)
+        pd.DataFrame({"id": range(4), "emotion": "sad", "predicted": answers.split(",")}).to_csv(folder / "predictions.csv")
+    (tmp_path / "tables").mkdir()
     pd.DataFrame([row | {"level": "aug1", "reference": reference, "difference": 0.0, "family": "primary", "p": 1.0, "p_holm": 1.0,
                          **{f"{side}_seed_{seed}": 3 for side in "bc" for seed in range(3)}}
-                  for reference in ("original", "oversampling")]).to_csv(tmp_path / "table_a6_comparison.csv")
+                  for reference in ("original", "oversampling")]).to_csv(tmp_path / "tables" / "table_a6_comparison.csv")
     found = results(tmp_path).set_index("level")
     assert found.loc["aug1", "reading"] == "open" and pd.isna(found.loc["original", "reading"]) and len(found) == 2
+    assert found["accuracy"].to_dict() == {"original": 50.0, "aug1": 100.0} and found["n"].tolist() == [4, 4]
+    assert found.loc["original", "low"] < 10 and found.loc["aug1", "low"] == 100
 
 
 @pytest.fixture

@@ -9,14 +9,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import combinations
+from pathlib import Path
 
 import pandas as pd
 
 from fer_utils.bench.measuring import write_benchmark
 from fer_utils.errors import CompanionError
-from fer_utils.evaluation import OVERALL
+from fer_utils.evaluation import interval_of_runs, right_answers
 from fer_utils.paths import committed_tables, project_root
 from fer_utils.tables import verdict
+from fer_utils.training import PREDICTIONS
 
 PROFILE, NAME = "demo", "processors"
 VARIANTS = {
@@ -38,7 +40,7 @@ def bench_processors() -> Iterator[str]:
     table = pd.concat(found, ignore_index=True)
     write_benchmark(NAME, table, shown(table), in_short(table), about=(
         f"The profile {PROFILE}, from drawing its faces to Table III, on one machine that imitates several. Overall test "
-        "accuracy in % [95%: faces], and the difference to Original in points [95%: faces and runs]."))
+        "accuracy in % [95%: faces and runs], and the difference to Original in points [95%: faces and runs]."))
     yield from (f"{what}: {value:.2f}" for what, value in in_short(table).items())
 
 
@@ -92,15 +94,26 @@ def _variant(name: str, environment: dict[str, str], arguments: tuple[str, ...])
     if ran.returncode:
         raise CompanionError(f"The demo as '{name}' did not end: {ran.stderr.strip().splitlines()[-1:]}. What it made is kept "
                              f"in {root}; the same command goes on there.")
-    return results(root / "runs" / PROFILE / "tables").assign(variant=name)
+    return results(root / "runs" / PROFILE).assign(variant=name)
 
 
-def results(tables) -> pd.DataFrame:
-    """The rows of one run, from its Table III and its comparisons; columns as in ``read_processors``, without variant."""
-    rows = pd.read_csv(tables / "table_3_class_accuracy.csv").query("emotion == @OVERALL")
-    rows = rows[["dataset", "level", "n", "seeds", "accuracy", "low", "high"]]
-    found = pd.read_csv(tables / "table_a6_comparison.csv").query("reference == 'original'")
+def results(run: Path) -> pd.DataFrame:
+    """The rows of the run in this folder, from its predictions and its comparisons; columns as in ``read_processors``, without
+    variant."""
+    runs = [(path, *path.parts[-4:-1]) for path in sorted(run.glob(f"models/*/*/*/{PREDICTIONS}"))]
+    predictions = pd.concat([pd.read_csv(path, usecols=["id", "emotion", "predicted"], dtype=str).assign(
+        dataset=dataset, level=level, seed=int(seed)) for path, dataset, level, seed in runs], ignore_index=True)
+    rows = [_row(predictions, dataset, level) for dataset, level in
+            predictions[["dataset", "level"]].drop_duplicates().itertuples(index=False)]
+    found = pd.read_csv(run / "tables" / "table_a6_comparison.csv").query("reference == 'original'")
     found = found.assign(reading=[verdict(row) for row in found.to_dict("records")])
     found = found[["dataset", "level", "difference", "low", "high", "reading"]]
-    return rows.merge(found.rename(columns={"low": "difference_low", "high": "difference_high"}), how="left",
-                      on=["dataset", "level"])
+    return pd.DataFrame(rows).merge(found.rename(columns={"low": "difference_low", "high": "difference_high"}), how="left",
+                                    on=["dataset", "level"])
+
+
+def _row(predictions: pd.DataFrame, dataset: str, level: str) -> dict:
+    right = right_answers(predictions, dataset, level).to_numpy(bool)
+    low, high = interval_of_runs(right)
+    return {"dataset": dataset, "level": level, "n": len(right), "seeds": right.shape[1], "accuracy": 100 * right.mean(),
+            "low": 100 * low, "high": 100 * high}

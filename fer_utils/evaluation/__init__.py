@@ -18,6 +18,7 @@ from fer_utils.evaluation.accuracy import (
     PAPER,
     TABLE_4_ROWS,
     class_accuracy,
+    interval_of_runs,
     printed_precision,
     table_3,
     table_4,
@@ -25,7 +26,7 @@ from fer_utils.evaluation.accuracy import (
 )
 from fer_utils.evaluation.bootstrap import FACES, FACES_AND_RUNS
 from fer_utils.evaluation.calibration import reliability
-from fer_utils.evaluation.comparison import EXPLORATORY, MIN_SEEDS, PRIMARY, compare, in_families
+from fer_utils.evaluation.comparison import EXPLORATORY, MIN_SEEDS, PRIMARY, compare, in_families, right_answers
 from fer_utils.evaluation.confusion import confusion_counts, confusion_rates, confusion_table
 from fer_utils.evaluation.predictions import (all_predictions, expected_runs, finished_predictions, missing_runs,
                                               read_predictions)
@@ -35,6 +36,6 @@ from fer_utils.evaluation.subsets import ALL, SECOND_OPINION, WITHOUT_TWINS, sub
 
 __all__ = ["ACCURACY", "ALL", "BALANCED", "BRIER", "ECE", "EXPLORATORY", "FACES", "FACES_AND_RUNS", "MACRO_F1", "MIN_SEEDS", "OVERALL", "PAPER",
            "PRIMARY", "SECOND_OPINION", "TABLE_4_ROWS", "WITHOUT_TWINS", "after_the_drop", "all_predictions", "around_the_drop",
-           "class_accuracy", "compare", "confusion_counts", "finished_predictions",
+           "class_accuracy", "compare", "confusion_counts", "finished_predictions", "interval_of_runs",
            "confusion_rates", "confusion_table", "expected_runs", "in_families", "missing_runs", "printed_precision",
-           "read_predictions", "reliability", "scores", "subset_accuracy", "table_3", "table_4", "wilson_interval"]
+           "read_predictions", "reliability", "right_answers", "scores", "subset_accuracy", "table_3", "table_4", "wilson_interval"]
