@@ -6,6 +6,7 @@ import pandas as pd
 
 from fer_utils import measured
 from fer_utils.balancing import LEVEL_TITLES
+from fer_utils.bench.processors import read_processors
 from fer_utils.datasets import dataset_info
 from fer_utils.documents.cards import data_card_blocks, model_card_blocks
 from fer_utils.documents.filling import filled
@@ -78,10 +79,20 @@ def _results(profile, tables: Path) -> str:
     faces = f", **{stamp}**" if stamp else ""
     note = (f"Overall test accuracy in %{faces}. Made in {link}; every class and seed: "
             f"[{TABLE_3}]({folder}/{TABLE_3}.md); all tables and figures: [{folder}]({folder}/README.md).")
-    table = overall_accuracy(profile, tables)
+    table = _between_processors(overall_accuracy(profile, tables))
     table["data set"] = table["data set"].map(lambda name: dataset_info(name).title)
     table["level"] = table["level"].map(LEVEL_TITLES)
     return f"{note}\n\n{markdown_table(table)}"
+
+
+def _between_processors(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the lowest and the highest accuracy that another processor gives (``bench processors``), where that is
+    known."""
+    found = read_processors().groupby(["dataset", "level"])["accuracy"].agg(["min", "max"])
+    if found.empty:
+        return table
+    ends = found.reindex(pd.MultiIndex.from_frame(table[["data set", "level"]]))
+    return table.assign(**{"between processors": [f"{low:.1f} to {high:.1f}" for low, high in ends.to_numpy()]})
 
 
 def _measured() -> str:

@@ -150,7 +150,7 @@ def test_predictions_of_all_runs_are_read_with_their_level_and_seed(outputs):
             for seed in PROFILE.training.seeds:
                 write_run(PROFILE.paths.model(dataset, level, seed))
     frame = all_predictions(PROFILE)
-    assert len(frame) == 2 * 2 * 2 * 14
+    assert len(frame) == 2 * 2 * 3 * 14
     assert list(frame.columns[:6]) == ["dataset", "level", "seed", "id", "emotion", "predicted"]
     assert frame["id"].iloc[1] == "0001" and (frame["emotion"] == frame["predicted"]).all()
 
@@ -160,7 +160,7 @@ def test_missing_runs_are_listed_with_the_command_that_makes_them(outputs):
     with pytest.raises(CompanionError) as caught:
         read_predictions("demo_rafdb", PROFILE)
     message = str(caught.value)
-    assert "3 training runs" in message and "original seed 1, aug4 seed 0, aug4 seed 1" in message
+    assert "5 training runs" in message and "original seed 1, original seed 2, aug4 seed 0, aug4 seed 1" in message
     assert "python -m fer_utils reproduce --profile demo --set 'balancing.levels=[original, aug4]'" in message
 
 
