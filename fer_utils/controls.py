@@ -103,6 +103,10 @@ def chosen_controls(profile: Profile) -> list[Control]:
     if names and (level == "original" or level not in profile.balancing.levels):
         raise CompanionError(f"controls.level is '{level}': it must be a level of balancing.levels other than original; "
                              f"{nearest(level, [known for known in profile.balancing.levels if known != 'original'])}")
+    idle = [name for name in names if CONTROLS[name].updates_of_level or CONTROLS[name].recipe]
+    if idle and profile.training.updates:
+        raise CompanionError(f"controls.names holds '{idle[0]}', but training.recipe is budget: every set has the same updates "
+                             "and no run stops by itself, so it would change nothing. Leave it out, or take another recipe.")
     return [CONTROLS[name] for name in names]
 
 

@@ -9,7 +9,9 @@ from safetensors.torch import load_file
 from test_training import profile, toy_faces
 
 from fer_utils import training
+from fer_utils.controls import chosen_controls
 from fer_utils.errors import CompanionError
+from fer_utils.profiles import load_profile
 from fer_utils.recipes import BUDGET
 from fer_utils.training import epoch_order, train_model
 from fer_utils.training.batches import budget_orders, jittered
@@ -129,3 +131,9 @@ def toy_images():
 def test_an_order_without_a_budget_is_one_pass():
     assert budget_orders(50, profile().training, seed=0) == []
     assert sorted(epoch_order(50, None, torch.Generator().manual_seed(0)).tolist()) == list(range(50))
+
+
+@pytest.mark.parametrize("name", ["equal_updates", "recipe_patience"])
+def test_a_control_that_a_budget_makes_idle_is_refused(name):
+    with pytest.raises(CompanionError, match=f"{name}.*budget"):
+        chosen_controls(load_profile("demo", [f"controls.names=[{name}]"]))
