@@ -4,6 +4,8 @@ import pandas as pd
 import pytest
 
 from fer_utils.bench.processors import VARIANTS, in_short, read_processors, results, shown
+from fer_utils.emotions import EMOTIONS
+from fer_utils.profiles import load_profile
 
 
 def table(accuracies, readings):
@@ -36,21 +38,19 @@ def test_readers_see_a_column_for_each_variant_and_the_reading_in_it():
     assert found["one"].tolist() == ["40.0 [38.0, 42.0]", "50.0 [48.0, 52.0]; +1.0 [+0.5, +1.5] better"]
 
 
-def test_a_runs_rows_come_from_its_table_3_and_its_comparisons(tmp_path):
-    row = {"dataset": "demo", "n": 4, "seeds": 3, "low": 38, "high": 42}
-    for level, seed, answers in (("original", 0, "sad,sad,happy,sad"), ("original", 1, "sad,happy,happy,happy"),
-                                 ("aug1", 0, "sad,sad,sad,sad"), ("aug1", 1, "sad,sad,sad,sad")):
-        folder = tmp_path / "models" / "demo" / level / str(seed)
-        folder.mkdir(parents=True)
-        pd.DataFrame({"id": range(4), "emotion": "sad", "predicted": answers.split(",")}).to_csv(folder / "predictions.csv")
-    (tmp_path / "tables").mkdir()
-    pd.DataFrame([row | {"level": "aug1", "reference": reference, "difference": 0.0, "family": "primary", "p": 1.0, "p_holm": 1.0,
-                         **{f"{side}_seed_{seed}": 3 for side in "bc" for seed in range(3)}}
-                  for reference in ("original", "oversampling")]).to_csv(tmp_path / "tables" / "table_a6_comparison.csv")
-    found = results(tmp_path).set_index("level")
-    assert found.loc["aug1", "reading"] == "open" and pd.isna(found.loc["original", "reading"]) and len(found) == 2
+def test_a_runs_rows_come_from_its_predictions(project):
+    profile = load_profile("demo", ["data.sets=[demo_fer2013]", "balancing.levels=[original, aug1]"])
+    answers = {"original": ("sad,sad,happy,sad", "sad,happy,happy,happy", "sad,sad,happy,happy"), "aug1": 3 * ("sad,sad,sad,sad",)}
+    for level, seeds in answers.items():
+        for seed, given in enumerate(seeds):
+            frame = pd.DataFrame({"id": range(4), "emotion": "sad", "predicted": given.split(",")})
+            folder = profile.paths.model("demo_fer2013", level, seed)
+            folder.mkdir(parents=True)
+            frame.assign(**{f"p_{emotion}": 0.1 for emotion in EMOTIONS}).to_csv(folder / "predictions.csv", index=False)
+    found = results(profile).set_index("level")
     assert found["accuracy"].to_dict() == {"original": 50.0, "aug1": 100.0} and found["n"].tolist() == [4, 4]
-    assert found.loc["original", "low"] < 10 and found.loc["aug1", "low"] == 100
+    assert found.loc["aug1", "difference"] == 50 and found.loc["aug1", "reading"] == "open"
+    assert pd.isna(found.loc["original", "reading"]) and found.loc["original", "low"] < 10 and found.loc["aug1", "low"] == 100
 
 
 @pytest.fixture

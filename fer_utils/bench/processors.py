@@ -8,34 +8,38 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from itertools import combinations
+from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
 
 from fer_utils.bench.measuring import write_benchmark
 from fer_utils.errors import CompanionError
-from fer_utils.evaluation import interval_of_runs, right_answers
-from fer_utils.paths import committed_tables, project_root
+from fer_utils.evaluation import all_predictions, interval_of_runs, right_answers
+from fer_utils.paths import atomic_write, committed_tables, project_root
+from fer_utils.profiles import Profile, load_profile
 from fer_utils.tables import verdict
-from fer_utils.training import PREDICTIONS
 
 PROFILE, NAME = "demo", "processors"
 VARIANTS = {
-    "this processor": ({}, ()),
-    "AVX2": ({"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}, ()),
-    "AVX2 in PyTorch alone": ({"ATEN_CPU_CAPABILITY": "avx2"}, ()),
-    "two threads a training": ({}, ("--workers", "1")),
+    "this processor": {},
+    "AVX2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
+    "AVX2 in PyTorch alone": {"ATEN_CPU_CAPABILITY": "avx2"},
+    "two threads a training": {"FER_WORKERS": "1"},
 }
-"""Name -> environment variables and further arguments of ``reproduce``."""
+"""Name -> environment variables of the processes that do the work."""
 
 
 def bench_processors() -> Iterator[str]:
-    """Run the demo from nothing on each of ``VARIANTS``, each in a project folder of its own below ``runs/processors``, and
-    write ``tables/benchmarks/processors``; yields lines. A stopped one goes on where it was."""
+    """Take the demo's road from drawing faces to Table III on each of ``VARIANTS``, without notebooks, each below
+    ``runs/processors``, and write ``tables/benchmarks/processors``; yields lines. What is there already stays: the first
+    variant is the profile's own run, and a stopped one goes on where it was."""
     found = []
-    for name, (environment, arguments) in VARIANTS.items():
-        found.append(_variant(name, environment, arguments))
+    for name, environment in VARIANTS.items():
+        root = project_root() / "runs" / NAME / name.replace(" ", "_") if environment else project_root()
+        found.append(_in_own_process(environment, root).assign(variant=name))
         yield f"{name}: {len(found[-1])} training sets"
     table = pd.concat(found, ignore_index=True)
     write_benchmark(NAME, table, shown(table), in_short(table), about=(
@@ -85,27 +89,57 @@ def _cell(row: dict) -> str:
             f"{row['reading']}")
 
 
-def _variant(name: str, environment: dict[str, str], arguments: tuple[str, ...]) -> pd.DataFrame:
-    root = project_root() / "runs" / NAME / name.replace(" ", "_")
+def _in_own_process(environment: dict[str, str], root: Path) -> pd.DataFrame:
     root.mkdir(parents=True, exist_ok=True)
-    ran = subprocess.run([sys.executable, "-m", "fer_utils", "reproduce", "--profile", PROFILE, *arguments],
-                         env=os.environ | environment | {"FER_ROOT": str(root)}, stdout=subprocess.DEVNULL,
-                         stderr=subprocess.PIPE, text=True, check=False)
+    ran = subprocess.run([sys.executable, "-m", "fer_utils.bench.processors"], text=True, check=False, capture_output=True,
+                         env=os.environ | environment | {"FER_ROOT": str(root)})
     if ran.returncode:
-        raise CompanionError(f"The demo as '{name}' did not end: {ran.stderr.strip().splitlines()[-1:]}. What it made is kept "
-                             f"in {root}; the same command goes on there.")
-    return results(root / "runs" / PROFILE).assign(variant=name)
+        raise CompanionError(f"The demo with {environment} did not end: {ran.stderr.strip().splitlines()[-1:]}. What it made is "
+                             f"kept in {root}; the same command goes on there.")
+    return pd.read_csv(_written(root))
 
 
-def results(run: Path) -> pd.DataFrame:
-    """The rows of the run in this folder, from its predictions and its comparisons; columns as in ``read_processors``, without
-    variant."""
-    runs = [(path, *path.parts[-4:-1]) for path in sorted(run.glob(f"models/*/*/*/{PREDICTIONS}"))]
-    predictions = pd.concat([pd.read_csv(path, usecols=["id", "emotion", "predicted"], dtype=str).assign(
-        dataset=dataset, level=level, seed=int(seed)) for path, dataset, level, seed in runs], ignore_index=True)
-    rows = [_row(predictions, dataset, level) for dataset, level in
-            predictions[["dataset", "level"]].drop_duplicates().itertuples(index=False)]
-    found = pd.read_csv(run / "tables" / "table_a6_comparison.csv").query("reference == 'original'")
+def _written(root: Path) -> Path:
+    return root / "runs" / NAME / "found.csv"
+
+
+def take_the_road(profile: Profile) -> None:
+    """Stages 1 to 5 of the profile without their notebooks, with what is there already; trainings side by side."""
+    from fer_utils.balancing import pool_counts, write_balanced_sets
+    from fer_utils.controls import runs_of
+    from fer_utils.datasets import prepare_splits
+    from fer_utils.datasets.gate import admit, write_verdict
+    from fer_utils.prompts import prompt_table, write_prompts
+    from fer_utils.synthesis import held_out_faces, load_pool, make_pool
+
+    splits = {name: prepare_splits(name, profile) for name in profile.data.sets}
+    prompts = prompt_table(pool_counts({name: part.train.counts() for name, part in splits.items()}, profile), profile)
+    write_prompts(prompts, profile)
+    make_pool(prompts, profile, held_out=held_out_faces(profile))
+    pool, manifest = load_pool(profile)
+    admitted, kept_out = admit(pool, [part for found in splits.values() for part in (found.validation, found.test)], profile)
+    write_verdict(kept_out, profile.paths.gate("pool"))
+    for name, part in splits.items():
+        write_balanced_sets(name, profile, train=part.train, manifest=manifest[manifest["id"].isin(admitted.ids)])
+    workers = int(os.environ.get("FER_WORKERS", profile.run.workers))
+    os.environ["OMP_NUM_THREADS"] = str(profile.run.threads // workers)   # of the processes to come
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as side_by_side:
+        list(side_by_side.map(_train, runs_of(profile)))
+
+
+def _train(run) -> None:
+    from fer_utils.training_runs import train_run
+
+    train_run(*run, load_profile(PROFILE))
+
+
+def results(profile: Profile) -> pd.DataFrame:
+    """The rows of a run, from its predictions; columns as in ``read_processors``, without variant."""
+    from fer_utils.control_results import comparisons
+
+    predictions = all_predictions(profile)
+    rows = [_row(predictions, *which) for which in predictions[["dataset", "level"]].drop_duplicates().itertuples(index=False)]
+    found = comparisons(predictions, profile).query("reference == 'original'")
     found = found.assign(reading=[verdict(row) for row in found.to_dict("records")])
     found = found[["dataset", "level", "difference", "low", "high", "reading"]]
     return pd.DataFrame(rows).merge(found.rename(columns={"low": "difference_low", "high": "difference_high"}), how="left",
@@ -117,3 +151,9 @@ def _row(predictions: pd.DataFrame, dataset: str, level: str) -> dict:
     low, high = interval_of_runs(right)
     return {"dataset": dataset, "level": level, "n": len(right), "seeds": right.shape[1], "accuracy": 100 * right.mean(),
             "low": 100 * low, "high": 100 * high}
+
+
+if __name__ == "__main__":
+    take_the_road(load_profile(PROFILE))
+    with atomic_write(_written(project_root()), "w", encoding="utf-8") as file:
+        results(load_profile(PROFILE)).to_csv(file, index=False, lineterminator="\n")
