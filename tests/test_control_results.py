@@ -26,9 +26,9 @@ RIGHT = {"original": 70, "aug1": 112, "oversampling": 84, "equal_updates": 77, "
 
 @pytest.fixture
 def profile(project):
-    loaded = load_profile("demo", ["data.sets=[demo_rafdb]", "balancing.levels=[original, aug1]",
-                                   "controls.names=[oversampling, equal_updates, ratio_50]", "controls.seeds=[0, 1, 2]",
-                                   "training.seeds=[0, 1, 2, 3]", "evaluation.resamples=200"])
+    loaded = load_profile("demo_recipes", ["data.sets=[demo_rafdb]", "training.seeds=[0, 1, 2, 3]",
+                                           "controls.names=[oversampling, equal_updates, ratio_50]",
+                                           "evaluation.resamples=200"])
     profile = replace(loaded, overrides=())     # a test may change a value and still find these runs
     for name, right in RIGHT.items():
         seeds = profile.training.seeds if name in profile.balancing.levels else profile.controls.seeds

@@ -63,7 +63,8 @@ def pool(manifest):
 
 @pytest.fixture
 def profile(project):
-    return load_profile("demo", [f"controls.names=[{', '.join(CONTROLS)}]"])
+    """Every control at once: a budget would refuse those that ask about updates or stopping, the paper's recipe has all."""
+    return load_profile("demo_recipes", [f"controls.names=[{', '.join(CONTROLS)}]"])
 
 
 @pytest.fixture
@@ -261,11 +262,13 @@ def test_an_unknown_control_or_level_is_refused_with_the_nearest(overrides, mess
         chosen_controls(load_profile("demo", overrides))
 
 
-def test_every_control_is_in_demo_controls_or_in_demo_recipes_and_paper_and_demo_have_none():
-    expected = [name for name, control in CONTROLS.items() if control.group != "recipe"]
-    assert load_profile("demo_controls").controls.names == expected
-    assert load_profile("demo_recipes").controls.names == [name for name in CONTROLS if name not in expected]
-    assert set(load_profile("fer2013").controls.names) < set(expected)
+def test_every_control_is_in_a_shipped_profile_whose_recipe_it_can_change_and_paper_and_demo_have_none():
+    in_group = {group: [name for name, control in CONTROLS.items() if control.group == group] for group in controls.GROUPS}
+    named = {name: [control.name for control in chosen_controls(load_profile(name))]     # refuses what a budget makes idle
+             for name in ("demo_controls", "demo_recipes", "fer2013")}
+    assert named["demo_controls"] == in_group["balance"] + in_group["synthesis"]
+    assert named["demo_recipes"] == in_group["recipe"]
+    assert set(in_group["updates"]) < set(named["fer2013"]) < set(CONTROLS) - set(in_group["recipe"])
     for name in ("paper", "demo"):
         assert trained_sets(load_profile(name)) == [(level, load_profile(name).training.seeds)
                                                     for level in load_profile(name).balancing.levels]
