@@ -62,7 +62,8 @@ def connected(profile: Profile, *, threads: int = 1) -> Iterator[None]:
                  include_dashboard=False if local else None)
     except Exception as problem:
         raise _no_cluster(profile.run.cluster, problem) from problem
-    signal.signal(signal.SIGTERM, on_sigterm)      # Ray's own ends the process with a traceback
+    finally:
+        signal.signal(signal.SIGTERM, on_sigterm)      # Ray puts its own there, which ends the process as by an error
     try:
         yield
     finally:
