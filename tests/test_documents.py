@@ -274,7 +274,7 @@ def test_the_overall_accuracies_of_real_faces_keep_the_papers_column(project):
         profile = load_profile(name)
         profile.paths.tables.mkdir(parents=True)
         pd.DataFrame([{"dataset": dataset} | row]).to_csv(profile.paths.tables / "table_3_class_accuracy.csv", index=False)
-        table = overall_accuracy(profile)
+        table = overall_accuracy(profile, profile.paths.tables)
         assert ("paper" in table) is there and table["ours"].tolist() == ["58.7 ± 0.6"]
 
 

@@ -30,7 +30,8 @@ from fer_utils.widgets.matrix import EVERY_CELL, Matrix, cell_colours, luminance
 from fer_utils.widgets.runs import finished_runs
 
 SETTINGS = ["data.sets=[demo_fer2013]", "data.scale=0.001", "data.evaluation_scale=0.02", "gate.enabled=false",
-            "balancing.levels=[original, aug1]", "network.width=0.0625", "network.image_size=32", "training.max_epochs=4"]
+            "balancing.levels=[original, aug1]", "controls.names=[]", "network.width=0.0625", "network.head_width=0.0",
+            "network.image_size=32", "training.seeds=[0, 1]", "training.max_epochs=4"]
 DATASET = "demo_fer2013"
 RUNS = [Run(DATASET, level, seed) for level in ("original", "aug1") for seed in (0, 1)]
 
@@ -41,7 +42,7 @@ def finished(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FER_ROOT", str(tmp_path_factory.mktemp("finished")))
         patch.delenv("FER_HEADLESS", raising=False)
-        profile = load_profile("demo", SETTINGS)
+        profile = load_profile("demo_recipes", SETTINGS)    # whose trainings stop early and lower their rate at a plateau
         test = prepare_splits(DATASET, profile).test
         for number, run in enumerate(RUNS):
             torch.manual_seed(number)
@@ -125,9 +126,12 @@ def test_a_run_is_described_by_the_epochs_that_decided_it(finished):
     long, short = (curves.run_curves(run, finished) for run in RUNS[:2])
     assert (long.kept, list(long.lowered), long.stopped) == (2, [4], False)
     assert (short.kept, list(short.lowered), short.stopped) == (2, [], True)
-    by_accuracy = load_profile("demo", [*SETTINGS, "training.select_on=accuracy"])
-    write_csv(history(4), RUNS[0].folder(by_accuracy) / HISTORY)
-    assert curves.run_curves(RUNS[0], by_accuracy).kept == 4
+    by_accuracy = load_profile("demo_recipes", [*SETTINGS, "training.select_on=accuracy"])
+    budget = load_profile("demo", SETTINGS)
+    for profile in (by_accuracy, budget):
+        write_csv(history(4, losses=(2.0, 1.5, 1.7, 1.6), rates=(0.1, 0.07, 0.04, 0.01)), RUNS[0].folder(profile) / HISTORY)
+        assert curves.run_curves(RUNS[0], profile).kept == 4
+    assert curves.run_curves(RUNS[0], budget).lowered == [] and not curves.run_curves(RUNS[0], budget).stopped
 
 
 def test_marks_stand_at_the_plateau_at_the_kept_epoch_and_at_the_early_end(finished):

@@ -141,6 +141,6 @@ def test_a_generator_kept_with_the_package_is_taken_where_the_run_has_none(proje
 def test_every_training_that_the_repository_keeps_is_taken_with_the_settings_of_today(name, project):
     profile = load_profile(name)
     there = sorted(committed_tables(name).glob("runs/*/*/*/kept.json"))
-    shutil.copytree(committed_tables(name) / "runs", profile.paths.tables / "runs")
+    shutil.copytree(committed_tables(name) / "runs", profile.paths.all_kept)
     taken, refused = take_kept_runs(profile)
     assert refused == [] and len(taken) == len(there) > 0

@@ -118,7 +118,7 @@ def test_no_kernel_starts_once_a_run_is_to_end():
 
 
 def test_sigterm_ends_a_training_by_name_and_what_it_finished_is_said_to_be_kept(tmp_path):
-    arguments = ["train", "--profile", "smoke", "--set", "training.max_epochs=500", "--set", "training.patience=500"]
+    arguments = ["train", "--profile", "smoke", "--set", "training.max_epochs=500", "--set", "training.updates=1000"]
     command = subprocess.Popen([sys.executable, "-m", "fer_utils", *arguments], text=True, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, env=os.environ | {"FER_ROOT": str(tmp_path)})
     lines = [command.stdout.readline() for _ in range(2)]
