@@ -131,10 +131,10 @@ def test_what_was_published_from_one_run_belongs_together(copy):
 
 
 @pytest.mark.parametrize("file, old, new", [
-    ("tables/demo/table_a6_confusion.csv", ",2,anger,", ",3,anger,"),
+    ("tables/demo/table_a6_confusion.csv", ",3,anger,", ",4,anger,"),
     ("tables/demo/table_a4_quality.md", "| 1 |", "| 2 |"),
     ("notebooks/06_evaluation.ipynb", "%", "percent"),
-    ("README.md", "| 79.79 | 29.3", "| 79.79 | 29.4"),
+    ("README.md", "| Original | 30.0", "| Original | 30.1"),
     ("MODEL_CARD.md", "90.0%", "90.1%"),
     ("figures/demo/figure_4_confusion_matrices.svg", "1", "2"),
     ("docs/images/report.png", "a picture", "a Picture"),

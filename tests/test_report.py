@@ -173,7 +173,7 @@ def test_training_shows_the_notebook_as_written_and_all_its_runs_in_a_table(page
     rows = page.find(id="trainings")("tr")[1:]
     assert len(rows) == sum(bool(unit.parameters) for unit in units_of(STAGES, profile))
     assert [words(cell) for cell in rows[0]("td")] == [
-        "Demo faces after FER2013", "Original", "0", "2", "1", "1.500", "40.0", "75.0 [30.1, 95.4]", "4"] + [""]
+        "Demo faces after FER2013", "Original", "0", "2", "2", "1.750", "30.0", "75.0 [30.1, 95.4]", "4"] + [""]
     assert "seed = 1" not in words(notebook.find(id="05-training-cell-03"))
 
 
