@@ -13,14 +13,16 @@ import numpy as np
 
 from fer_utils.datasets.twins import SIZE
 
-COARSE, LIKELY, CONTRAST = 12, 0.85, 4.0
-"""Side of the first comparison, the correlation worth a second one, and the least standard deviation of a picture."""
+COARSE, LIKELY, CONTRAST, MOST_PLAIN = 12, 0.85, 4.0, 0.5
+"""Side of the first comparison, correlation worth a second one; least standard deviation, largest plain share of rows."""
 FINE, BROAD, NOISE, EDGE = 1.0, 4.0, 4.0, 6
 """In pixels and gray values of a row: two blurs between which detail lies, detail too weak to count, edge left out."""
 SCALES, HOPELESS = ((0.94, 1.0, 1.06), (0.92, 0.96, 0.98, 1.02, 1.04, 1.08)), 0.6
 """Sizes at which a row is laid on a tile, the second ones only where the first come as near as ``HOPELESS``."""
 GAP_TOLERANCES, SMALLEST, MOST_TOUCHING = (2, 24), 24, 12
 """Spread of gray values along a line that is still a gap; pixels of the smallest tile; faces without gaps side by side."""
+
+cv2.setNumThreads(1)   # tiles are small: threads would only wait for each other
 
 Box = tuple[int, int, int, int]   # left, top, right, bottom in pixels
 
@@ -35,10 +37,10 @@ class Match:
 
 
 class Rows:
-    """Distinct pictures uint8 [N, 48, 48] to look for, and their mirror images; those almost of one gray are left out."""
+    """Distinct pictures uint8 [N, 48, 48] to look for, and their mirror images; blank ones and icons are left out."""
 
     def __init__(self, images: np.ndarray):
-        clear = np.flatnonzero(images.std((1, 2)) >= CONTRAST)
+        clear = np.flatnonzero([image.std() >= CONTRAST and _plain(image) <= MOST_PLAIN for image in images])
         self.numbers = clear[np.unique(images[clear], axis=0, return_index=True)[1]]
         images = images[self.numbers]
         self.images = np.concatenate([images, images[:, :, ::-1]])
@@ -61,6 +63,12 @@ class Rows:
                 found += [Match(value, int(self.numbers[row % len(self.numbers)]), boxes[start + place])
                           for row, value in zip(likely, fits)]
         return found
+
+
+def _plain(image: np.ndarray) -> float:
+    """Share of a row without any detail: more than half in blank pictures and icons, far less in photographs."""
+    between = _between_blurs(image.astype(np.float32))
+    return float((cv2.GaussianBlur(between * between, (0, 0), BROAD / 2) < CONTRAST).mean())
 
 
 def _coarse(images) -> np.ndarray:
@@ -105,8 +113,12 @@ def _detail(image: np.ndarray) -> np.ndarray:
     """float32: what lies between two blurs, of equal strength all over the picture, so that no single edge decides."""
     image = image.astype(np.float32)
     image *= 50 / max(float(image.std()), 1e-6)
-    detail = cv2.GaussianBlur(image, (0, 0), FINE) - cv2.GaussianBlur(image, (0, 0), BROAD)
+    detail = _between_blurs(image)
     return detail / np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), BROAD) + NOISE * NOISE)
+
+
+def _between_blurs(image: np.ndarray) -> np.ndarray:
+    return cv2.GaussianBlur(image, (0, 0), FINE) - cv2.GaussianBlur(image, (0, 0), BROAD)
 
 
 def tiles(picture: np.ndarray) -> list[Box]:
@@ -161,16 +173,23 @@ def _grid(pieces) -> set[Box]:
 
 
 def _touching(picture, box) -> Iterator[Box]:
-    """The places of every grid of squares that fills a piece: of faces set side by side without gaps."""
+    """The places of every grid of squares that fills a piece and shows at its seams: faces side by side without gaps."""
     left, top, right, bottom = box
     wide, tall = right - left, bottom - top
-    sample = picture[top:bottom:3, left:right:3]
-    if np.bincount(sample.ravel()).max() > sample.size / 4:   # mostly plain: a plot
-        return
+    part = picture[top:bottom, left:right].astype(np.int16)
+    steps = [np.abs(np.diff(part, axis=axis)).mean(1 - axis) for axis in (1, 0)]
     for count in range(1, MOST_TOUCHING + 1):
         side = min(wide, tall) / count
         across, down = round(wide / side), round(tall / side)
-        if across * down > 1 and side >= SIZE * 0.9 and max(abs(wide / side - across), abs(tall / side - down)) < count / 16:
-            lines = [round(place * side) for place in range(max(across, down) + 1)]
+        if across * down == 1 or side < SIZE * 0.9 or max(abs(wide / side - across), abs(tall / side - down)) > count / 16:
+            continue
+        lines = [round(place * side) for place in range(max(across, down) + 1)]
+        if _stand_out(steps[0], lines[1:across]) and _stand_out(steps[1], lines[1:down]):
             yield from ((left + lines[x], top + lines[y], left + lines[x + 1], top + lines[y + 1])
                         for x in range(across) for y in range(down))
+
+
+def _stand_out(steps: np.ndarray, seams: list[int]) -> bool:
+    """Whether gray values change more at the seams than between nine of ten other lines."""
+    usual = np.quantile(steps, 0.9)
+    return all(steps[max(0, seam - 2):seam + 1].max(initial=0) >= usual for seam in seams)
