@@ -39,7 +39,7 @@ def write_benchmark(name: str, table: pd.DataFrame, shown: pd.DataFrame, ratios:
 
     folder = benchmarks_folder()
     with atomic_write(folder / f"{name}.csv", "w", encoding="utf-8") as file:
-        table.assign(machine=machine()).to_csv(file, index=False, lineterminator="\n", float_format="%.4g")
+        table.assign(machine=machine()).to_csv(file, index=False, lineterminator="\n", float_format="%.6g")
     compared = pd.DataFrame({"ratio": list(ratios), "value": [f"{value:.2f}" for value in ratios.values()]})
     with atomic_write(folder / f"{name}.md", "w", encoding="utf-8") as file:
         file.write(f"Measured on: {machine()}. {about}\n\n{markdown_table(shown)}\n\n{markdown_table(compared)}\n")
