@@ -34,7 +34,7 @@ def take_finished(folder: Path, made_from: str, how: dict) -> bool:
 def _places(folder: Path) -> list[Path]:
     """The same folder in every other run; none for a folder that is no run's."""
     runs = project_root() / "runs"
-    if not folder.resolve().is_relative_to(runs):
+    if not (runs.is_dir() and folder.resolve().is_relative_to(runs)):
         return []
     run, *place = folder.resolve().relative_to(runs).parts
     return [other.joinpath(*place) for other in sorted(runs.iterdir()) if other.name != run]
