@@ -27,7 +27,8 @@ def control_results(profile: Profile) -> pd.DataFrame:
 
     Columns:
         dataset, control (or level), group (of ``controls.GROUPS``, or 'level'), answers (its question).
-        faces: images an epoch; synthetic: synthetic faces in the set; updates: optimizer steps of a run, mean over seeds.
+        faces: images an epoch, of a budget those of the set; synthetic: synthetic faces in the set; updates: optimizer steps
+            of a run, mean over seeds.
         n (test images), seeds, accuracy (mean over seeds), sd (over seeds), low, high (Wilson interval).
         to_original (difference), to_original_low, to_original_high, to_original_seeds, to_original_family, to_original_p,
             to_original_p_holm: the row against Original, as ``comparisons`` gives them, and to_original_reading
@@ -78,7 +79,8 @@ def _described(dataset: str, name: str, profile: Profile) -> dict:
             for seed in dict(trained_sets(profile))[name]]
     index = read_balanced_set(dataset, name, profile)
     return {"dataset": dataset, "control": name, "group": control.group if control else LEVEL,
-            "answers": control.answers if control else _LEVEL_ANSWERS[name != "original"], "faces": int(runs[0].iloc[0]),
+            "answers": control.answers if control else _LEVEL_ANSWERS[name != "original"],
+            "faces": len(index) if profile.training.updates else int(runs[0].iloc[0]),
             "synthetic": int((index["source"] == SYNTHETIC).sum()),
             "updates": sum(_updates(images, profile) for images in runs) / len(runs)}
 
