@@ -126,12 +126,10 @@ def test_a_run_is_described_by_the_epochs_that_decided_it(finished):
     long, short = (curves.run_curves(run, finished) for run in RUNS[:2])
     assert (long.kept, list(long.lowered), long.stopped) == (2, [4], False)
     assert (short.kept, list(short.lowered), short.stopped) == (2, [], True)
-    by_accuracy = load_profile("demo_recipes", [*SETTINGS, "training.select_on=accuracy"])
-    budget = load_profile("demo", SETTINGS)
-    for profile in (by_accuracy, budget):
-        write_csv(history(4, losses=(2.0, 1.5, 1.7, 1.6), rates=(0.1, 0.07, 0.04, 0.01)), RUNS[0].folder(profile) / HISTORY)
-        assert curves.run_curves(RUNS[0], profile).kept == 4
-    assert curves.run_curves(RUNS[0], budget).lowered == [] and not curves.run_curves(RUNS[0], budget).stopped
+    budget = load_profile("demo", [*SETTINGS, "training.updates=100"])
+    write_csv(history(4, losses=(2.0, 1.5, 1.7, 1.6), rates=(0.1, 0.07, 0.04, 0.01)), RUNS[0].folder(budget) / HISTORY)
+    found = curves.run_curves(RUNS[0], budget)
+    assert (found.kept, list(found.lowered), found.stopped) == (4, [], False)
 
 
 def test_marks_stand_at_the_plateau_at_the_kept_epoch_and_at_the_early_end(finished):

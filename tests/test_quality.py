@@ -58,17 +58,11 @@ def shuffled(pool):
     return FaceSet(pool.images, np.roll(pool.labels[order], len(pool) // 3)[np.argsort(order)], pool.ids, pool.origin)
 
 
-def empty_runs(folder):
-    """A project in which stage 1 has made the folder of runs: no reader is trained before it."""
-    (folder / "runs").mkdir()
-    return folder
-
-
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     """A project folder for the whole module, so that the reader is trained once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FER_ROOT", str(empty_runs(tmp_path_factory.mktemp("quality"))))
+        patch.setenv("FER_ROOT", str(tmp_path_factory.mktemp("quality")))
         patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("hub")))
         yield
 
@@ -103,7 +97,7 @@ def value(found, generator, metric, emotion=ALL, features="reader", column="valu
 @pytest.fixture
 def epochs_of(splits, tmp_path, monkeypatch):
     """(overrides, splits) -> how many epochs ``reader_of`` trains for them now, in a project of its own."""
-    monkeypatch.setenv("FER_ROOT", str(empty_runs(tmp_path)))
+    monkeypatch.setenv("FER_ROOT", str(tmp_path))
 
     def count(*overrides, splits=splits):
         epochs = []
@@ -143,7 +137,7 @@ def test_a_forced_run_of_the_stage_trains_the_reader_again_and_a_stale_one_keeps
 
 
 def test_an_interrupted_reader_is_trained_again(splits, tmp_path, monkeypatch):
-    monkeypatch.setenv("FER_ROOT", str(empty_runs(tmp_path)))
+    monkeypatch.setenv("FER_ROOT", str(tmp_path))
     settings, epochs = demo("quality.reader.max_epochs=1"), []
 
     def killed(_):

@@ -24,12 +24,12 @@ from fer_utils.tables import verdict
 
 PROFILE, NAME = "demo", "processors"
 VARIANTS = {
-    "this processor": {},
-    "AVX2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
-    "AVX2 in PyTorch alone": {"ATEN_CPU_CAPABILITY": "avx2"},
-    "two threads a training": {"FER_WORKERS": "1"},
+    "this processor": ({}, ()),
+    "AVX2": ({"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}, ()),
+    "AVX2 in PyTorch alone": ({"ATEN_CPU_CAPABILITY": "avx2"}, ()),
+    "two threads a training": ({}, ("run.workers=1",)),
 }
-"""Name -> environment variables of the processes that do the work."""
+"""Name -> environment variables of the processes that do the work, and settings of the section ``run``."""
 
 
 def bench_processors() -> Iterator[str]:
@@ -37,9 +37,9 @@ def bench_processors() -> Iterator[str]:
     ``runs/processors``, and write ``tables/benchmarks/processors``; yields lines. What is there already stays: the first
     variant is the profile's own run, and a stopped one goes on where it was."""
     found = []
-    for name, environment in VARIANTS.items():
-        root = project_root() / "runs" / NAME / name.replace(" ", "_") if environment else project_root()
-        found.append(_in_own_process(environment, root).assign(variant=name))
+    for name, (environment, settings) in VARIANTS.items():
+        own = project_root() if not (environment or settings) else project_root() / "runs" / NAME / name.replace(" ", "_")
+        found.append(_in_own_process(environment, settings, own).assign(variant=name))
         yield f"{name}: {len(found[-1])} training sets"
     table = pd.concat(found, ignore_index=True)
     write_benchmark(NAME, table, shown(table), in_short(table), about=(
@@ -89,12 +89,12 @@ def _cell(row: dict) -> str:
             f"{row['reading']}")
 
 
-def _in_own_process(environment: dict[str, str], root: Path) -> pd.DataFrame:
+def _in_own_process(environment: dict[str, str], settings: tuple[str, ...], root: Path) -> pd.DataFrame:
     root.mkdir(parents=True, exist_ok=True)
-    ran = subprocess.run([sys.executable, "-m", "fer_utils.bench.processors"], text=True, check=False, capture_output=True,
-                         env=os.environ | environment | {"FER_ROOT": str(root)})
+    ran = subprocess.run([sys.executable, "-m", "fer_utils.bench.processors", *settings], text=True, check=False,
+                         capture_output=True, env=os.environ | environment | {"FER_ROOT": str(root)})
     if ran.returncode:
-        raise CompanionError(f"The demo with {environment} did not end: {ran.stderr.strip().splitlines()[-1:]}. What it made is "
+        raise CompanionError(f"The demo with {[*environment, *settings]} did not end: {ran.stderr.strip().splitlines()[-1:]}. What it made is "
                              f"kept in {root}; the same command goes on there.")
     return pd.read_csv(_written(root))
 
@@ -121,9 +121,8 @@ def take_the_road(profile: Profile) -> None:
     write_verdict(kept_out, profile.paths.gate("pool"))
     for name, part in splits.items():
         write_balanced_sets(name, profile, train=part.train, manifest=manifest[manifest["id"].isin(admitted.ids)])
-    workers = int(os.environ.get("FER_WORKERS", profile.run.workers))
-    os.environ["OMP_NUM_THREADS"] = str(profile.run.threads // workers)   # of the processes to come
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as side_by_side:
+    os.environ["OMP_NUM_THREADS"] = str(profile.run.threads // profile.run.workers)   # of the processes to come
+    with ProcessPoolExecutor(profile.run.workers, mp_context=get_context("spawn")) as side_by_side:
         list(side_by_side.map(_train, runs_of(profile)))
 
 
@@ -154,6 +153,6 @@ def _row(predictions: pd.DataFrame, dataset: str, level: str) -> dict:
 
 
 if __name__ == "__main__":
-    take_the_road(load_profile(PROFILE))
+    take_the_road(load_profile(PROFILE, sys.argv[1:]))
     with atomic_write(_written(project_root()), "w", encoding="utf-8") as file:
         results(load_profile(PROFILE)).to_csv(file, index=False, lineterminator="\n")
