@@ -26,8 +26,12 @@ from fer_utils.profiles import Profile
 LEVEL_TITLES = {"original": "Original", "aug1": "Aug. 1", "aug2": "Aug. 2", "aug3": "Aug. 3", "aug4": "Aug. 4"}
 """Levels by the name profiles use, with the paper's column heads; each holds the ones before it."""
 
-REAL, SYNTHETIC, REPEATED, ALTERED = SOURCES = ("real", "synthetic", "repeated", "altered")
-"""Where a face of a set comes from; the last two are copies of real faces, as they are or altered geometrically."""
+REAL, SYNTHETIC, REPEATED, ALTERED, SHUFFLED, UNSEEN = SOURCES = (
+    "real", "synthetic", "repeated", "altered", "shuffled", "unseen")
+"""Where a face of a set comes from. Repeated and altered ones are copies of real faces, as they are or changed geometrically;
+shuffled ones are synthetic under a label drawn by lot; unseen ones are real training faces that ``data.scale`` left out."""
+
+FROM_POOL = (SYNTHETIC, SHUFFLED)
 
 _OWN_TARGETS = ("original", "aug1")  # the levels that depend on the data set's own counts
 
@@ -125,6 +129,19 @@ def copy_rows(train: FaceSet, emotion: str, count: int, source: str, profile: Pr
     return pd.DataFrame({"id": ids, "source": source, "emotion": emotion})
 
 
+def unseen_rows(unseen: FaceSet, emotion: str, count: int, profile: Profile) -> pd.DataFrame:
+    """The rows of the first ``count`` faces of an emotion that the training set left out, or of all where there are fewer."""
+    names = sorted(unseen.ids[unseen.labels == EMOTIONS.index(emotion)],
+                   key=lambda name: _shuffle_key(name, profile.balancing.seed))
+    return pd.DataFrame({"id": names[:count], "source": UNSEEN, "emotion": emotion})
+
+
+def shuffled_rows(synthetic: pd.DataFrame, profile: Profile) -> pd.DataFrame:
+    """``synthetic`` rows with their emotions dealt out anew by lot: each label as often as before."""
+    dealt = np.random.default_rng([profile.balancing.seed, len(synthetic)]).permutation(synthetic["emotion"].to_numpy())
+    return synthetic.assign(source=SHUFFLED, emotion=dealt)
+
+
 def _enough_of_class(manifest: pd.DataFrame, emotion: str, count: int, profile: Profile) -> pd.DataFrame:
     rows = synthetic_rows(manifest, emotion, count, profile)
     if len(rows) < count:
@@ -176,7 +193,8 @@ def read_balanced_set(dataset: str, level: str, profile: Profile) -> pd.DataFram
 
 
 def assemble(index: pd.DataFrame, train: FaceSet, pool: FaceSet, *, channels: int, size: int) -> FaceSet:
-    """The faces of an index, in its order, as uint8 [N, size, size, channels].
+    """The faces of an index, in its order, as uint8 [N, size, size, channels]. ``train`` holds all its real faces, unseen
+    ones too.
 
     Raises CompanionError when an id is in neither set or carries another emotion there: the index is stale.
     """
@@ -185,7 +203,7 @@ def assemble(index: pd.DataFrame, train: FaceSet, pool: FaceSet, *, channels: in
     origin = np.empty(len(index), object)
     for source in SOURCES:
         rows = np.flatnonzero(index["source"] == source)
-        ids, faces = index["id"].to_numpy(object)[rows], pool if source == SYNTHETIC else train
+        ids, faces = index["id"].to_numpy(object)[rows], pool if source in FROM_POOL else train
         found = _positions(_copied(ids) if source in (REPEATED, ALTERED) else ids, labels[rows], faces, source)
         chosen = faces.images[found]
         images[rows] = (altered_copies(chosen, ids, size, channels=channels) if source == ALTERED else
@@ -202,7 +220,8 @@ def _copied(ids: np.ndarray) -> np.ndarray:
 def _positions(ids: np.ndarray, labels: np.ndarray, faces: FaceSet, source: str) -> np.ndarray:
     found = pd.Index(faces.ids.astype(object)).get_indexer(ids)
     stale = found < 0
-    stale[~stale] = faces.labels[found[~stale]] != labels[~stale]
+    if source != SHUFFLED:
+        stale[~stale] = faces.labels[found[~stale]] != labels[~stale]
     if stale.any():
         raise CompanionError(f"{stale.sum():,} {source} faces of the balanced set are not what the faces at hand hold, "
                              f"the first is {ids[stale][0]}. Run stage 04 (notebooks/04_balancing.ipynb) again.")

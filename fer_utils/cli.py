@@ -110,7 +110,7 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
                  "in it", with_profile=False)
     check.add_argument("--json", action="store_true", help="everything found, as JSON")
     bench = _add(added, "bench", commands.bench, "measure speed and memory against the plain way", with_profile=False)
-    bench.add_argument("what", choices=["data", "synthesis", "training", "latency", "processors"],
+    bench.add_argument("what", choices=["data", "synthesis", "training", "latency", "processors", "pilot"],
                        help="reading and comparing FER2013; making synthetic faces; training the paper's network; its "
                        "milliseconds per image; whether the demo's results hang on the processor")
     _add(added, "fetch-data", commands.fetch_data, "fetch FER2013 from Kaggle and say how to get RAF-DB", with_profile=False)

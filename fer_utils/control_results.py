@@ -7,7 +7,7 @@ readings from ``comparisons``, so that two sets compare alike in all of them. Ac
 import pandas as pd
 import torch
 
-from fer_utils.balancing import SYNTHETIC, read_balanced_set
+from fer_utils.balancing import FROM_POOL, read_balanced_set
 from fer_utils.controls import CONTROLS, RATIO_SWEEP, chosen_controls, set_title, trained_sets
 from fer_utils.datasets import dataset_info
 from fer_utils.evaluation import EXPLORATORY, OVERALL, all_predictions, class_accuracy, compare, in_families
@@ -81,7 +81,7 @@ def _described(dataset: str, name: str, profile: Profile) -> dict:
     return {"dataset": dataset, "control": name, "group": control.group if control else LEVEL,
             "answers": control.answers if control else _LEVEL_ANSWERS[name != "original"],
             "faces": len(index) if profile.training.updates else int(runs[0].iloc[0]),
-            "synthetic": int((index["source"] == SYNTHETIC).sum()),
+            "synthetic": int(index["source"].isin(FROM_POOL).sum()),
             "updates": sum(_updates(images, profile) for images in runs) / len(runs)}
 
 

@@ -6,23 +6,24 @@ is an index of ids written by stage 4; how it is trained, where that differs fro
 """
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from fer_utils.balancing import (ALTERED, LEVEL_TITLES, REPEATED, SOURCES, SYNTHETIC, copy_rows, level_targets, real_rows,
-                                 synthetic_rows, write_index)
+from fer_utils.balancing import (ALTERED, FROM_POOL, LEVEL_TITLES, REPEATED, SOURCES, SYNTHETIC, copy_rows, level_targets,
+                                 real_rows, shuffled_rows, synthetic_rows, unseen_rows, write_index)
+from fer_utils.datasets import unseen_faces
 from fer_utils.datasets.splits import dataset_info
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError, nearest
 from fer_utils.faces import FaceSet
 from fer_utils.paths import atomic_write
-from fer_utils.profiles import Profile
+from fer_utils.profiles import Profile, with_values
 from fer_utils.recipes import RECIPE_SWITCHES
 
-GROUPS = ("balance", "updates", "synthesis", "recipe")
+GROUPS = ("balance", "updates", "synthesis", "oracle", "recipe")
 """What a control controls for, in the order in which tables and figures show them."""
 
 
@@ -37,7 +38,13 @@ class Control:
     copies:    what the copies are: 'repeated' or 'altered'.
     pool:      which synthetic faces may enter: 'all', those of one generator ('sd2', 'sd3'), or those in which a reader
                trained on real faces sees the emotion of the prompt ('agreed').
+    shuffled:  whether the synthetic faces get labels drawn by lot.
+    unseen:    whether unseen real faces take the place of synthetic ones; where a class runs out of them it stays smaller.
+    natural:   whether what is added comes in the proportions of the training set instead of balancing it.
+    part:      share of what the level adds that is added at all; under 1 no copies make up for the rest.
     weighted:  whether the loss weighs each class by its inverse frequency.
+    synthetic_weight: what a synthetic face counts in the loss beside a real one.
+    synthetic_first: whether a first half of the updates sees the synthetic faces alone, and the second the real ones.
     updates_of_level: whether an epoch has as many images as ``controls.level``, the set being repeated.
     recipe:    the switch of ``recipes.RECIPE_SWITCHES`` that is on.
     """
@@ -51,7 +58,13 @@ class Control:
     synthetic: float = 0.0
     copies: str = REPEATED
     pool: str = "all"
+    shuffled: bool = False
+    unseen: bool = False
+    natural: bool = False
+    part: float = 1.0
     weighted: bool = False
+    synthetic_weight: float = 1.0
+    synthetic_first: bool = False
     updates_of_level: bool = False
     recipe: str = ""
 
@@ -76,6 +89,21 @@ CONTROLS = {control.name: control for control in (
     *(Control(f"ratio_{percent}", f"{percent} % synthetic", "synthesis",
               f"Does it matter if {percent} % of the added faces are synthetic and the rest repeated real ones?",
               synthetic=percent / 100) for percent in (25, 50, 75)),
+    Control("shuffled", "Shuffled labels", "synthesis",
+            "Do the synthetic faces themselves matter, or only how many each class has?", synthetic=1.0, shuffled=True),
+    Control("half_weight", "Half weight", "synthesis", "Is it better if a synthetic face counts half as much as a real one?",
+            synthetic=1.0, synthetic_weight=0.5),
+    Control("synthetic_first", "Synthetic first", "synthesis",
+            "Is it better to learn from the synthetic faces first and from the real ones afterwards?", synthetic=1.0,
+            synthetic_first=True),
+    *(Control(f"synthetic_{percent}", f"{percent} % of the synthetic faces", "oracle",
+              f"What do {percent} % of the synthetic faces give?", synthetic=1.0, part=percent / 100) for percent in (25, 50)),
+    *(Control(name, f"{title} real faces", "oracle", f"What do {words} unseen real faces give in place of synthetic ones?",
+              unseen=True, part=part) for name, title, words, part in (
+        ("unseen_25", "25 % of the unseen", "a quarter as many", 0.25), ("unseen_50", "50 % of the unseen", "half as many", 0.5),
+        ("unseen", "Unseen", "as many", 1.0))),
+    Control("unseen_natural", "Unseen real faces, not balanced", "oracle",
+            "What do as many unseen real faces give in the proportions of the training set?", unseen=True, natural=True),
     Control("recipe_no_scheduler", "No scheduler", "recipe", "What does a constant learning rate change?",
             balanced=False, recipe="scheduler"),
     Control("recipe_select_on_accuracy", "Kept by accuracy", "recipe",
@@ -107,18 +135,23 @@ def chosen_controls(profile: Profile) -> list[Control]:
     if idle and profile.training.updates:
         raise CompanionError(f"controls.names holds '{idle[0]}', but training.recipe is budget: every set has the same updates "
                              "and no run stops by itself, so it would change nothing. Leave it out, or take another recipe.")
+    phased = [name for name in names if CONTROLS[name].synthetic_first]
+    if phased and not profile.training.updates:
+        raise CompanionError(f"controls.names holds '{phased[0]}', but training.recipe is {profile.training.recipe}: only the "
+                             "updates of a budget can be divided into halves. Leave it out, or set training.recipe=budget.")
     return [CONTROLS[name] for name in names]
 
 
 def trained_sets(profile: Profile) -> list[tuple[str, list[int]]]:
     """(level or control, seeds) of everything stage 5 trains for each data set, in that order: those of ``training.seeds``
-    or ``controls.seeds``, or the first of them alone for what ``repetition.once`` names."""
-    for name in profile.repetition.once:
+    or ``controls.seeds``, or only the first ``repetition.seeds`` of them for what ``repetition.fewer`` names."""
+    fewer, few = profile.repetition.fewer, profile.repetition.seeds
+    for name in fewer:
         if name not in (*LEVEL_TITLES, *CONTROLS):
-            raise CompanionError(f"repetition.once holds '{name}': {nearest(name, (*LEVEL_TITLES, *CONTROLS))}")
+            raise CompanionError(f"repetition.fewer holds '{name}': {nearest(name, (*LEVEL_TITLES, *CONTROLS))}")
     every = [*((level, profile.training.seeds) for level in profile.balancing.levels),
              *((control.name, profile.controls.seeds) for control in chosen_controls(profile))]
-    return [(name, seeds[:1] if name in profile.repetition.once else seeds) for name, seeds in every]
+    return [(name, seeds[:few] if name in fewer else seeds) for name, seeds in every]
 
 
 class Run(NamedTuple):
@@ -157,24 +190,34 @@ def control_index(control: Control, dataset: str, profile: Profile, *, train: Fa
     stay those of the level; without real faces the class is left smaller. Raises CompanionError if the pool has none.
     """
     usable = _usable(manifest, control, dataset, profile)
-    parts = [real_rows(train)] if control.real else []
+    unseen = unseen_faces(dataset, profile) if control.unseen else None
+    parts = []
     for emotion, (missing, wanted) in _wanted(control, train.counts(), profile).items():
+        if unseen is not None:
+            parts.append(unseen_rows(unseen, emotion, missing, profile))
+            continue
         synthetic = synthetic_rows(usable, emotion, wanted, profile)
-        copies = missing - len(synthetic) if control.real else 0
+        copies = missing - len(synthetic) if control.real and control.part == 1 else 0
         parts += [synthetic, copy_rows(train, emotion, copies, control.copies, profile)]
-    index = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    if control.synthetic and not (index["source"] == SYNTHETIC).any():
+    index = pd.concat(([real_rows(train)] if control.real else []) + [part for part in parts if len(part)], ignore_index=True)
+    synthetic = index["source"] == SYNTHETIC
+    if control.synthetic and not synthetic.any():
         raise CompanionError(f"The control '{control.name}' finds no synthetic face for {dataset} in the pool ("
                              f"{len(manifest):,} faces, {len(usable):,} of them of the kind '{control.pool}'). Take it "
                              "out of controls.names, or see stage 03 for what the pool holds.")
-    return index
+    if not control.shuffled:
+        return index
+    return pd.concat([index[~synthetic], shuffled_rows(index[synthetic], profile)], ignore_index=True)
 
 
 def _wanted(control: Control, counts: dict[str, int], profile: Profile) -> dict[str, tuple[int, int]]:
-    """Emotion -> faces that the real ones (if they are in the set) leave missing, and how many of them from the pool."""
+    """Emotion -> faces that are added to the real ones (if they are in the set), and how many of them from the pool."""
     targets = level_targets(counts, profile.controls.level if control.balanced else "original", profile)
-    missing = {emotion: targets[emotion] - (counts[emotion] if control.real else 0) for emotion in counts}
-    return {emotion: (count, round(count * control.synthetic)) for emotion, count in missing.items()}
+    added = {emotion: targets[emotion] - (counts[emotion] if control.real else 0) for emotion in counts}
+    if control.natural:
+        added = {emotion: sum(added.values()) * count / sum(counts.values()) for emotion, count in counts.items()}
+    added = {emotion: round(count * control.part) for emotion, count in added.items()}
+    return {emotion: (count, round(count * control.synthetic)) for emotion, count in added.items()}
 
 
 def _usable(manifest: pd.DataFrame, control: Control, dataset: str, profile: Profile) -> pd.DataFrame:
@@ -213,10 +256,14 @@ def _write_control_set(control: Control, dataset: str, profile: Profile, *, trai
 
 
 def _options(control: Control, profile: Profile, counts: dict[str, int]) -> dict:
-    """What differs from training a level: the keyword arguments of ``train_model``, and settings of ``training``."""
+    """What differs from training a level: for ``training_arguments``, and settings of ``training``."""
     arguments = {}
     if control.weighted:
-        arguments["class_weights"] = inverse_frequency(counts)
+        arguments["class_weights"] = dict(zip(EMOTIONS, inverse_frequency(counts), strict=True))
+    if control.synthetic_weight != 1:
+        arguments["source_weights"] = {SYNTHETIC: control.synthetic_weight}
+    if control.synthetic_first:
+        arguments["first"] = SYNTHETIC
     if control.updates_of_level:
         arguments["images_per_epoch"] = sum(level_targets(counts, profile.controls.level, profile).values())
     return {"arguments": arguments, "settings": RECIPE_SWITCHES[control.recipe] if control.recipe else {}}
@@ -230,7 +277,7 @@ def inverse_frequency(counts: dict[str, int]) -> list[float]:
 
 
 def training_options(dataset: str, name: str, profile: Profile) -> tuple[Profile, dict]:
-    """The profile with the recipe of a level or control, and the further arguments of ``train_model``.
+    """The profile with the recipe of a level or control, and what ``training_arguments`` makes arguments of.
 
     Its paths are not those of ``profile``, which it must not replace.
     """
@@ -241,15 +288,26 @@ def training_options(dataset: str, name: str, profile: Profile) -> tuple[Profile
         raise CompanionError(f"{path} is not there. Run stage 04 (notebooks/04_balancing.ipynb) with the profile "
                              f"'{profile.name}' and '{name}' in controls.names first.")
     options = json.loads(path.read_text(encoding="utf-8"))
-    training = profile.values["training"] | options["settings"]
-    return replace(profile, values=profile.values | {"training": training}), options["arguments"]
+    return with_values(profile, "training", options["settings"]), options["arguments"]
+
+
+def training_arguments(options: dict, index: pd.DataFrame) -> dict:
+    """The keyword arguments of ``training.train_model`` for the faces of ``index`` (weights, phases, images_per_epoch), from
+    the second of ``training_options``: weights by class or by source, and the source that is trained on first."""
+    given = {"images_per_epoch": options["images_per_epoch"]} if "images_per_epoch" in options else {}
+    for key, column in (("class_weights", "emotion"), ("source_weights", "source")):
+        if key in options:
+            given["weights"] = index[column].map(lambda name, weights=options[key]: weights.get(name, 1.0)).to_numpy(float)
+    if "first" in options:
+        given["phases"] = (index["source"] != options["first"]).to_numpy(int)
+    return given
 
 
 def control_sets_table(indices: dict[str, dict[str, pd.DataFrame]], counts: dict[str, dict[str, int]],
                        profile: Profile) -> pd.DataFrame:
     """What ``write_control_sets`` wrote: a row per data set and control.
 
-    Columns dataset, control, faces, real, synthetic, repeated, altered, lacking (how many synthetic faces the pool was
+    Columns dataset, control, faces, one for each of ``balancing.SOURCES``, lacking (how many synthetic faces the pool was
     short of). ``counts`` are the training counts of each data set.
     """
     rows = []
@@ -258,5 +316,5 @@ def control_sets_table(indices: dict[str, dict[str, pd.DataFrame]], counts: dict
             found = {source: int((index["source"] == source).sum()) for source in SOURCES}
             wanted = sum(synthetic for _, synthetic in _wanted(CONTROLS[name], counts[dataset], profile).values())
             rows.append({"dataset": dataset, "control": name, "faces": len(index), **found,
-                         "lacking": wanted - found[SYNTHETIC]})
+                         "lacking": wanted - sum(found[source] for source in FROM_POOL)})
     return pd.DataFrame(rows)

@@ -15,10 +15,11 @@ from fer_utils.freshness import changed, file_hash, settings_of
 from fer_utils.paths import atomic_write
 from fer_utils.profiles import BASE, Profile, load_profile
 from fer_utils.provenance import hardware
-from fer_utils.training import HISTORY, PREDICTIONS, TRAINED_WITH, WEIGHTS
+from fer_utils.training import HISTORY, PREDICTIONS, TRAINED_WITH, VALIDATION_PREDICTIONS, WEIGHTS
 
 KEPT = "kept.json"
 FILES = (HISTORY, PREDICTIONS)
+ALL_FILES = (*FILES, VALIDATION_PREDICTIONS)   # runs of earlier versions have no answers on validation faces
 _ALWAYS = ("data", "gate", "network", "training", "-training.seeds")
 _OF_SETS = ("balancing", "controls.level")
 _OF_POOLS = ("prompts", "generators", "synthesis", "tiny_generators", "quality.filter", "quality.surplus")
@@ -34,7 +35,7 @@ def keep_runs(profile: Profile) -> list[Path]:
         about = _about(source, run.level, profile)
         target.mkdir(parents=True, exist_ok=True)
         (target / KEPT).unlink(missing_ok=True)     # last to come: a folder with it is whole
-        for name in FILES:
+        for name in about["sha256"]:
             shutil.copyfile(source / name, target / name)
         with atomic_write(target / KEPT, "w", encoding="utf-8") as file:
             json.dump(about, file, indent=1, sort_keys=True)
@@ -57,7 +58,7 @@ def take_kept_runs(profile: Profile) -> tuple[list[Run], list[str]]:
         if why:
             refused.append(f"{' '.join(map(str, run))} is kept but not taken: {why}")
             continue
-        for name in FILES:
+        for name in json.loads((kept / KEPT).read_text(encoding="utf-8"))["sha256"]:
             with atomic_write(folder / name) as file:
                 file.write((kept / name).read_bytes())
         taken.append(run)
@@ -76,7 +77,7 @@ def _about(source: Path, level: str, profile: Profile) -> dict:
     return {"settings": _settings(level, profile), "hardware": hardware(), "epochs": len(history),
             "hours": round(history["seconds"].sum() / 3600, 3),
             "trained_with": json.loads((source / TRAINED_WITH).read_text(encoding="utf-8")),
-            "sha256": {name: file_hash(source / name) for name in FILES}}
+            "sha256": {name: file_hash(source / name) for name in ALL_FILES if (source / name).is_file()}}
 
 
 def _settings(level: str, profile: Profile) -> dict:
@@ -89,7 +90,8 @@ def _settings(level: str, profile: Profile) -> dict:
 
 def _why_not(kept: Path, level: str, profile: Profile) -> str:
     about = json.loads((kept / KEPT).read_text(encoding="utf-8"))
-    damaged = [name for name in FILES if not (kept / name).is_file() or file_hash(kept / name) != about["sha256"][name]]
+    damaged = [name for name in (*FILES, *about["sha256"]) if name not in ALL_FILES or not (kept / name).is_file()
+               or file_hash(kept / name) != about["sha256"].get(name)]
     if damaged:
         return f"{damaged[0]} is missing or not the file that was kept. Restore it from the repository."
     recorded = _settings(level, load_profile(BASE)) | about["settings"]   # settings that came later stood at the base's value
@@ -101,4 +103,4 @@ def _same(source: Path, target: Path) -> bool:
         recorded = json.loads((target / KEPT).read_text(encoding="utf-8"))["sha256"]
     except (OSError, ValueError, KeyError):
         return False
-    return all(file_hash(source / name) == recorded[name] for name in FILES)
+    return all(file_hash(source / name) == recorded.get(name) for name in ALL_FILES if (source / name).is_file())

@@ -79,7 +79,11 @@ def in_words(settings) -> str:
             f"equal parts called epochs; the learning rate rises to {settings.learning_rate:g} in the first "
             f"{settings.warmup:.0%} of them and falls to 0 along a cosine, and {mean} update are kept. Faces are mirrored, "
             f"turned by up to {settings.rotation:g}°, enlarged or reduced by up to {settings.zoom:.0%} and moved by up to "
-            f"{settings.shift:.0%} of their side; a label counts {1 - settings.label_smoothing:g}, the rest goes to all classes.")
+            f"{settings.shift:.0%} of their side{_erased(settings)}; a label counts {1 - settings.label_smoothing:g}, the rest goes to all classes.")
+
+
+def _erased(settings) -> str:
+    return f", and {settings.erasing:.0%} of them lose a rectangle" if settings.erasing else ""
 
 
 def recipe_table(training: dict) -> pd.DataFrame:

@@ -12,7 +12,7 @@ SPLITS = ("train", "validation", "test")
 WITH_FACES = ("figure_1_resemotenet", "figure_2_pipeline", "figure_a1_samples", "figure_a1_twins", "figure_a4_nearest",
               "figure_a4_beside_real")
 """Figures that show single faces of a data set; means of many are not among them."""
-MEASURED = ("fer2013_full", "fer2013", "fer2013_twins")
+MEASURED = ("fer2013_full_paper_recipe", "fer2013_paper_recipe", "fer2013_twins")
 """The profiles that ``measured`` reads of."""
 EVERYTHING = ("data", "gate", "prompts", "generators", "synthesis", "tiny_generators", "quality", "balancing", "controls",
               "repetition", "network", "training", "evaluation", "stamp")

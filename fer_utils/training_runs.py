@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from fer_utils.balancing import SYNTHETIC, assemble, read_balanced_set, real_rows
+from fer_utils.balancing import FROM_POOL, UNSEEN, assemble, read_balanced_set, real_rows
 from fer_utils.cluster import run_on_cluster
-from fer_utils.controls import ensure_real_set, trained_sets, training_options
-from fer_utils.datasets import Splits, dataset_info, prepare_splits
+from fer_utils.controls import ensure_real_set, trained_sets, training_arguments, training_options
+from fer_utils.datasets import Splits, dataset_info, prepare_splits, unseen_faces
 from fer_utils.datasets.gate import refuse_copies
 from fer_utils.errors import CompanionError, nearest
-from fer_utils.faces import FaceSet
+from fer_utils.faces import FaceSet, concatenate
 from fer_utils.profiles import Profile
 from fer_utils.synthesis import load_pool
-from fer_utils.training import as_read, flips_at_test, load_model, predict, train_model, write_predictions
+from fer_utils.training import PREDICTIONS, VALIDATION_PREDICTIONS, as_read, flips_at_test, load_model, predict, train_model, write_predictions
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,16 @@ def training_set(dataset: str, level: str, profile: Profile) -> TrainingSet:
     ensure_real_set(level, dataset, profile, train=splits.train)
     index = real_rows(splits.train) if level == "original" else read_balanced_set(dataset, level, profile)
     recipe, options = training_options(dataset, level, profile)
-    pool = load_pool(profile)[0] if (index["source"] == SYNTHETIC).any() else splits.train.select([])
-    train = assemble(index, splits.train, pool, channels=dataset_info(dataset).channels, size=profile.network.image_size)
+    pool = load_pool(profile)[0] if index["source"].isin(FROM_POOL).any() else splits.train.select([])
+    real = concatenate(splits.train, unseen_faces(dataset, profile)) if (index["source"] == UNSEEN).any() else splits.train
+    train = assemble(index, real, pool, channels=dataset_info(dataset).channels, size=profile.network.image_size)
     refuse_copies(train, [splits.validation, splits.test], profile)
-    return TrainingSet(train, splits, index, recipe, options)
+    return TrainingSet(train, splits, index, recipe, training_arguments(options, index))
 
 
 def train_run(dataset: str, level: str, seed: int, profile: Profile, *,
               on_epoch: Callable[[dict], None] | None = None) -> pd.DataFrame:
-    """Train one network and write its predictions on the test faces; its history, as ``train_model`` returns it.
+    """Train one network and write its predictions on the validation and test faces; its history, as ``train_model`` returns it.
 
     A finished run is left as it is, a stopped one goes on where it was. Raises CompanionError for a data set, level
     or seed that the profile does not train.
@@ -60,9 +61,11 @@ def train_run(dataset: str, level: str, seed: int, profile: Profile, *,
     found, folder = training_set(dataset, level, profile), profile.paths.model(dataset, level, seed)
     history = train_model(found.train, found.splits.validation, found.recipe, seed=seed, folder=folder, on_epoch=on_epoch,
                           **found.options)
-    test = as_read(found.splits.test, found.recipe.training)
-    write_predictions(folder, test, predict(load_model(folder, profile), test, device=profile.run.device,
-                                            flips=flips_at_test(found.recipe, seed)))
+    model = load_model(folder, profile)
+    for faces, name in ((found.splits.validation, VALIDATION_PREDICTIONS), (found.splits.test, PREDICTIONS)):
+        faces = as_read(faces, found.recipe.training)
+        probabilities = predict(model, faces, device=profile.run.device, flips=flips_at_test(found.recipe, seed))
+        write_predictions(folder, faces, probabilities, name=name)
     return history
 
 
@@ -74,7 +77,7 @@ def _check_run(dataset: str, level: str, seed: int, profile: Profile) -> None:
         raise CompanionError(f"The profile {profile.name} has no level or control '{level}': {nearest(level, seeds)}")
     if seed not in seeds[level]:
         raise CompanionError(f"The profile {profile.name} trains {level} with the seeds {seeds[level]}, not with {seed}: add "
-                             "it to training.seeds (or controls.seeds) first, or take the set out of repetition.once.")
+                             "it to training.seeds (or controls.seeds) first, or take the set out of repetition.fewer.")
 
 
 def train_on_cluster(runs: list[dict], profile: Profile, say: Callable[[str], None]) -> None:

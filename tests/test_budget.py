@@ -13,8 +13,8 @@ from fer_utils.controls import chosen_controls
 from fer_utils.errors import CompanionError
 from fer_utils.profiles import load_profile
 from fer_utils.recipes import BUDGET
-from fer_utils.training import epoch_order, train_model
-from fer_utils.training.batches import budget_orders, jittered
+from fer_utils.training import epoch_order, normalise, train_model
+from fer_utils.training.batches import budget_orders, erased, jittered
 
 BUDGET_OF_24 = ("training.recipe=budget", "training.updates=24", "training.max_epochs=4", "training.learning_rate=0.01",
                 "training.averaging=0.5", "training.rotation=5", "training.shift=0.05", "training.label_smoothing=0.1")
@@ -36,6 +36,29 @@ def test_every_image_of_a_set_is_seen_as_often_as_any_other_but_for_one():
     settings = profile(*BUDGET_OF_24).training
     seen = torch.cat(budget_orders(50, settings, seed=3)).bincount(minlength=50)
     assert seen.sum() == 24 * 16 and seen.max() - seen.min() == 1
+
+
+def test_phases_share_the_budget_and_each_draws_from_its_own_images_alone():
+    settings = profile(*BUDGET_OF_24).training
+    phases = torch.tensor([0] * 10 + [1] * 40)
+    first, second = torch.cat(budget_orders(50, settings, seed=3, phases=phases)).split(12 * 16)
+    assert set(first.tolist()) == set(range(10)) and set(second.tolist()) <= set(range(10, 50))
+    assert second.bincount(minlength=50)[10:].max() - second.bincount(minlength=50)[10:].min() == 1
+
+
+def test_erasing_takes_one_rectangle_of_a_bounded_size_from_the_chosen_share_of_faces():
+    images = torch.full((4000, 3, 48, 48), 7, dtype=torch.uint8)
+    found = erased(images, SimpleNamespace(erasing=0.25), torch.Generator().manual_seed(0))
+    gone = (found != 7).all(dim=1)
+    touched = gone.flatten(1).any(dim=1)
+    assert touched.float().mean().item() == pytest.approx(0.25, abs=0.03)
+    areas = gone[touched].flatten(1).float().mean(dim=1)
+    assert areas.min() > 0.01 and areas.max() < 0.36 and areas.mean().item() == pytest.approx(0.175, abs=0.02)
+    for face in gone[touched][:50]:
+        rows, columns = face.any(dim=1), face.any(dim=0)
+        assert torch.equal(face, rows[:, None] & columns[None, :])         # a rectangle, and of one piece
+        assert rows.int().diff().abs().sum() <= 2 and columns.int().diff().abs().sum() <= 2
+    assert normalise(found[touched][:1])[0, :, gone[touched][0]].abs().max() < 1e-5
 
 
 def test_the_learning_rate_rises_falls_and_ends_next_to_zero(tmp_path, monkeypatch):

@@ -68,7 +68,7 @@ def test_every_row_rests_on_all_its_seeds_and_each_difference_is_one_of_accuraci
 
 def test_a_control_trained_once_is_compared_with_the_runs_of_its_own_seed(profile):
     write_run(profile, "original", 1, 98)
-    once = replace(profile, values=profile.values | {"repetition": {"once": ["equal_updates"]}})
+    once = replace(profile, values=profile.values | {"repetition": {"fewer": ["equal_updates"], "seeds": 1}})
     rows = control_results(once).set_index("control")
     assert rows["seeds"].to_dict() == {"original": 4, "aug1": 4, "oversampling": 3, "equal_updates": 1, "ratio_50": 3}
     assert rows.loc["original", "accuracy"] == pytest.approx(100 * (3 * 70 + 98) / 4 / TEST)

@@ -10,7 +10,7 @@ import pytest
 
 from fer_utils import controls
 from fer_utils.alterations import WAYS, altered, altered_copies, way_of
-from fer_utils.balancing import ALTERED, REPEATED, SYNTHETIC, assemble, balanced_index, read_balanced_set
+from fer_utils.balancing import ALTERED, REPEATED, SHUFFLED, SYNTHETIC, assemble, balanced_index, read_balanced_set
 from fer_utils.controls import (
     CONTROLS,
     RATIO_SWEEP,
@@ -19,9 +19,11 @@ from fer_utils.controls import (
     control_sets_table,
     inverse_frequency,
     trained_sets,
+    training_arguments,
     training_options,
     write_control_sets,
 )
+from fer_utils.datasets import unseen_faces
 from fer_utils.datasets.gate import refuse_copies
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
@@ -33,8 +35,12 @@ from fer_utils.stages import STAGES, find_stage, units_of
 
 COUNTS = (13, 2, 3, 16, 6, 4, 5)
 LARGEST, PER_CLASS = max(COUNTS), 40
-BALANCED = [name for name, control in CONTROLS.items() if control.balanced]
+BALANCED = [name for name, control in CONTROLS.items() if control.balanced and not control.unseen and control.part == 1]
 MIXED = ["oversampling", "ratio_25", "ratio_50", "ratio_75"]
+UNSEEN_ONES = [name for name, control in CONTROLS.items() if control.unseen]
+IN_PART = [name for name, control in CONTROLS.items() if control.part < 1]
+OF_A_BUDGET = [name for name, control in CONTROLS.items() if control.synthetic_first]
+OF_NO_BUDGET = [name for name, control in CONTROLS.items() if control.updates_of_level or control.recipe]
 
 
 def faces(counts, split, seed) -> FaceSet:
@@ -63,8 +69,19 @@ def pool(manifest):
 
 @pytest.fixture
 def profile(project):
-    """Every control at once: a budget would refuse those that ask about updates or stopping, the paper's recipe has all."""
-    return load_profile("demo_recipes", [f"controls.names=[{', '.join(CONTROLS)}]"])
+    """Every control that drawn faces can have under the paper's recipe: a budget would refuse those that ask about updates or
+    stopping, and without one there are no halves of it."""
+    return load_profile("demo_recipes", [f"controls.names=[{', '.join(_with(OF_NO_BUDGET))}]"])
+
+
+@pytest.fixture
+def budget(project):
+    """The same under a budget."""
+    return load_profile("demo", [f"controls.names=[{', '.join(_with(OF_A_BUDGET))}]"])
+
+
+def _with(names):
+    return [name for name in CONTROLS if name in names or name not in (*UNSEEN_ONES, *OF_A_BUDGET, *OF_NO_BUDGET)]
 
 
 @pytest.fixture
@@ -92,7 +109,7 @@ def test_every_balanced_control_has_the_class_counts_of_aug_1(name, profile, tra
     assert index["id"].is_unique and list(index.columns) == list(aug1.columns)
 
 
-@pytest.mark.parametrize("name", sorted(set(CONTROLS) - set(BALANCED)))
+@pytest.mark.parametrize("name", sorted(set(CONTROLS) - set(BALANCED) - set(UNSEEN_ONES) - set(IN_PART)))
 def test_the_other_controls_have_the_faces_of_original(name, profile, train, manifest):
     index = index_of(name, profile, train, manifest)
     assert index.equals(balanced_index(train, manifest, "original", profile))
@@ -225,7 +242,7 @@ def test_class_weights_are_the_inverse_frequency_and_an_image_counts_one_on_aver
 
 def test_written_controls_read_back_with_their_options(profile, train, manifest, scores):
     written = write_control_sets("demo_fer2013", profile, train=train, manifest=manifest)
-    assert list(written) == list(CONTROLS)
+    assert list(written) == profile.controls.names
     for name, index in written.items():
         assert read_balanced_set("demo_fer2013", name, profile).to_numpy().tolist() == index.to_numpy().tolist()
 
@@ -234,7 +251,78 @@ def test_written_controls_read_back_with_their_options(profile, train, manifest,
     assert training_options("demo_fer2013", "aug1", profile) == (profile, {})
     assert training_options("demo_fer2013", "equal_updates", profile)[1] == {"images_per_epoch": 7 * LARGEST}
     weights = training_options("demo_fer2013", "class_weights", profile)[1]["class_weights"]
-    assert weights == pytest.approx(inverse_frequency(train.counts()))
+    assert list(weights.values()) == pytest.approx(inverse_frequency(train.counts()))
+
+
+def test_options_become_weights_and_phases_of_the_faces_of_the_set(budget, train, manifest, scores):
+    written = write_control_sets("demo_fer2013", budget, train=train, manifest=manifest)
+    found = {name: training_arguments(training_options("demo_fer2013", name, budget)[1], index) for name, index in written.items()}
+    assert found["oversampling"] == {} and set(found["class_weights"]) == set(found["half_weight"]) == {"weights"}
+    by_emotion = written["class_weights"]["emotion"].map(dict(zip(EMOTIONS, inverse_frequency(train.counts()))))
+    assert found["class_weights"]["weights"] == pytest.approx(by_emotion.to_numpy())
+    synthetic = (written["half_weight"]["source"] == SYNTHETIC).to_numpy()
+    assert found["half_weight"]["weights"] == pytest.approx(np.where(synthetic, 0.5, 1.0)) and 0 < synthetic.sum() < len(synthetic)
+    assert found["synthetic_first"]["phases"].tolist() == (written["synthetic_first"]["source"] != SYNTHETIC).astype(int).tolist()
+
+
+def test_halves_of_the_updates_are_refused_where_there_is_no_budget(project):
+    with pytest.raises(CompanionError, match=r"'synthetic_first', but training\.recipe is paper: only the updates of a budget"):
+        chosen_controls(load_profile("demo_recipes", ["controls.names=[synthetic_first]"]))
+
+
+def test_shuffled_labels_keep_every_face_and_every_count_and_part_faces_from_emotions(profile, train, manifest, pool):
+    index, aug1 = index_of("shuffled", profile, train, manifest), balanced_index(train, manifest, "aug1", profile)
+    assert sorted(index["id"]) == sorted(aug1["id"])
+    dealt = index[index["source"] == SHUFFLED].merge(manifest, on="id")
+    assert (dealt["emotion_x"] == dealt["emotion_y"]).mean() < 0.5
+    faces_of = assemble(index, train, pool, channels=1, size=24)
+    assert [EMOTIONS[label] for label in faces_of.labels] == index["emotion"].tolist()
+
+
+def real_part(share, *names):
+    overrides = [f"controls.names=[{', '.join(names)}]", f"data.scale={share}", "data.sets=[fer2013]"]
+    return load_profile("fer2013_tenth", overrides)
+
+
+@pytest.fixture
+def unseen(monkeypatch):
+    """Three times as many left-out faces as the training set has, but of disgust one."""
+    found = faces((39, 1, 9, 48, 18, 12, 15), "unseen", 5)
+    monkeypatch.setattr(controls, "unseen_faces", lambda dataset, profile: found)
+    return found
+
+
+def test_unseen_faces_take_the_place_of_synthetic_ones_and_a_class_without_enough_stays_smaller(train, manifest, unseen, project):
+    profile = real_part(0.1, *UNSEEN_ONES)
+    index = control_index(CONTROLS["unseen"], "fer2013", profile, train=train, manifest=manifest)
+    expected = [min(LARGEST, count + more) for count, more in zip(COUNTS, unseen.counts().values())]
+    assert counts_of(index) == expected and expected[1] == 3
+    assert set(index["source"]) == {"real", "unseen"} and set(index.loc[index["source"] == "unseen", "id"]) <= set(unseen.ids)
+    part = control_index(CONTROLS["unseen_25"], "fer2013", profile, train=train, manifest=manifest)
+    assert set(part["id"]) < set(index["id"])
+
+
+def test_unseen_faces_that_balance_nothing_come_in_the_proportions_of_the_training_set(train, manifest, unseen, project):
+    index = control_index(CONTROLS["unseen_natural"], "fer2013", real_part(0.1, *UNSEEN_ONES), train=train, manifest=manifest)
+    added = np.array(counts_of(index[index["source"] == "unseen"]))
+    missing = 7 * LARGEST - sum(COUNTS)
+    wanted = np.round(missing * np.array(COUNTS) / sum(COUNTS))
+    assert added.tolist() == np.minimum(wanted, list(unseen.counts().values())).tolist()
+
+
+def test_a_part_of_the_synthetic_faces_is_nested_in_all_of_them_and_nothing_makes_up_for_the_rest(profile, train, manifest):
+    quarter, half = (index_of(f"synthetic_{percent}", profile, train, manifest) for percent in (25, 50))
+    aug1 = balanced_index(train, manifest, "aug1", profile)
+    assert set(quarter["id"]) < set(half["id"]) < set(aug1["id"])
+    missing = 7 * LARGEST - len(train)
+    assert len(half) - len(train) == pytest.approx(missing / 2, abs=4) and set(half["source"]) == {"real", SYNTHETIC}
+
+
+def test_drawn_faces_and_whole_data_sets_leave_no_face_unseen(project):
+    with pytest.raises(CompanionError, match="leaves no real training face out"):
+        unseen_faces("demo_fer2013", load_profile("demo"))
+    with pytest.raises(CompanionError, match=r"data\.scale under 1"):
+        unseen_faces("fer2013", load_profile("fer2013"))
 
 
 @pytest.mark.parametrize("control", [control for control in CONTROLS.values() if control.recipe], ids=lambda c: c.name)
@@ -265,10 +353,10 @@ def test_an_unknown_control_or_level_is_refused_with_the_nearest(overrides, mess
 def test_every_control_is_in_a_shipped_profile_whose_recipe_it_can_change_and_paper_and_demo_have_none():
     in_group = {group: [name for name, control in CONTROLS.items() if control.group == group] for group in controls.GROUPS}
     named = {name: [control.name for control in chosen_controls(load_profile(name))]     # refuses what a budget makes idle
-             for name in ("demo_controls", "demo_recipes", "fer2013")}
+             for name in ("demo_controls", "demo_recipes", "fer2013_paper_recipe", "fer2013_tenth")}
     assert named["demo_controls"] == in_group["balance"] + in_group["synthesis"]
     assert named["demo_recipes"] == in_group["recipe"]
-    assert set(in_group["updates"]) < set(named["fer2013"]) < set(CONTROLS) - set(in_group["recipe"])
+    assert set(in_group["updates"]) < set(named["fer2013_paper_recipe"]) and set(in_group["oracle"]) < set(named["fer2013_tenth"])
     for name in ("paper", "demo"):
         assert trained_sets(load_profile(name)) == [(level, load_profile(name).training.seeds)
                                                     for level in load_profile(name).balancing.levels]
@@ -288,13 +376,13 @@ def test_stage_5_trains_each_control_with_its_own_seeds_and_stage_4_promises_its
     assert {"demo_rafdb_geometric.csv", "demo_rafdb_class_weights.json", "demo_fer2013_aug1.csv"} <= promised
 
 
-def test_a_set_named_once_is_trained_with_its_first_seed_alone(project):
-    profile = load_profile("demo", ["controls.names=[geometric, oversampling]", "repetition.once=[aug2, geometric]",
+def test_a_set_named_to_have_fewer_seeds_is_trained_with_the_first_alone(project):
+    profile = load_profile("demo", ["controls.names=[geometric, oversampling]", "repetition.fewer=[aug2, geometric]",
                                     "training.seeds=[3, 4]", "controls.seeds=[4, 5]"])
     assert dict(trained_sets(profile)) == {"original": [3, 4], "aug1": [3, 4], "aug2": [3], "aug3": [3, 4], "aug4": [3, 4],
                                            "geometric": [4], "oversampling": [4, 5]}
-    with pytest.raises(CompanionError, match=r"repetition\.once holds 'geometry'.*geometric"):
-        trained_sets(load_profile("demo", ["repetition.once=[geometry]"]))
+    with pytest.raises(CompanionError, match=r"repetition\.fewer holds 'geometry'.*geometric"):
+        trained_sets(load_profile("demo", ["repetition.fewer=[geometry]"]))
 
 
 def test_table_and_figure_of_the_controls_are_promised_only_where_there_are_controls(project):

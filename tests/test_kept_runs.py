@@ -137,7 +137,7 @@ def test_a_generator_kept_with_the_package_is_taken_where_the_run_has_none(proje
     assert made_here("tiny-sd3", profile) == own
 
 
-@pytest.mark.parametrize("name", ["fer2013", "fer2013_full", "fer2013_twins"])
+@pytest.mark.parametrize("name", ["fer2013_paper_recipe", "fer2013_full_paper_recipe", "fer2013_twins"])
 def test_every_training_that_the_repository_keeps_is_taken_with_the_settings_of_today(name, project):
     profile = load_profile(name)
     there = sorted(committed_tables(name).glob("runs/*/*/*/kept.json"))

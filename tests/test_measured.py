@@ -102,7 +102,7 @@ def test_the_limits_name_recipe_cost_and_hardware_of_both_widths(committed):
     committed("original", name=measured.NARROW)
     said = measured.limits()
     assert "**The recipe.** Batches of 64 and a learning rate of 0.01 instead of 16 and 0.001" in said
-    assert "**The cost at width 1.** 3 of 30 trainings, 6.0 hours on: a machine for fer2013_full. Not trained at width 1: " in said
+    assert "**The cost at width 1.** 3 of 30 trainings, 6.0 hours on: a machine for fer2013_full_paper_recipe. Not trained at width 1: " in said
     assert "our Original has 50.0 %, 29.8 points less than the 79.79 % of Table III" in said
     assert "**The cost at width 0.25.** 1 of 18 trainings, 2.0 hours on: a machine for fer2013." in said
 

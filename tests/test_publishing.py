@@ -117,16 +117,16 @@ def test_what_comes_out_as_in_the_profile_it_extends_is_published_once(run, proj
 
 
 def test_figures_with_photographs_of_people_never_leave_the_run(project, monkeypatch):
-    profile = load_profile("fer2013")
+    profile = load_profile("fer2013_paper_recipe")
     write_run(profile)
     monkeypatch.setattr("fer_utils.freshness._source_files", lambda profile: {})
     record_all(profile)
-    old = committed_figures("fer2013", project) / "figure_a4_beside_real.png"
+    old = committed_figures("fer2013_paper_recipe", project) / "figure_a4_beside_real.png"
     old.parent.mkdir(parents=True)
     old.write_bytes(b"faces")
-    said = publish("fer2013")
+    said = publish("fer2013_paper_recipe")
     assert {"figure_a4_beside_real", "figure_a1_samples", "figure_1_resemotenet"} <= set(unpublished(profile))
-    assert not {path.stem for path in committed_figures("fer2013", project).iterdir()} & set(unpublished(profile))
+    assert not {path.stem for path in committed_figures("fer2013_paper_recipe", project).iterdir()} & set(unpublished(profile))
     assert any(line.startswith("figure_a4_beside_real stays in the run") for line in said)
     assert (profile.paths.figures / "figure_a4_beside_real.png").is_file() and unpublished(load_profile("demo")) == ()
 
@@ -142,7 +142,7 @@ def test_without_a_browser_the_pictures_stay_and_are_known_to_be_of_another_run(
 
 
 def test_figures_with_single_faces_are_called_as_their_notebooks_call_them():
-    profile = load_profile("fer2013")
+    profile = load_profile("fer2013_paper_recipe")
     assert set(unpublished(profile)) <= {name for stage in STAGES for name in (*stage.shown, *stage.shown_at_times(profile))}
 
 
@@ -154,10 +154,10 @@ def test_a_change_of_what_was_measured_makes_the_evaluation_of_drawn_faces_stale
     assert why_stale(unit, run) == ""
     copy = tmp_path / "copy" / "tables"
     shutil.copytree(PACKAGE.parent / "tables", copy, ignore=shutil.ignore_patterns("runs"))
-    with open(copy / "fer2013_full" / "table_a6_summary.csv", "a") as file:
+    with open(copy / "fer2013_full_paper_recipe" / "table_a6_summary.csv", "a") as file:
         file.write("\n")
     monkeypatch.setattr(stages, "committed_tables", lambda name: copy / name)
-    assert why_stale(unit, run) == "committed changed (tables/fer2013_full/table_a6_summary.csv)"
+    assert why_stale(unit, run) == "committed changed (tables/fer2013_full_paper_recipe/table_a6_summary.csv)"
 
 
 @pytest.mark.parametrize("old", ["notebooks", "readme"])

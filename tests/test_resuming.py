@@ -133,7 +133,7 @@ def test_a_checkpoint_made_with_other_settings_is_not_used(tmp_path, change):
 def test_a_checkpoint_made_from_other_data_weights_or_epoch_lengths_is_not_used(tmp_path):
     stopped_after(tmp_path, 2)
     state = (tmp_path / CHECKPOINT).read_bytes()
-    for options in ({"class_weights": torch.arange(1.0, 8)}, {"images_per_epoch": 30}):
+    for options in ({"weights": torch.arange(1.0, 29)}, {"images_per_epoch": 30}):
         (tmp_path / CHECKPOINT).write_bytes(state)
         assert epochs_run(tmp_path, **options) == [1, 2, 3]
     (tmp_path / CHECKPOINT).write_bytes(state)

@@ -246,26 +246,26 @@ def test_probabilities_for_another_number_of_faces_are_refused(tmp_path):
         write_predictions(tmp_path, toy_faces(14), np.zeros((13, 7), np.float32))
 
 
-def test_equal_class_weights_change_nothing_and_others_do(tmp_path):
-    weights = {"none": None, "equal": torch.full((7,), 3.0), "other": torch.tensor([9.0, 1, 1, 1, 1, 1, 1])}
+def test_equal_weights_change_nothing_and_others_do(tmp_path):
+    weights = {"none": None, "equal": torch.full((35,), 3.0), "other": torch.arange(35.0)}
     for name, chosen in weights.items():
-        train_model(toy_faces(35), toy_faces(14), profile(), seed=0, folder=tmp_path / name, class_weights=chosen)
+        train_model(toy_faces(35), toy_faces(14), profile(), seed=0, folder=tmp_path / name, weights=chosen)
     none, equal, other = ((tmp_path / name / "model.safetensors").read_bytes() for name in weights)
     assert none == equal and none != other
 
 
-def test_class_weights_weigh_one_on_average_over_the_images_trained_on():
-    labels = torch.tensor([0] * 6 + [1] * 2)
-    scaled = image_weights(torch.tensor([1.0, 3, 5, 5, 5, 5, 5]), labels)
-    assert scaled[labels].mean().item() == pytest.approx(1)
-    assert (scaled[1] / scaled[0]).item() == pytest.approx(3)
+def test_weights_are_one_on_average_over_the_images_trained_on():
+    scaled = image_weights([1.0] * 6 + [3.0] * 2, 8, torch.device("cpu"))
+    assert scaled.mean().item() == pytest.approx(1) and (scaled[7] / scaled[0]).item() == pytest.approx(3)
 
 
 @pytest.mark.parametrize("wrong", [torch.ones(6), torch.tensor([1.0] * 6 + [-1]), torch.full((7,), torch.inf),
                                    torch.zeros(7)])
-def test_class_weights_that_cannot_be_used_are_refused(wrong):
+def test_weights_that_cannot_be_used_are_refused(wrong):
     with pytest.raises(CompanionError, match="7 finite numbers"):
-        image_weights(wrong, torch.arange(7))
+        image_weights(wrong, 7, torch.device("cpu"))
+
+
 
 
 def test_an_epoch_of_more_images_repeats_the_set_in_new_orders():

@@ -3,6 +3,8 @@
 What draws or compares faces needs PyTorch and is imported where it is used: reading faces alone does without.
 """
 
+import numpy as np
+
 from fer_utils.datasets.fer2013 import fer2013_counts, find_fer2013, read_fer2013
 from fer_utils.datasets.rafdb import find_rafdb, rafdb_counts, read_rafdb
 from fer_utils.datasets.splits import (
@@ -18,10 +20,13 @@ from fer_utils.datasets.splits import (
 from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet, load_faces
 from fer_utils.paths import data_folder
-from fer_utils.profiles import Profile
+from fer_utils.profiles import Profile, with_values
 
 __all__ = ["DATASETS", "SPLITS", "DatasetInfo", "Found", "Splits", "dataset_info", "find_dataset", "load_splits",
-           "paper_scale_counts", "prepare_splits", "stored_splits"]
+           "paper_scale_counts", "prepare_splits", "stored_splits", "unseen_faces"]
+
+UNSEEN = "unseen"
+"""Beside ``SPLITS`` in the names of files: ``unseen_faces``."""
 
 
 def load_splits(name: str, profile: Profile) -> Splits:
@@ -58,6 +63,7 @@ def prepare_splits(name: str, profile: Profile, *, whole: Splits | None = None, 
     verdict_path = profile.paths.gate(name)
     if not force and verdict_path.is_file() and all(profile.paths.faces(name, split).is_file() for split in SPLITS):
         return stored_splits(name, profile)
+    profile.paths.faces(name, UNSEEN).unlink(missing_ok=True)
     verdict_path.unlink(missing_ok=True)   # written last: where it lies, the faces beside it passed the gate
     splits = whole or load_splits(name, profile)
     admitted, verdict = admit(splits.train, [splits.validation, splits.test], profile)
@@ -66,6 +72,28 @@ def prepare_splits(name: str, profile: Profile, *, whole: Splits | None = None, 
         faces.save(profile.paths.faces(name, split))
     write_verdict(verdict, verdict_path)
     return splits
+
+
+def unseen_faces(name: str, profile: Profile) -> FaceSet:
+    """The training faces of a real data set that ``data.scale`` left out and the gate admits: a perfect generator's pool.
+
+    Kept in ``profile.paths.faces`` from the first time on. CompanionError for drawn faces, of which nothing is left out,
+    and at scale 1.
+    """
+    from fer_utils.datasets.gate import admit
+
+    if dataset_info(name).is_demo or profile.data.scale >= 1:
+        raise CompanionError(f"{dataset_info(name).title} at data.scale {profile.data.scale:g} leaves no real training face out: "
+                             "a control with unseen faces needs a real data set and a data.scale under 1.")
+    path = profile.paths.faces(name, UNSEEN)
+    if path.is_file():
+        return load_faces(path)
+    seen = prepare_splits(name, profile)
+    everything = load_splits(name, with_values(profile, "data", {"scale": 1.0})).train
+    rest = everything.select(~np.isin(everything.ids, load_splits(name, profile).train.ids))
+    admitted, _ = admit(rest, [seen.validation, seen.test], profile)
+    admitted.save(path)
+    return admitted
 
 
 def stored_splits(name: str, profile: Profile) -> Splits:

@@ -8,9 +8,11 @@ from pathlib import Path
 from fer_utils.errors import CompanionError
 from fer_utils.freshness import settings_of
 from fer_utils.paths import SHIPPED_GENERATORS
-from fer_utils.profiles import Profile
+from fer_utils.profiles import Profile, load_profile
 
 SHIPPED = ("tiny-sd2", "tiny-sd3")
+TRAINED_BY = "trained-by:"
+"""Before the name of a profile: the generator that this profile trains on its own training faces."""
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -24,6 +26,8 @@ def model_address(generator: str, profile: Profile) -> str | Path:
         return SHIPPED_GENERATORS / model
     if model == "trained-here":
         return _trained_here(generator, profile)
+    if model.startswith(TRAINED_BY):
+        return _trained_here(generator, load_profile(model.removeprefix(TRAINED_BY)))
     if Path(model).expanduser().is_dir():
         return Path(model).expanduser()
     if HUB_ID.fullmatch(model):
@@ -49,12 +53,13 @@ def lora_address(generator: str, profile: Profile) -> str | Path | None:
 def made_here(name: str, profile: Profile) -> Path:
     """Where this run keeps what it trained for itself; the name changes with whatever the training depends on.
 
-    What took hours is kept among the shipped weights under the profile's name: that is taken where this run has none.
+    What took hours is kept among the shipped weights under the name of a profile: that is taken where this run has none,
+    whichever profile it was, as long as all that its training depends on is the same.
     """
     decided_by = settings_of(profile, ("data", "gate", "tiny_generators", "-tiny_generators.train"))
     name = f"{name}-{hashlib.sha256(json.dumps(decided_by, sort_keys=True).encode()).hexdigest()[:16]}"
-    own, kept = profile.paths.generators / name, SHIPPED_GENERATORS / profile.name / name
-    return kept if kept.exists() and not own.exists() else own
+    own = profile.paths.generators / name
+    return own if own.exists() else next(SHIPPED_GENERATORS.glob(f"*/{name}"), own)
 
 
 def _trained_here(generator: str, profile: Profile) -> Path:

@@ -1,7 +1,7 @@
 """Loading a text-to-image pipeline by name: one path for the tiny models and for Stable Diffusion 2 and 3.
 
 A model is the name of a shipped one ('tiny-sd2', 'tiny-sd3'), 'trained-here' for the one this run trains on
-its own training split, a folder written by ``save_pretrained``, or an id on the Hugging Face hub.
+its own training split, 'trained-by:PROFILE' for that of another profile, a folder written by ``save_pretrained``, or an id on the Hugging Face hub.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What was measured on real FER2013, read from the committed tables of the profiles that did: the project's own answer to
 the paper's question. Nothing is computed from faces here, so every reader sees it, with or without the data set.
 
-``fer2013_full`` trains the network of the paper's Fig. 1, ``fer2013`` one of a quarter of its width on the same training
+``fer2013_full_paper_recipe`` trains the network of the paper's Fig. 1, ``fer2013_paper_recipe`` one of a quarter of its width on the same training
 sets; ``fer2013_twins`` lets the copies of test faces into the training set.
 """
 

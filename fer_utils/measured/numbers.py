@@ -11,7 +11,7 @@ from fer_utils.provenance import read_provenance
 from fer_utils.reference import read_reference
 from fer_utils.tables import decisive_p, verdict
 
-FULL, NARROW, WITH_TWINS = "fer2013_full", "fer2013", "fer2013_twins"
+FULL, NARROW, WITH_TWINS = "fer2013_full_paper_recipe", "fer2013_paper_recipe", "fer2013_twins"
 REFERENCES = ("original", "oversampling")
 MEASURES = ("accuracy", "balanced accuracy")
 SUMMARY = "table_a6_summary.csv"

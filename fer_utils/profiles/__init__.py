@@ -6,7 +6,7 @@ only override. On the command line ``--set section.name=value`` overrides once m
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -86,6 +86,11 @@ def load_profile(name: str, overrides=()) -> Profile:
     if recipe:   # above the file, below what was asked for by name
         values = _with_overrides(_merge(_read(name), {"training": recipe}, where="training.recipe"), overrides)
     return Profile(name, values, tuple(overrides))
+
+
+def with_values(profile: Profile, section: str, values: dict) -> Profile:
+    """The profile with other values in one section. Its paths are not those of ``profile``, which it must not replace."""
+    return replace(profile, values=profile.values | {section: profile.values[section] | values})
 
 
 def _with_overrides(values: dict, overrides) -> dict:

@@ -32,8 +32,8 @@ from fer_utils.profiles import Profile
 from fer_utils.recipes import KEPT, SCHEDULERS, SELECTED_ON, as_read, kept_epoch
 from fer_utils.reduced_network import ReducedResEmoteNet
 from fer_utils.resemotenet import count_parameters, save_weights
-from fer_utils.training.batches import (as_tensors, batches, budget_orders, epoch_order, flip_half, image_weights, jittered,
-                                        normalise)
+from fer_utils.training.batches import (as_tensors, batches, budget_orders, class_shares, epoch_order, erased, flip_half, image_weights,
+                                        jittered, normalise)
 from fer_utils.training.checkpoint import CHECKPOINT, Checkpoint, Progress, fingerprint
 from fer_utils.training.devices import (
     autocast,
@@ -48,6 +48,7 @@ from fer_utils.training.elsewhere import TRAINED_WITH, take_finished
 from fer_utils.training.predictions import (
     HISTORY,
     PREDICTIONS,
+    VALIDATION_PREDICTIONS,
     WEIGHTS,
     build_network,
     flips_at_test,
@@ -61,8 +62,8 @@ from fer_utils.training.predictions import (
 
 
 def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: int, folder: Path,
-                on_epoch: Callable[[dict], None] | None = None, class_weights: Tensor | None = None,
-                images_per_epoch: int | None = None) -> pd.DataFrame:
+                on_epoch: Callable[[dict], None] | None = None, weights: Tensor | None = None,
+                images_per_epoch: int | None = None, phases: Tensor | None = None) -> pd.DataFrame:
     """One row per epoch: epoch, learning_rate (at its start), train_loss, train_accuracy, validation_loss,
     validation_accuracy (accuracies in %), images (trained on in that epoch), seconds. With a budget of updates an epoch is
     the ``max_epochs``-th part of it, whatever the size of the set.
@@ -76,10 +77,12 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
     taken after it, without. A diverged run raises CompanionError.
 
     Args:
-        class_weights: [7], what an image of each class counts in the training loss (``image_weights``); the
-            validation loss is never weighted, so that runs with and without weights are selected alike.
+        weights: [len(train)], what each face counts in the training loss (``image_weights``); the validation loss is
+            never weighted, so that runs with and without weights are selected alike.
         images_per_epoch: train on that many images an epoch, the set being repeated (``epoch_order``); its length
             if not given.
+        phases: [len(train)], of a budget alone: in which of its equal phases 0, 1, ... each face is trained on
+            (``budget_orders``); all at once if not given.
     """
     settings, device, folder = profile.training, choose_device(profile.run.device), Path(folder)
     precision = choose_precision(settings.precision, device)
@@ -95,16 +98,18 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
         generator = torch.Generator().manual_seed(seed)   # order and flips; dropout draws from the global one
         train_tensors = as_tensors(train, model.image_size, device)
         validation_tensors = as_tensors(validation, model.image_size, device)
-        weights = None if class_weights is None else image_weights(class_weights, train_tensors[1])
-        how = _trained_with(network, model, settings, device, precision)
-        chosen = {"seed": seed, "class_weights": None if weights is None else weights.tolist(),
-                  "images_per_epoch": images_per_epoch, "network": profile.values["network"],
+        weights = None if weights is None else image_weights(weights, len(train), device)
+        phases = None if phases is None else torch.as_tensor(phases)
+        how = (_trained_with(network, model, settings, device, precision)
+               | {"faces": len(train), "class_shares": class_shares(train_tensors[1], weights, phases)})
+        chosen = {"seed": seed, "weights": None if weights is None else weights.tolist(),
+                  "images_per_epoch": images_per_epoch, "phases": None if phases is None else phases.tolist(), "network": profile.values["network"],
                   "training": profile.values["training"] | {"seeds": None}}
         made_from = fingerprint(chosen, train, validation)   # a finished run counts wherever it was trained ...
         finished = _finished_history(folder, made_from)
         if finished is not None:
             return finished
-        for earlier in (HISTORY, PREDICTIONS, TRAINED_WITH):   # a killed run must not look finished by an earlier one's
+        for earlier in (HISTORY, PREDICTIONS, VALIDATION_PREDICTIONS, TRAINED_WITH):   # a killed run must not look finished by an earlier one's
             (folder / earlier).unlink(missing_ok=True)
         if take_finished(folder, made_from, how) and (finished := _finished_history(folder, made_from)) is not None:
             return finished
@@ -114,7 +119,7 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
         progress = checkpoint.restore()
         trained = torch.compile(network, mode="reduce-overhead") if how["compiled"] else network
         weighed = network if averaged is None else averaged.module    # whose weights are validated and kept
-        orders = budget_orders(len(train), settings, seed=seed)
+        orders = budget_orders(len(train), settings, seed=seed, phases=phases)
 
         def after_update():
             if settings.scheduler == "cosine":
@@ -126,7 +131,7 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
             started, learning_rate = time.perf_counter(), optimizer.param_groups[0]["lr"]
             order = orders[len(progress.history)] if orders else epoch_order(len(train), images_per_epoch, generator)
             train_loss, train_accuracy = train_epoch(trained, optimizer, train_tensors, settings, generator, order=order,
-                                                     precision=precision, class_weights=weights, after_update=after_update)
+                                                     precision=precision, weights=weights, after_update=after_update)
             loss, accuracy = validate(weighed, validation_tensors, settings, generator, precision)
             row = {"epoch": len(progress.history) + 1, "learning_rate": learning_rate,
                    "train_loss": train_loss, "train_accuracy": train_accuracy,
@@ -149,7 +154,7 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
 
 
 def train_epoch(model, optimizer, tensors: tuple[Tensor, Tensor], settings, generator, *, order: Tensor,
-                precision: str = "float32", class_weights: Tensor | None = None,
+                precision: str = "float32", weights: Tensor | None = None,
                 after_update: Callable[[], None] = lambda: None) -> tuple[float, float]:
     """One pass over the images at ``order``: mean (weighted) loss and accuracy in %."""
     images, labels = tensors
@@ -161,11 +166,13 @@ def train_epoch(model, optimizer, tensors: tuple[Tensor, Tensor], settings, gene
             batch = flip_half(batch, generator)
         if settings.rotation or settings.zoom or settings.shift:
             batch = jittered(batch, settings, generator)
+        if settings.erasing:
+            batch = erased(batch, settings, generator)
         with autocast(batch.device, precision):
             logits = model(normalise(batch))
-            # sum / images, not PyTorch's weighted mean: an image's weight must not depend on the batch it falls in.
-            loss = cross_entropy(logits, target, weight=class_weights, label_smoothing=settings.label_smoothing,
-                                 reduction="sum") / len(target)
+            losses = cross_entropy(logits, target, label_smoothing=settings.label_smoothing, reduction="none")
+            # Over the images, not over their weights: what an image counts must not depend on the batch it falls in.
+            loss = (losses if weights is None else losses * weights[index.to(losses.device)]).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -53,16 +53,45 @@ def jittered(images: Tensor, settings, generator: torch.Generator) -> Tensor:
     return grid_sample(images.float(), grid, padding_mode="border", align_corners=False)
 
 
-def budget_orders(count: int, settings, *, seed: int) -> list[Tensor]:
+def erased(images: Tensor, settings, generator: torch.Generator) -> Tensor:
+    """Each image, with probability ``erasing``, without what one rectangle of it shows: float32 in 0..255, the rectangle in
+    the colour that ``normalise`` makes zero.
+
+    A rectangle takes 2 to 33 % of the image and is up to 3.3 times as long as wide (Zhong et al., "Random Erasing Data
+    Augmentation", AAAI 2020, section 3); torchvision's transform draws one for a whole batch.
+    """
+    n, _, height, width = images.shape
+    chosen, area, ratio, top, left = torch.rand(5, n, generator=generator).to(images.device)
+    area, ratio = 0.02 + 0.31 * area, 3.3 ** (2 * ratio - 1)
+    tall, wide = ((area * share).sqrt().clamp(max=1) for share in (ratio, 1 / ratio))
+    rows = _inside(height, top * (1 - tall), tall)
+    columns = _inside(width, left * (1 - wide), wide)
+    gone = (chosen < settings.erasing)[:, None, None] & rows[:, :, None] & columns[:, None, :]
+    colour = 255 * torch.tensor(MEAN, device=images.device)[:, None, None]
+    return torch.where(gone[:, None], colour, images.float())
+
+
+def _inside(pixels: int, start: Tensor, length: Tensor) -> Tensor:
+    """bool [N, pixels]: the pixels whose middle lies from ``start`` on over ``length``, both shares of the side, [N]."""
+    middles = (torch.arange(pixels, device=start.device) + 0.5) / pixels
+    return (middles >= start[:, None]) & (middles < (start + length)[:, None])
+
+
+def budget_orders(count: int, settings, *, seed: int, phases: Tensor | None = None) -> list[Tensor]:
     """Positions of the images of a whole budget of ``settings.updates`` batches, in ``settings.max_epochs`` parts; empty
     without a budget.
 
     The set is gone through again and again, each time in a new order, and no pass is cut short before the last: a set of
-    any size is seen evenly. It depends on ``seed`` alone, so that a stopped run goes on with the same.
+    any size is seen evenly. With ``phases`` [count] the budget is shared equally among the phases 0, 1, ..., and each draws
+    from its own images alone. It depends on ``seed`` alone, so that a stopped run goes on with the same.
     """
     if not settings.updates:
         return []
-    order = epoch_order(count, settings.updates * settings.batch_size, torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    groups = [torch.arange(count)] if phases is None else [torch.where(phases == phase)[0] for phase in phases.unique()]
+    shares = [len(part) * settings.batch_size for part in torch.arange(settings.updates).tensor_split(len(groups))]
+    order = torch.cat([group[epoch_order(len(group), wanted, generator)]
+                       for group, wanted in zip(groups, shares, strict=True)])
     parts = torch.arange(settings.updates).tensor_split(settings.max_epochs)
     return list(order.split([len(part) * settings.batch_size for part in parts]))
 
@@ -85,13 +114,23 @@ def epoch_order(count: int, wanted: int | None, generator: torch.Generator) -> T
     return torch.cat([torch.randperm(count, generator=generator) for _ in range(passes)])[:wanted]
 
 
-def image_weights(class_weights: Tensor, labels: Tensor) -> Tensor:
-    """``class_weights`` [7] scaled so that the images of ``labels`` weigh 1 on average: only the balance between
-    classes changes, neither the size of the loss nor what a learning rate means. CompanionError if they are not
-    seven finite numbers, none negative, at least one class present having more than 0."""
-    weights = torch.as_tensor(class_weights, dtype=torch.float32, device=labels.device)
-    valid = weights.shape == (len(EMOTIONS),) and bool(torch.isfinite(weights).all() and (weights >= 0).all())
-    if not valid or weights[labels].sum() == 0:
-        raise CompanionError(f"class_weights must be {len(EMOTIONS)} finite numbers of 0 or more, one for each of "
-                             f"{', '.join(EMOTIONS)}, not all 0; found {weights.tolist()}.")
-    return weights / weights[labels].mean()
+def class_shares(labels: Tensor, weights: Tensor | None, phases: Tensor | None) -> list[float]:
+    """What share of the loss each class of ``EMOTIONS`` has in the last phase: the prior that the network learns to answer
+    for. They sum to 1."""
+    mass = torch.ones(len(labels)) if weights is None else weights.cpu()
+    if phases is not None:
+        mass = mass * (phases == phases.max()).cpu()
+    shares = labels.cpu().bincount(mass.double(), minlength=len(EMOTIONS))
+    return (shares / shares.sum()).numpy().round(6).tolist()
+
+
+def image_weights(weights: Tensor, count: int, device: torch.device) -> Tensor:
+    """``weights`` [count], what each image counts in the loss, scaled to 1 on average: only the balance between images
+    changes, neither the size of the loss nor what a learning rate means. CompanionError if they are not ``count`` finite
+    numbers, none negative, at least one more than 0."""
+    weights = torch.as_tensor(weights, dtype=torch.float32, device=device)
+    valid = weights.shape == (count,) and bool(torch.isfinite(weights).all() and (weights >= 0).all())
+    if not valid or weights.sum() == 0:
+        raise CompanionError(f"weights must be {count:,} finite numbers of 0 or more, one for each training face, not all 0; "
+                             f"found {list(weights.shape)} numbers, the first {weights.flatten()[:7].tolist()}.")
+    return weights / weights.mean()

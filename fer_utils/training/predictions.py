@@ -18,6 +18,8 @@ from fer_utils.training.batches import as_tensors, flip_half, normalise
 from fer_utils.training.devices import autocast, choose_precision, evaluation_batch
 
 WEIGHTS, HISTORY, PREDICTIONS = "model.safetensors", "history.csv", "predictions.csv"
+VALIDATION_PREDICTIONS = "validation_predictions.csv"
+"""Answers on the validation faces, on which everything is chosen that is chosen after training."""
 
 
 @torch.no_grad()
@@ -53,10 +55,10 @@ def load_model(folder: Path, profile: Profile) -> ResEmoteNet:
     return load_weights(build_network(profile), path).eval()
 
 
-def write_predictions(folder: Path, faces: FaceSet, probabilities: np.ndarray) -> Path:
-    """Write ``predictions_table`` to predictions.csv; returns its path."""
-    write_csv(predictions_table(faces, probabilities), Path(folder) / PREDICTIONS, float_format="%.6f")
-    return Path(folder) / PREDICTIONS
+def write_predictions(folder: Path, faces: FaceSet, probabilities: np.ndarray, *, name: str = PREDICTIONS) -> Path:
+    """Write ``predictions_table`` to the file ``name`` of ``folder``; returns its path."""
+    write_csv(predictions_table(faces, probabilities), Path(folder) / name, float_format="%.6f")
+    return Path(folder) / name
 
 
 def predictions_table(faces: FaceSet, probabilities: np.ndarray) -> pd.DataFrame:

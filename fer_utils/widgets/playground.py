@@ -13,13 +13,13 @@ from PIL import Image
 from fer_utils.emotions import EMOTIONS
 from fer_utils.faces import resize_images
 from fer_utils.figures.sheets import COMPRESSION, Cell, contact_sheet
-from fer_utils.generators.addresses import SHIPPED
+from fer_utils.generators.addresses import SHIPPED, TRAINED_BY
 from fer_utils.profiles import Profile
 from fer_utils.prompts import GLASSES, LIGHTS, PEOPLE, REALISM, TEMPLATES, Attributes, compose
 from fer_utils.widgets.explorer import Choice, Slider, Toggle, View, explore
 from fer_utils.widgets.kept import Kept
 
-SMALL_MODELS = (*SHIPPED, "trained-here")
+SMALL_MODELS = (*SHIPPED, "trained-here", TRAINED_BY)
 """Those that draw a face in about a second, so that it may begin by itself."""
 
 LARGE, SMALL, COLUMNS, SHOWN = 256, 64, 6, 18   # pixels of the chosen picture and of the others, these in a row, at most
@@ -57,7 +57,7 @@ class Studio:
 
     def draws_at_once(self, generator: str) -> bool:
         """Whether the generator is one of the small ones."""
-        return getattr(self.profile.generators, generator).model in SMALL_MODELS
+        return getattr(self.profile.generators, generator).model.startswith(SMALL_MODELS)
 
     def draw(self, setting: Setting, say: Callable[[str], None]) -> Drawing:
         """All pictures of a setting; ``say`` is told how far it is."""

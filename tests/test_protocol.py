@@ -1,0 +1,60 @@
+"""docs/protocol.md stands before the runs it governs, and the profiles do what it says."""
+
+import re
+
+import pytest
+import yaml
+
+from fer_utils.controls import set_title, trained_sets
+from fer_utils.paths import PACKAGE
+from fer_utils.profiles import flatten, load_profile
+
+PROTOCOL = (PACKAGE.parent / "docs" / "protocol.md").read_text(encoding="utf-8")
+ORACLE = ("fer2013_quarter", "fer2013_tenth", "fer2013_twentieth")
+SHORT = {"a quarter and a half of the synthetic faces": ("synthetic_25", "synthetic_50"),
+         "unseen real faces (a quarter, a half, all of Aug. 1's number, and not balanced)":
+             ("unseen_25", "unseen_50", "unseen", "unseen_natural")}
+
+
+def rows(heading):
+    """The cells of the first table after a heading or sentence."""
+    lines = PROTOCOL[PROTOCOL.index(heading):].splitlines()
+    start = next(k for k, line in enumerate(lines) if line.startswith("| ---"))
+    found = []
+    for line in lines[start + 1:]:
+        if not line.startswith("|"):
+            return found
+        found.append([cell.strip() for cell in line.strip("|").split("|")])
+    return found
+
+
+def named(cell):
+    """The sets a cell names, by the names of profiles."""
+    for words, names in SHORT.items():
+        cell = cell.replace(words, ", ".join(names))
+    titles = {set_title(name).lower(): name for name, _ in [*trained_sets(load_profile("fer2013")),
+                                                            *trained_sets(load_profile("fer2013_tenth"))]}
+    return [titles.get(part.strip().lower(), part.strip()) for part in cell.split(", ")]
+
+
+def test_the_profiles_train_the_sets_of_the_protocol_with_its_seeds():
+    promised = {}
+    for sets, profiles, seeds in rows("## Sets"):
+        for profile in profiles.split(", "):
+            promised.setdefault(profile, {}).update({name: [int(seed) for seed in seeds.split(", ")] for name in named(sets)})
+    assert set(promised) == {"fer2013", *ORACLE}
+    for name, sets in promised.items():
+        assert dict(trained_sets(load_profile(name))) == sets
+
+
+@pytest.mark.parametrize("name", ["fer2013", *ORACLE, "fer2013_full"])
+def test_the_profiles_have_the_values_of_the_protocols_recipe(name):
+    values = flatten(load_profile(name).values)
+    column = {"fer2013": 1, "fer2013_full": 3}.get(name, 2)
+    found = {row[0]: yaml.safe_load(row[column]) for row in rows("recipe chosen")}
+    assert len(found) >= 12 and {setting: values[setting] for setting in found} == found
+
+
+def test_the_protocol_is_only_ever_added_to_with_a_date():
+    additions = re.findall(r"^## Added on (\d{4}-\d{2}-\d{2}): ", PROTOCOL, flags=re.MULTILINE)
+    assert additions == sorted(additions) and len(additions) >= 1
