@@ -19,7 +19,7 @@ from fer_utils.paths import project_root
 from fer_utils.profiles import load_profile
 from fer_utils.training import VALIDATION_PREDICTIONS, load_model, predict, train_model, write_predictions
 
-NAME, DATASET, SEEDS = "pilot", "fer2013", (100, 101)
+NAME, DATASET, SEEDS = "pilot", "fer2013", (100,)
 BASE = {"network.width": 0.25, "network.image_size": 48, "training.recipe": "budget", "training.updates": 3000,
         "training.max_epochs": 6, "training.batch_size": 64, "training.learning_rate": 0.05, "training.weight_decay": 0.0001,
         "training.label_smoothing": 0.0, "training.rotation": 0.0, "training.zoom": 0.0, "training.shift": 0.0,
@@ -31,8 +31,7 @@ PARTS = {"flips alone": {}, "+ turned, zoomed, moved": {"rotation": 10.0, "zoom"
 
 OTHERS = {"learning rate 0.02": {"training.learning_rate": 0.02}, "learning rate 0.1": {"training.learning_rate": 0.1},
           "less dropout": {"network.stem_dropout": 0.0, "network.head_dropout": 0.2},
-          "no dropout": {"network.stem_dropout": 0.0, "network.head_dropout": 0.0},
-          "faces of 64x64": {"network.image_size": 64}, "twice as many updates": {"training.updates": 6000}}
+          "faces of 64x64": {"network.image_size": 64}}
 """Each changes the last of ``PARTS`` in one thing."""
 
 
