@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from fer_utils.balancing import FROM_POOL, read_balanced_set
-from fer_utils.controls import CONTROLS, RATIO_SWEEP, chosen_controls, set_title, trained_sets
+from fer_utils.controls import CONTROLS, RATIO_SWEEP, answering_sets, chosen_controls, set_title, trained_sets
 from fer_utils.datasets import dataset_info
 from fer_utils.evaluation import EXPLORATORY, OVERALL, all_predictions, class_accuracy, compare, in_families
 from fer_utils.profiles import Profile
@@ -38,7 +38,7 @@ def control_results(profile: Profile) -> pd.DataFrame:
     if not controls:
         return pd.DataFrame()
     names = ["original", profile.controls.level, *(control.name for control in controls)]
-    predictions = all_predictions(profile, levels=[*dict(trained_sets(profile))])
+    predictions = all_predictions(profile, levels=[*dict(answering_sets(profile))])
     compared = comparisons(predictions, profile)
     table = class_accuracy(predictions, profile).query("emotion == @OVERALL").rename(columns={"level": "control"})
     table = table[["dataset", "control", "n", "seeds", "accuracy", "sd", "low", "high"]]
@@ -75,9 +75,10 @@ def in_words(results: pd.DataFrame, profile: Profile) -> str:
 
 def _described(dataset: str, name: str, profile: Profile) -> dict:
     control = CONTROLS.get(name)
-    runs = [pd.read_csv(profile.paths.model(dataset, name, seed) / HISTORY)["images"]
-            for seed in dict(trained_sets(profile))[name]]
-    index = read_balanced_set(dataset, name, profile)
+    trained = "original" if control and control.adjusted else name
+    runs = [pd.read_csv(profile.paths.model(dataset, trained, seed) / HISTORY)["images"]
+            for seed in dict(trained_sets(profile))[trained]]
+    index = read_balanced_set(dataset, trained, profile)
     return {"dataset": dataset, "control": name, "group": control.group if control else LEVEL,
             "answers": control.answers if control else _LEVEL_ANSWERS[name != "original"],
             "faces": len(index) if profile.training.updates else int(runs[0].iloc[0]),

@@ -43,6 +43,7 @@ class Control:
     natural:   whether what is added comes in the proportions of the training set instead of balancing it.
     part:      share of what the level adds that is added at all; under 1 no copies make up for the rest.
     weighted:  whether the loss weighs each class by its inverse frequency.
+    adjusted:  whether it is no training at all, but Original's answers read for equal class shares (``evaluation.priors``).
     synthetic_weight: what a synthetic face counts in the loss beside a real one.
     synthetic_first: whether a first half of the updates sees the synthetic faces alone, and the second the real ones.
     updates_of_level: whether an epoch has as many images as ``controls.level``, the set being repeated.
@@ -63,6 +64,7 @@ class Control:
     natural: bool = False
     part: float = 1.0
     weighted: bool = False
+    adjusted: bool = False
     synthetic_weight: float = 1.0
     synthetic_first: bool = False
     updates_of_level: bool = False
@@ -75,6 +77,8 @@ CONTROLS = {control.name: control for control in (
             "Are rotated, mirrored and cropped copies of real faces as good as synthetic ones?", copies=ALTERED),
     Control("class_weights", "Class weights", "balance", "Is it enough that rare classes count more in the loss?",
             balanced=False, weighted=True),
+    Control("logit_adjustment", "Logit adjustment", "balance",
+            "Is it enough to divide Original's answers by the class shares, without any training?", balanced=False, adjusted=True),
     Control("equal_updates", "Equal updates", "updates",
             "Is it enough to train for as many updates, without any balance?", balanced=False, updates_of_level=True),
     Control("sd2_only", "SD2 only", "synthesis", "Do the faces of Stable Diffusion 2 alone do it?", synthetic=1.0,
@@ -150,8 +154,14 @@ def trained_sets(profile: Profile) -> list[tuple[str, list[int]]]:
         if name not in (*LEVEL_TITLES, *CONTROLS):
             raise CompanionError(f"repetition.fewer holds '{name}': {nearest(name, (*LEVEL_TITLES, *CONTROLS))}")
     every = [*((level, profile.training.seeds) for level in profile.balancing.levels),
-             *((control.name, profile.controls.seeds) for control in chosen_controls(profile))]
+             *((control.name, profile.controls.seeds) for control in chosen_controls(profile) if not control.adjusted)]
     return [(name, seeds[:few] if name in fewer else seeds) for name, seeds in every]
+
+
+def answering_sets(profile: Profile) -> list[tuple[str, list[int]]]:
+    """``trained_sets``, and the controls that only read the answers of Original's runs, with the seeds of these."""
+    trained = trained_sets(profile)
+    return trained + [(control.name, dict(trained)["original"]) for control in chosen_controls(profile) if control.adjusted]
 
 
 class Run(NamedTuple):
@@ -235,7 +245,7 @@ def write_control_sets(dataset: str, profile: Profile, *, train: FaceSet,
                        manifest: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Write index and training options of every control of the profile beside those of the levels; the indices."""
     return {control.name: _write_control_set(control, dataset, profile, train=train, manifest=manifest)
-            for control in chosen_controls(profile)}
+            for control in chosen_controls(profile) if not control.adjusted}
 
 
 def ensure_real_set(name: str, dataset: str, profile: Profile, *, train: FaceSet) -> None:

@@ -26,12 +26,11 @@ def interim_tables(profile: Profile) -> list[str]:
         prepare_splits(name, profile)
     kept = keep_runs(profile)
     _, refused = take_kept_runs(profile)
-    predictions, wanted = finished_predictions(profile)
+    predictions, done, wanted = finished_predictions(profile)
     if predictions.empty:
         raise CompanionError(f"None of the {wanted} trainings of the profile {profile.name} is finished. Run "
                              f"python -m fer_utils reproduce --profile {profile.name}, or train one: python -m fer_utils "
                              f"train --profile {profile.name}.")
-    done = predictions.groupby(["dataset", "level", "seed"]).ngroups
     so_far = f"{done} of {wanted} trainings finished"
     written = [path for name, (frame, make, caption) in _tables(predictions, profile).items() if len(frame)
                for path in tables.save(frame, name, profile, shown=make(frame), caption=f"{caption}: {so_far}.")]

@@ -125,7 +125,7 @@ def _readers(profile) -> list[Path]:
 
 
 def _balanced_sets(profile) -> list[Path]:
-    levels, controls = profile.balancing.levels, [control.name for control in chosen_controls(profile)]
+    levels, controls = profile.balancing.levels, [control.name for control in chosen_controls(profile) if not control.adjusted]
     return [profile.paths.gate("pool"), *(path for dataset in profile.data.sets for path in (
         *(profile.paths.balanced_set(dataset, name) for name in (*levels, *controls)),
         *(profile.paths.training_options(dataset, name) for name in controls)))]

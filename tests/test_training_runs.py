@@ -38,7 +38,7 @@ def test_a_run_by_name_is_trained_once_and_leaves_what_the_notebook_leaves(profi
     again = []
     pd.testing.assert_frame_equal(train_run("demo_fer2013", "original", 0, profile, on_epoch=again.append), history)
     assert not again
-    predictions, wanted = finished_predictions(profile)
+    predictions, done, wanted = finished_predictions(profile)
     assert wanted == 2 and set(predictions["seed"]) == {0}
 
 

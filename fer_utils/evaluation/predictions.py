@@ -1,20 +1,22 @@
 """The predictions on the test sets that stage 5 left, one row per test image and run."""
 
 import shlex
+from pathlib import Path
 
 import pandas as pd
 
-from fer_utils.controls import Run, runs_of, trained_sets
+from fer_utils.controls import CONTROLS, Run, answering_sets, runs_of
 from fer_utils.datasets import dataset_info
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError, nearest
+from fer_utils.evaluation.priors import EVEN, read_for, trained_shares
 from fer_utils.profiles import Profile
 from fer_utils.training import PREDICTIONS
 
 
 def expected_runs(dataset: str, profile: Profile, *, levels=None) -> list[Run]:
     """Every run of a level of the profile, or of the given ``levels``, which may be controls."""
-    known = dict(trained_sets(profile))
+    known = dict(answering_sets(profile))
     for level in levels or ():
         if level not in known:
             raise CompanionError(f"Level '{level}' is not in balancing.levels or controls.names: {nearest(level, known)}")
@@ -49,12 +51,16 @@ def all_predictions(profile: Profile, *, levels=None) -> pd.DataFrame:
                      ignore_index=True)
 
 
-def finished_predictions(profile: Profile) -> tuple[pd.DataFrame, int]:
+def finished_predictions(profile: Profile) -> tuple[pd.DataFrame, int, int]:
     """Those rows of ``all_predictions``, of levels and controls, that are there already, without a row where no run is
-    finished; and how many runs the profile has in all."""
-    runs = runs_of(profile)
-    found = [_read_run(run, profile) for run in runs if _is_there(run, profile)]
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(), len(runs)
+    finished; and how many trainings are finished, and how many the profile has in all."""
+    runs = [run for dataset in profile.data.sets
+            for run in expected_runs(dataset, profile, levels=list(dict(answering_sets(profile))))]
+    there = [run for run in runs if _is_there(run, profile)]
+    found = [_read_run(run, profile) for run in there]
+    trainings = runs_of(profile)
+    return (pd.concat(found, ignore_index=True) if found else pd.DataFrame(), len(set(there) & set(trainings)),
+            len(trainings))
 
 
 def level_rows(predictions: pd.DataFrame, dataset: str, level: str) -> pd.DataFrame:
@@ -79,17 +85,28 @@ def check_same_test_set(rows: pd.DataFrame, dataset: str, level: str) -> None:
 
 
 def _is_there(run: Run, profile: Profile) -> bool:
-    return (run.folder(profile) / PREDICTIONS).is_file()
+    return (_source(run).folder(profile) / PREDICTIONS).is_file()
+
+
+def _source(run: Run) -> Run:
+    """Whose predictions a run's are made from: a control that adjusts answers has none of its own."""
+    return run._replace(level="original") if run.level in CONTROLS and CONTROLS[run.level].adjusted else run
 
 
 def _read_run(run: Run, profile: Profile) -> pd.DataFrame:
-    path = run.folder(profile) / PREDICTIONS
+    frame = _read_file(_source(run).folder(profile) / PREDICTIONS)
+    if _source(run) != run:
+        frame = read_for(frame, trained_shares(_source(run), profile), EVEN)
+    for position, (column, value) in enumerate(run._asdict().items()):
+        frame.insert(position, column, value)
+    return frame
+
+
+def _read_file(path: Path) -> pd.DataFrame:
     frame = pd.read_csv(path, dtype={"id": str})
     expected = ["id", "emotion", "predicted", *(f"p_{emotion}" for emotion in EMOTIONS)]
     if list(frame.columns) != expected or frame.empty or frame.isna().any(axis=None):
         raise CompanionError(f"{path} is not a table of predictions: expected the columns {', '.join(expected)} "
                              f"and no empty cell, found {len(frame)} rows of {', '.join(frame.columns)}. "
                              "Delete it and run stage 05 again.")
-    for position, (column, value) in enumerate(run._asdict().items()):
-        frame.insert(position, column, value)
     return frame

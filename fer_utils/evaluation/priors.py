@@ -1,0 +1,68 @@
+"""Reading a network's answers for other class shares than those it was trained on: post-hoc logit adjustment.
+
+A network trained on equal classes answers as if all classes were equally frequent, whatever its faces taught it. Dividing its
+probabilities by the shares it was trained on, and multiplying them by others, takes that part away (Menon et al., "Long-tail
+learning via logit adjustment", ICLR 2021, section 4.1). Nothing is trained for it, and at a strength of 1 nothing is chosen.
+"""
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from fer_utils.controls import CONTROLS, Run
+from fer_utils.datasets import stored_splits
+from fer_utils.emotions import EMOTIONS
+from fer_utils.kept_runs import KEPT
+from fer_utils.profiles import Profile
+from fer_utils.training import TRAINED_WITH
+
+AS_TRAINED, NATURAL, EQUAL = READINGS = ("as trained", "natural shares", "equal shares")
+EVEN = np.full(len(EMOTIONS), 1 / len(EMOTIONS))
+_COLUMNS = [f"p_{emotion}" for emotion in EMOTIONS]
+
+
+def read_for(predictions: pd.DataFrame, trained: np.ndarray, wanted: np.ndarray, *, strength: float = 1.0) -> pd.DataFrame:
+    """``predictions`` of networks trained on the class shares ``trained`` [7], answered for ``wanted`` [7].
+
+    strength: tau; 0 leaves everything as it is, 1 exchanges the one prior for the other. A class of which training had no
+        face keeps its probability of next to nothing.
+    """
+    ratio = np.divide(wanted, trained, out=np.ones(len(EMOTIONS)), where=np.asarray(trained) > 0) ** strength
+    p = predictions[_COLUMNS].to_numpy(float) * ratio
+    p = p / p.sum(axis=1, keepdims=True)
+    return predictions.assign(predicted=np.array(EMOTIONS, object)[p.argmax(axis=1)], **dict(zip(_COLUMNS, p.T)))
+
+
+def trained_shares(run: Run, profile: Profile) -> np.ndarray:
+    """float [7]: the class shares that a finished run was trained on, as it recorded them; of runs that earlier versions kept
+    without a record, those that its set has by definition."""
+    for path, key in ((run.folder(profile) / TRAINED_WITH, None), (profile.paths.kept(*run) / KEPT, "trained_with")):
+        recorded = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        shares = (recorded.get(key, {}) if key else recorded).get("class_shares")
+        if shares:
+            return np.array(shares)
+    control = CONTROLS.get(run.level)
+    if run.level == "original" or (control and not control.balanced and not control.weighted):
+        counts = np.array(list(stored_splits(run.dataset, profile).train.counts().values()), float)
+        return counts / counts.sum()
+    return EVEN
+
+
+def natural_shares(dataset: str, profile: Profile) -> np.ndarray:
+    """float [7]: the class shares of the data set's own training faces."""
+    return trained_shares(Run(dataset, "original", profile.training.seeds[0]), profile)
+
+
+def in_every_reading(predictions: pd.DataFrame, profile: Profile) -> dict[str, pd.DataFrame]:
+    """Of ``READINGS`` each with all of ``predictions`` (``evaluation.read_predictions``) answered for it."""
+    return {reading: pd.concat([_read(rows, Run(*run), reading, profile) for run, rows in predictions.groupby(
+        ["dataset", "level", "seed"], sort=False)], ignore_index=True) for reading in READINGS}
+
+
+def _read(rows: pd.DataFrame, run: Run, reading: str, profile: Profile) -> pd.DataFrame:
+    control = CONTROLS.get(run.level)
+    if reading == AS_TRAINED:
+        return rows
+    trained = EVEN if control and control.adjusted else trained_shares(run, profile)
+    return read_for(rows, trained, EVEN if reading == EQUAL else natural_shares(run.dataset, profile))
