@@ -23,7 +23,7 @@ IDENTICAL, WITHIN, OUTSIDE = "identical", "within", "outside"
 NAME = "tables_compared"
 ESTIMATES = ("accuracy", "value", "difference", "share", "agreement")
 """Columns that ``low`` and ``high`` of their table belong to; those of a column X are X_low and X_high as well."""
-_OF_THE_ESTIMATE = re.compile(r"low|high|sd|p|p_holm|b|c|count|floor|(b|c|p)_seed_\d+")
+_OF_THE_ESTIMATE = re.compile(r"low|high|sd|p|p_holm|b|c|count|floor")
 _READING = re.compile(r"(.*_)?(reading|verdict)")
 _TIMES = re.compile(r"(.*_)?(seconds|minutes|hours|ms)")
 

@@ -10,7 +10,7 @@ import torch
 from fer_utils.balancing import FROM_POOL, read_balanced_set
 from fer_utils.controls import CONTROLS, RATIO_SWEEP, answering_sets, chosen_controls, set_title, trained_sets
 from fer_utils.datasets import dataset_info
-from fer_utils.evaluation import EXPLORATORY, OVERALL, all_predictions, class_accuracy, compare, in_families
+from fer_utils.evaluation import EXPLORATORY, OVERALL, PREFIXES, all_predictions, class_accuracy, compare, in_families
 from fer_utils.profiles import Profile
 from fer_utils.tables import TOO_FEW, verdict
 from fer_utils.training import HISTORY, batches
@@ -30,9 +30,10 @@ def control_results(profile: Profile) -> pd.DataFrame:
         faces: images an epoch, of a budget those of the set; synthetic: synthetic faces in the set; updates: optimizer steps
             of a run, mean over seeds.
         n (test images), seeds, accuracy (mean over seeds), sd (over seeds), low, high (Wilson interval).
-        to_original (difference), to_original_low, to_original_high, to_original_seeds, to_original_family, to_original_p,
+        to_original (difference), to_original_seeds, to_original_family, to_original_low, to_original_high, to_original_p,
             to_original_p_holm: the row against Original, as ``comparisons`` gives them, and to_original_reading
-            (``tables.verdict``). to_oversampling, ...: the same against oversampling; empty without it.
+            (``tables.verdict``); to_original_balanced, to_original_balanced_low, ...: in balanced accuracy.
+            to_oversampling, ...: the same against oversampling; empty without it.
     """
     controls = chosen_controls(profile)
     if not controls:
@@ -51,7 +52,7 @@ def control_results(profile: Profile) -> pd.DataFrame:
 
 def comparisons(predictions: pd.DataFrame, profile: Profile) -> pd.DataFrame:
     """``evaluation.compare`` of everything with Original and, where it is among the predictions, with oversampling, with the
-    columns family and p_holm of ``evaluation.in_families``. Empty where nothing can be compared."""
+    columns of ``evaluation.in_families``. Empty where nothing can be compared."""
     found = []
     for reference in ("original", OVERSAMPLING):
         levels = [level for level in predictions["level"].unique() if level not in ("original", reference)]
@@ -92,12 +93,13 @@ def _updates(images: pd.Series, profile: Profile) -> int:
 
 
 def _against(reference: str, compared: pd.DataFrame) -> pd.DataFrame:
-    name = f"to_{reference}"
-    columns = {"difference": name} | {column: f"{name}_{column}" for column in (
-        "low", "high", "seeds", "family", "p", "p_holm", "reading")}
     found = compared[compared["reference"] == reference].rename(columns={"level": "control"})
-    found["reading"] = [verdict(row) for row in found.to_dict("records")]
-    return found[["dataset", "control", *columns]].rename(columns=columns)
+    names = ["seeds", "family"]
+    for measure, prefix in PREFIXES.items():
+        found[f"{prefix}reading"] = [verdict(row, measure) for row in found.to_dict("records")]
+        names += [measure, *(f"{prefix}{name}" for name in ("low", "high", "p", "p_holm", "reading"))]
+    titles = {name: f"to_{reference}_{name}" for name in names} | {"difference": f"to_{reference}"}
+    return found[["dataset", "control", *names]].rename(columns=titles)
 
 
 def _sentences(rows: pd.DataFrame, profile: Profile) -> str:

@@ -51,6 +51,13 @@ def test_a_cell_is_identical_within_its_interval_or_outside(changes, expected):
     assert counts == expected and len(places) == expected.get("outside", 0)
 
 
+def test_p_values_and_seeds_of_a_comparison_belong_to_their_measure():
+    measures = {"difference": ["low", "high", "p", "p_holm", "b", "c", "difference_seed_0"],
+                "balanced": ["balanced_low", "balanced_high", "balanced_p", "balanced_p_holm", "balanced_seed_0"]}
+    every = ["dataset", "level", "n", "seeds", "family", *measures, *measures["difference"], *measures["balanced"]]
+    assert comparing._owners(every) == {column: measure for measure, of in measures.items() for column in (measure, *of)}
+
+
 def test_a_place_outside_is_named_with_both_values_and_repeated_rows_are_told_apart():
     assert kinds({"n": "11"})[1] == ["d, aug1, n: 10 -> 11"]
     assert kinds({"n": "11"}, row=2)[1] == ["d, aug1, no. 2, n: 10 -> 11"]

@@ -77,32 +77,41 @@ def test_a_control_trained_once_is_compared_with_the_runs_of_its_own_seed(profil
     assert "1 seed: no verdict" in tables.table_a2_controls(rows.reset_index(), titles=TITLES).iloc[3, -2]
 
 
+SHARED = ["difference", "low", "high", "p", "p_holm", "reading", "seeds", "family",
+          *(f"balanced{end}" for end in ("", "_low", "_high", "_p", "_p_holm", "_reading"))]
+
+
+def with_readings(compared):
+    rows = compared.to_dict("records")
+    return compared.assign(reading=[tables.verdict(row) for row in rows],
+                           balanced_reading=[tables.verdict(row, "balanced") for row in rows])
+
+
 def test_equal_comparisons_have_equal_p_corrected_p_and_reading_in_every_table_of_the_same_predictions(profile):
     predictions = all_predictions(profile, levels=[*RIGHT])
     compared = comparisons(predictions, profile)
-    compared["reading"] = [tables.verdict(row) for row in compared.to_dict("records")]
-    controls, columns = control_results(profile), ["difference", "low", "high", "seeds", "family", "p", "p_holm", "reading"]
+    compared = with_readings(compared)
+    controls = control_results(profile)
     for row in compared.to_dict("records"):
         name = f"to_{row['reference']}"
-        theirs = controls.set_index("control").loc[row["level"], [name, *(f"{name}_{column}" for column in columns[1:])]]
-        pd.testing.assert_series_equal(theirs.set_axis(columns), pd.Series(row)[columns], check_names=False, check_dtype=False)
-    shown = {table.iloc[k].to_list()[1]: table.iloc[k]["Reading"] for table in [tables.table_a6_comparison(
-        compared, titles=TITLES, level_titles={name: set_title(name) for name in RIGHT})] for k in range(len(table))}
+        theirs = controls.set_index("control").loc[row["level"], [name, *(f"{name}_{column}" for column in SHARED[1:])]]
+        pd.testing.assert_series_equal(theirs.set_axis(SHARED), pd.Series(row)[SHARED], check_names=False, check_dtype=False)
+    shown = tables.table_a6_comparison(compared, titles=TITLES, level_titles={name: set_title(name) for name in RIGHT})
     readers = tables.table_a2_controls(controls, titles=TITLES).set_index("Control")
-    for what, reading in shown.items():
-        level, reference = what.split(" with ")
-        column = f"To {reference if reference == 'Original' else 'oversampling'} [interval: faces and runs]"
-        assert readers.loc[level, column].endswith(f", {reading}")
+    for row in shown.to_dict("records"):
+        level, reference = row["Compared"].split(" with ")
+        cell = readers.loc[level, f"To {reference if reference == 'Original' else 'oversampling'} [interval: faces and runs]"]
+        _, in_accuracy, _, balanced = cell.split("\n")
+        assert in_accuracy.endswith(f", {row['Reading']}") and balanced.endswith(f", {row['Reading (balanced)']}")
 
 
 @pytest.mark.parametrize("name", ["fer2013"])
 def test_the_committed_tables_of_controls_and_of_comparisons_agree(name):
     controls, compared = (pd.read_csv(committed_tables(name) / f"{table}.csv") for table in (
         "table_a2_controls", "table_a6_comparison"))
-    compared["reading"] = [tables.verdict(row) for row in compared.to_dict("records")]
+    compared = with_readings(compared)
     for reference in ("original", "oversampling"):
-        columns = {f"to_{reference}": "difference"} | {f"to_{reference}_{column}": column for column in (
-            "low", "high", "seeds", "family", "p", "p_holm", "reading")}
+        columns = {f"to_{reference}": "difference"} | {f"to_{reference}_{column}": column for column in SHARED[1:]}
         theirs = controls[["dataset", "control", *columns]].rename(columns=columns | {"control": "level"})
         both = theirs.dropna(subset="difference").merge(compared[compared["reference"] == reference], on=["dataset", "level"])
         assert len(both) >= 5
@@ -143,7 +152,7 @@ def test_a_row_for_readers_has_n_seeds_intervals_and_corrected_p(profile):
     aug1 = shown.iloc[1]
     accuracy, original = aug1["Accuracy [interval: faces]"], aug1["To Original [interval: faces and runs]"]
     assert accuracy.startswith("80.0 ± 0.0 [") and accuracy.endswith(f"n = {TEST}, seeds: 4")
-    assert original.startswith("+30.0 [+") and original.endswith("p < 0.001, better")
+    assert original.startswith("+30.0 [+") and original.count("p < 0.001, better") == 2 and "\nbalanced +30.0 [+" in original
     assert shown["To Original [interval: faces and runs]"][0] == "" and "synthetic: 30" in aug1["Faces an epoch"]
     assert list(shown["Control"]) == ["Original", "Aug. 1", "Oversampling", "Equal updates", "50 % synthetic"]
 

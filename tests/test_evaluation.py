@@ -14,7 +14,6 @@ from fer_utils.evaluation import (
     read_predictions,
     table_3,
     table_4,
-    interval_of_runs,
     wilson_interval,
 )
 from fer_utils.faces import FaceSet
@@ -183,24 +182,3 @@ def test_a_truncated_predictions_file_is_refused_with_its_path(outputs):
     path.write_text(path.read_text()[:200])
     with pytest.raises(CompanionError, match="predictions.csv is not a table of predictions"):
         read_predictions("demo_rafdb", PROFILE, levels=["original"])
-
-
-def test_an_interval_of_faces_and_runs_is_wider_than_one_of_faces_where_runs_differ():
-    right = np.random.default_rng(0).random((700, 3)) < np.array([0.43, 0.56, 0.60])
-    faces = wilson_interval(right.mean() * 700, 700)
-    both = interval_of_runs(right)
-    assert both[0] < faces[0] - 0.05 and both[1] > faces[1] + 0.05
-
-
-def test_an_interval_of_faces_and_runs_covers_the_truth_as_often_as_it_says():
-    random, hits = np.random.default_rng(1), 0
-    for _ in range(400):
-        ability, difficulty = random.normal(0, 0.04, 3), random.normal(0, 0.2, 300)
-        right = random.random((300, 3)) < np.clip(0.6 + ability + difficulty[:, None], 0, 1)
-        low, high = interval_of_runs(right)
-        hits += low <= 0.6 <= high
-    assert 0.92 <= hits / 400 <= 0.99
-
-
-def test_one_run_says_nothing_of_the_variance_between_runs():
-    assert np.isnan(interval_of_runs(np.ones((5, 1), bool))).all()

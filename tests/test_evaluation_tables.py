@@ -8,7 +8,7 @@ from fer_utils import tables
 from fer_utils.bench import latency as bench_latency
 from fer_utils.balancing import LEVEL_TITLES
 from fer_utils.cli import main
-from fer_utils.evaluation import BRIER, ECE
+from fer_utils.evaluation import BRIER, ECE, PREFIXES
 from fer_utils.figures import figure_a6_calibration
 
 NAMED = {"titles": {"demo_rafdb": "Demo faces"}, "level_titles": LEVEL_TITLES}
@@ -16,36 +16,36 @@ NAMED = {"titles": {"demo_rafdb": "Demo faces"}, "level_titles": LEVEL_TITLES}
 
 def compared(**changes):
     row = {"dataset": "demo_rafdb", "level": "aug1", "reference": "original", "n": 1614, "seeds": 3, "difference": 5.0,
-           "low": 2.0, "high": 8.0, "balanced": -1.0, "balanced_low": -4.0, "balanced_high": 2.0, "b": 40.0, "c": 20.5,
-           "p": 0.004, "family": "primary", "p_holm": 0.0321, "b_seed_0": 40, "c_seed_0": 20, "p_seed_0": 0.0001,
-           "b_seed_1": 40, "c_seed_1": 21, "p_seed_1": 0.008, "b_seed_2": 40, "c_seed_2": 21, "p_seed_2": 0.002}
+           "low": 2.0, "high": 8.0, "p": 0.004, "balanced": -1.0, "balanced_low": -4.0, "balanced_high": 2.0, "balanced_p": 0.4,
+           "family": "primary", "p_holm": 0.0321, "balanced_p_holm": 1.0, "b": 40.0, "c": 20.5}
     return row | changes
 
 
-@pytest.mark.parametrize(("changes", "reading"), [
-    ({}, "better"), ({"p_holm": 0.06}, "open"), ({"low": -0.1}, "open"), ({"b_seed_1": 20}, "open"),
-    ({"difference": -5.0, "low": -8.0, "high": -2.0, "c_seed_0": 50, "c_seed_1": 60, "c_seed_2": 60}, "worse"),
-    ({"difference": 0.0, "low": 0.0, "high": 0.0}, "open"),
-    ({"family": "exploratory", "p_holm": np.nan}, "better"), ({"family": "exploratory", "p_holm": np.nan, "p": 0.06}, "open"),
-    ({"seeds": 2}, "too few seeds"), ({"seeds": 1, "p_holm": 0.9}, "too few seeds")])
-def test_a_level_is_called_better_only_if_p_interval_and_every_seed_say_so(changes, reading):
-    assert tables.verdict(compared(**changes)) == reading
+@pytest.mark.parametrize("measure", PREFIXES)
+@pytest.mark.parametrize(("changes", "row", "reading"), [
+    ({}, {}, "better"), ({"p_holm": 0.06}, {}, "open"), ({"low": -0.1}, {}, "open"),
+    ({"difference": -5.0, "low": -8.0, "high": -2.0}, {}, "worse"), ({"difference": 0.0, "low": 0.0, "high": 0.0}, {}, "open"),
+    ({"p_holm": np.nan}, {"family": "exploratory"}, "better"), ({"p_holm": np.nan, "p": 0.06}, {"family": "exploratory"}, "open"),
+    ({}, {"seeds": 2}, "too few seeds"), ({"p": np.nan, "p_holm": np.nan}, {"seeds": 1}, "too few seeds")])
+def test_a_level_is_called_better_in_a_measure_only_if_p_and_interval_of_it_say_so(changes, row, reading, measure):
+    found = {"difference": 5.0, "low": 2.0, "high": 8.0, "p": 0.004, "p_holm": 0.0321} | changes
+    named = {measure: found.pop("difference")} | {f"{PREFIXES[measure]}{name}": value for name, value in found.items()}
+    assert tables.verdict(compared(**row, **named), measure) == reading
 
 
-def test_a_seed_that_a_row_lacks_has_no_say():
-    assert tables.verdict(compared(b_seed_3=np.nan, c_seed_3=np.nan, p_seed_3=np.nan)) == "better"
-
-
-def test_the_comparison_shows_images_seeds_interval_and_every_p():
+def test_the_comparison_shows_images_seeds_and_of_both_measures_interval_p_and_reading():
     shown = tables.table_a6_comparison(pd.DataFrame([compared(), compared(
-        level="control", reference="oversampling", family="exploratory", p_holm=np.nan)]), **NAMED)
-    assert shown.iloc[0].tolist() == ["Demo faces", "Aug. 1 with Original", "1,614, 3", "+5.0 [+2.0, +8.0]", "-1.0 [-4.0, +2.0]",
-                                      "40.0 | 20.5", "< 0.001, 0.008, 0.002", "0.004", "0.032", "better"]
-    assert shown.iloc[1, [1, -2, -1]].tolist() == ["control with oversampling", "", "better (exploratory)"]
-    assert list(shown.columns[3:5]) == ["Difference (points) [interval: faces and runs]",
-                                        "In balanced accuracy (points) [interval: faces and runs]"]
+        level="control", reference="oversampling", balanced_p=0.0001, balanced_high=-0.5, family="exploratory", p_holm=np.nan,
+        balanced_p_holm=np.nan)]), **NAMED)
+    assert shown.iloc[0].tolist() == ["Demo faces", "Aug. 1 with Original", "1,614, 3", "+5.0 [+2.0, +8.0]", "0.004 | 0.032",
+                                      "better", "-1.0 [-4.0, +2.0]", "0.400 | 1.000", "open", "40.0 | 20.5"]
+    assert shown.iloc[1, [1, 4, 5, 7, 8]].tolist() == ["control with oversampling", "0.004", "better (exploratory)", "< 0.001",
+                                                       "worse (exploratory)"]
+    assert list(shown.columns[3:9]) == [
+        "Difference (points) [interval: faces and runs]", "p | Holm", "Reading",
+        "In balanced accuracy (points) [interval: faces and runs]", "p | Holm (balanced)", "Reading (balanced)"]
     caption = tables.comparison_caption(0.95)
-    assert "95 % interval: faces and runs; of one seed: faces alone" in caption and "from 3 seeds on" in caption
+    assert "95 % interval: faces and runs" in caption and "no verdict under 3 seeds; of one seed" in caption
 
 
 def test_a_score_shows_paper_mean_spread_interval_and_what_chance_makes():

@@ -88,7 +88,8 @@ def test_the_answer_names_what_each_width_found(committed):
     committed("original", "aug1", "aug4", name=measured.NARROW)
     said = measured.in_words()
     assert "claims +16.68 points" in said
-    assert "Width 1: Against Original, **better**: Aug. 1; **worse**: none; **open**: none; balanced, interval above 0: Aug. 1" in said
+    better = "**better**: Aug. 1; **worse**: none; **open**: none"
+    assert f"Width 1: Against Original, {better}; balanced, {better}. Against" in said
     assert "Against Oversampling (exploratory), **better**: none; **worse**: none; **open**: Aug. 1" in said
     assert "Width 0.25: Against Original, **better**: Aug. 1; **worse**: Aug. 4; **open**: none" in said
     assert "Not measured: Aug. 2, Aug. 3, Aug. 4." in said and "Not measured: Aug. 2, Aug. 3.\n" in said

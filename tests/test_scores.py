@@ -173,7 +173,8 @@ def test_shuffled_answers_give_chance_accuracy_and_no_difference(random):
         return frame.assign(predicted=frame["predicted"].to_numpy()[order],
                             **dict(zip(COLUMNS, frame[COLUMNS].to_numpy()[order].T)))
 
-    honest = [run(random, n=350, level=level, labels=np.arange(350) % 7) for level in ("original", "aug1", "aug2", "aug3")]
+    honest = [run(random, level=level, seed=seed, labels=np.arange(350) % 7) for level in ("original", "aug1", "aug2", "aug3")
+              for seed in range(3)]
     runs = pd.concat(map(shuffled, honest))
     table = scores(runs, PROFILE)
     for score in (ACCURACY, BALANCED):
@@ -181,7 +182,7 @@ def test_shuffled_answers_give_chance_accuracy_and_no_difference(random):
         assert ((rows["low"] < 100 / 7) & (100 / 7 < rows["high"])).sum() >= 3 and abs(rows["value"].mean() - 100 / 7) < 3
     differences = compare(runs, PROFILE)
     assert (differences["p"] > 0.05).all() and (differences["difference"].abs() < 10).all()
-    assert (compare(pd.concat([honest[0], *map(shuffled, honest[1:])]), PROFILE)["p"] < 1e-6).all()
+    assert (compare(pd.concat([*honest[:3], *map(shuffled, honest[3:])]), PROFILE)["p"] < 1e-3).all()
 
 
 def test_the_confusion_table_holds_every_answer_and_its_share(random):

@@ -13,11 +13,13 @@ from itertools import combinations
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from fer_utils.bench.measuring import write_benchmark
 from fer_utils.errors import CompanionError
-from fer_utils.evaluation import all_predictions, interval_of_runs, right_answers
+from fer_utils.evaluation import all_predictions, right_answers
+from fer_utils.evaluation.two_way import two_way
 from fer_utils.paths import atomic_write, committed_tables, project_root
 from fer_utils.profiles import Profile, load_profile
 from fer_utils.tables import verdict
@@ -147,9 +149,9 @@ def results(profile: Profile) -> pd.DataFrame:
 
 def _row(predictions: pd.DataFrame, dataset: str, level: str) -> dict:
     right = right_answers(predictions, dataset, level).to_numpy(bool)
-    low, high = interval_of_runs(right)
-    return {"dataset": dataset, "level": level, "n": len(right), "seeds": right.shape[1], "accuracy": 100 * right.mean(),
-            "low": 100 * low, "high": 100 * high}
+    found = two_way(right, np.ones((len(right), 1)))
+    return {"dataset": dataset, "level": level, "n": len(right), "seeds": right.shape[1], "accuracy": 100 * found.mean,
+            "low": 100 * max(0.0, found.low), "high": 100 * min(1.0, found.high)}
 
 
 if __name__ == "__main__":

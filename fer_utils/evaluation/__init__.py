@@ -3,10 +3,10 @@ each number can be trusted.
 
 - ``predictions``: what stage 5 left, one row per test image and run.
 - ``accuracy``:    Tables III and IV with Wilson intervals.
-- ``comparison``:  one level against another on the same images: paired bootstrap, McNemar's test, Holm's correction of the
-  one family that has it.
+- ``comparison``:  one level against another on the same images, and Holm's correction of the one family that has it.
+- ``two_way``:     the model behind every interval of faces and runs, and behind every p.
 - ``stopping``:    whether networks were kept before their learning rate first dropped, and what they reached after it.
-- ``bootstrap``:   the resampling behind every interval that is not Wilson's.
+- ``bootstrap``:   the resampling behind the intervals of scores that are no shares.
 - ``scoring``:     macro-F1, balanced accuracy, calibration error and Brier score of whole test sets.
 - ``calibration``: confidence against accuracy.
 - ``subsets``:     test faces without twins in the training set, and labels by a second opinion.
@@ -18,7 +18,6 @@ from fer_utils.evaluation.accuracy import (
     PAPER,
     TABLE_4_ROWS,
     class_accuracy,
-    interval_of_runs,
     printed_precision,
     table_3,
     table_4,
@@ -26,7 +25,7 @@ from fer_utils.evaluation.accuracy import (
 )
 from fer_utils.evaluation.bootstrap import FACES, FACES_AND_RUNS
 from fer_utils.evaluation.calibration import reliability
-from fer_utils.evaluation.comparison import EXPLORATORY, MIN_SEEDS, PRIMARY, compare, in_families, right_answers
+from fer_utils.evaluation.comparison import EXPLORATORY, MIN_SEEDS, PREFIXES, PRIMARY, compare, in_families, right_answers
 from fer_utils.evaluation.confusion import confusion_counts, confusion_rates, confusion_table
 from fer_utils.evaluation.predictions import (all_predictions, expected_runs, finished_predictions, missing_runs,
                                               read_predictions)
@@ -34,8 +33,8 @@ from fer_utils.evaluation.scoring import ACCURACY, BALANCED, BRIER, ECE, MACRO_F
 from fer_utils.evaluation.stopping import after_the_drop, around_the_drop
 from fer_utils.evaluation.subsets import ALL, SECOND_OPINION, WITHOUT_TWINS, subset_accuracy
 
-__all__ = ["ACCURACY", "ALL", "BALANCED", "BRIER", "ECE", "EXPLORATORY", "FACES", "FACES_AND_RUNS", "MACRO_F1", "MIN_SEEDS", "OVERALL", "PAPER",
-           "PRIMARY", "SECOND_OPINION", "TABLE_4_ROWS", "WITHOUT_TWINS", "after_the_drop", "all_predictions", "around_the_drop",
-           "class_accuracy", "compare", "confusion_counts", "finished_predictions", "interval_of_runs",
-           "confusion_rates", "confusion_table", "expected_runs", "in_families", "missing_runs", "printed_precision",
+__all__ = ["ACCURACY", "ALL", "BALANCED", "BRIER", "ECE", "EXPLORATORY", "FACES", "FACES_AND_RUNS", "MACRO_F1", "MIN_SEEDS", "OVERALL",
+           "PAPER", "PREFIXES", "PRIMARY", "SECOND_OPINION", "TABLE_4_ROWS", "WITHOUT_TWINS", "after_the_drop", "all_predictions",
+           "around_the_drop", "class_accuracy", "compare", "confusion_counts", "confusion_rates", "confusion_table",
+           "expected_runs", "finished_predictions", "in_families", "missing_runs", "printed_precision",
            "read_predictions", "reliability", "right_answers", "scores", "subset_accuracy", "table_3", "table_4", "wilson_interval"]

@@ -7,7 +7,6 @@ cannot decide a point or two. All accuracies are in percent, as printed in the p
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t
 from statsmodels.stats.proportion import proportion_confint
 
 from fer_utils.datasets import dataset_info
@@ -32,28 +31,6 @@ def wilson_interval(correct: float, n: int, confidence: float = 0.95) -> tuple[f
         return np.nan, np.nan
     low, high = proportion_confint(correct, n, alpha=1 - confidence, method="wilson")
     return float(low), float(high)
-
-
-def interval_of_runs(right: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
-    """Lower and upper end, in 0..1, of an interval of the mean accuracy that holds faces and runs: both might have been others.
-
-    Two variances are added, that of the runs' accuracies over their number and that of the images' mean answers over
-    theirs, and t's quantile is taken at Satterthwaite's degrees of freedom (Biometrics Bulletin 2 (1946), 110-114): with
-    three runs that differ much hardly more than two. One run tells nothing of the runs' variance: (nan, nan).
-
-    Args:
-        right: bool [images, runs], whether each run got each image right.
-    """
-    images, runs = right.shape
-    if runs < 2:
-        return np.nan, np.nan
-    of_runs, of_images = right.mean(axis=0).var(ddof=1) / runs, right.mean(axis=1).var(ddof=1) / images
-    variance = of_runs + of_images
-    if variance == 0:
-        return float(right.mean()), float(right.mean())
-    freedom = variance**2 / (of_runs**2 / (runs - 1) + of_images**2 / (images - 1))
-    half = t.ppf((1 + confidence) / 2, freedom) * np.sqrt(variance)
-    return float(max(0.0, right.mean() - half)), float(min(1.0, right.mean() + half))
 
 
 def printed_precision(confidence: float = 0.95) -> pd.DataFrame:

@@ -31,12 +31,6 @@ def image_draws(n: int, profile: Profile) -> Iterator[np.ndarray]:
         yield np.bincount(drawn.ravel(), minlength=count * n).reshape(count, n).astype(float)
 
 
-def seed_draws(seeds: int, profile: Profile) -> np.ndarray:
-    """The same for training runs: float64 [evaluation.resamples, seeds], independent of the images drawn."""
-    random = np.random.default_rng([profile.evaluation.seed, seeds, 1])
-    return random.multinomial(seeds, np.full(seeds, 1 / seeds), size=profile.evaluation.resamples).astype(float)
-
-
 def percentile_interval(value: float, resampled: np.ndarray, confidence: float) -> tuple[float, float]:
     """The middle ``confidence`` of the resampled values, those that are unknown (nan) left out; ``value`` is not used."""
     low, high = np.nanquantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])

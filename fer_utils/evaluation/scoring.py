@@ -46,13 +46,13 @@ def scores(predictions: pd.DataFrame, profile: Profile) -> pd.DataFrame:
 def balanced_accuracy(confusion: np.ndarray) -> np.ndarray:
     """Mean share of each emotion's images that are right, of counts [..., 7, 7] (rows are labels); emotions without
     images are left out. As ``sklearn.metrics.balanced_accuracy_score``, but for many matrices at once."""
-    return np.nanmean(shares(_right(confusion), confusion.sum(-1)), axis=-1)
+    return np.nanmean(_shares(_right(confusion), confusion.sum(-1)), axis=-1)
 
 
 def macro_f1(confusion: np.ndarray) -> np.ndarray:
     """Mean F1 of the emotions, of counts [..., 7, 7] (rows are labels); one that is neither a label nor an answer is left
     out. As ``sklearn.metrics.f1_score(average="macro")``, but for many matrices at once."""
-    return np.nanmean(shares(2 * _right(confusion), confusion.sum(-1) + confusion.sum(-2)), axis=-1)
+    return np.nanmean(_shares(2 * _right(confusion), confusion.sum(-1) + confusion.sum(-2)), axis=-1)
 
 
 def _level_scores(rows: pd.DataFrame, dataset: str, level: str, profile: Profile) -> list[dict]:
@@ -97,7 +97,7 @@ def _right(confusion: np.ndarray) -> np.ndarray:
     return np.diagonal(confusion, axis1=-2, axis2=-1)
 
 
-def shares(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+def _shares(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """``part`` of ``whole``, element by element; nan where the whole is nothing."""
     return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
 

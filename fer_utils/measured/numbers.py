@@ -4,7 +4,7 @@ import pandas as pd
 
 from fer_utils.balancing import LEVEL_TITLES
 from fer_utils.controls import CONTROLS
-from fer_utils.evaluation import ACCURACY, BALANCED, after_the_drop, around_the_drop
+from fer_utils.evaluation import ACCURACY, BALANCED, PREFIXES, after_the_drop, around_the_drop
 from fer_utils.paths import committed_tables
 from fer_utils.profiles import load_profile
 from fer_utils.provenance import read_provenance
@@ -23,9 +23,9 @@ def measured(name: str = FULL) -> pd.DataFrame:
 
     Columns level, paper, n, seeds; accuracy, sd, low, high; balanced (accuracy, each emotion alike), balanced_sd,
     balanced_low, balanced_high; for each of ``REFERENCES`` to_<reference>: difference in points on the same test faces
-    with _low, _high, _seeds, _family, _p (``tables.decisive_p``) and _reading, and in balanced accuracy with _balanced,
-    _balanced_low, _balanced_high; empty for the reference itself. after_drop: ``evaluation.after_the_drop``, from the kept
-    histories.
+    with _seeds, _family, _low, _high, _p (``tables.decisive_p``) and _reading, and in balanced accuracy with _balanced,
+    _balanced_low, _balanced_high, _balanced_p and _balanced_reading; empty for the reference itself. after_drop:
+    ``evaluation.after_the_drop``, from the kept histories.
     """
     folder = committed_tables(name)
     if not (folder / SUMMARY).is_file():
@@ -82,16 +82,18 @@ def histories(name: str) -> pd.DataFrame:
 
 
 def _against(reference: str, folder) -> pd.DataFrame:
-    ends = ("", "_low", "_high", "_balanced", "_balanced_low", "_balanced_high", "_seeds", "_family", "_p", "_reading")
-    columns = ["level", *(f"to_{reference}{end}" for end in ends)]
+    names = ["seeds", "family", *PREFIXES, *(f"{prefix}{name}" for prefix in PREFIXES.values()
+                                              for name in ("low", "high", "p", "reading"))]
+    titles = {name: f"to_{reference}_{name}" for name in names} | {"difference": f"to_{reference}"}
     path = folder / "table_a6_comparison.csv"
     if not path.is_file():
-        return pd.DataFrame(columns=columns)
+        return pd.DataFrame(columns=["level", *titles.values()])
     found = pd.read_csv(path).query("reference == @reference")
     rows = found.to_dict("records")
-    p_and_reading = {"p": [decisive_p(row) for row in rows], "reading": [verdict(row) for row in rows]}
-    found = found[["level", "difference", "low", "high", "balanced", "balanced_low", "balanced_high", "seeds", "family"]]
-    return found.assign(**p_and_reading).set_axis(columns, axis=1)
+    for measure, prefix in PREFIXES.items():
+        found[f"{prefix}p"] = [decisive_p(row, measure) for row in rows]
+        found[f"{prefix}reading"] = [verdict(row, measure) for row in rows]
+    return found[["level", *names]].rename(columns=titles)
 
 
 def _place(levels: pd.Series) -> pd.Series:

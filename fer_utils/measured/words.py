@@ -5,10 +5,10 @@ import pandas as pd
 from fer_utils.balancing import LEVEL_TITLES
 from fer_utils.controls import CONTROLS, set_title, trained_sets
 from fer_utils.documents.gpu import gpu_page_blocks
-from fer_utils.evaluation import FACES, FACES_AND_RUNS, MIN_SEEDS
+from fer_utils.evaluation import FACES, FACES_AND_RUNS
 from fer_utils.measured.numbers import FULL, NARROW, REFERENCES, WITH_TWINS, by_seed, claimed, histories, measured, trainings
 from fer_utils.profiles import Profile, load_profile
-from fer_utils.tables import TOO_FEW, VERDICTS, WORSE, in_brief
+from fer_utils.tables import HOW_JUDGED, TOO_FEW, VERDICTS, WORSE, in_brief
 
 _NEEDS = {"agreed": "which needs an auxiliary classifier of the network's own width first, trained on the real faces alone"}
 """Why a control was not trained, by the pool that it asks for (``Control.pool``)."""
@@ -22,7 +22,8 @@ def shown(rows: pd.DataFrame) -> pd.DataFrame:
         f"Ours (%) [{sure}: {FACES}]": _mean(row.accuracy, row.sd, row.low, row.high),
         f"Balanced (%) [{sure}: {FACES}]": _mean(row.balanced, row.balanced_sd, row.balanced_low, row.balanced_high),
         "Test images, seeds": f"{row.n:,}, {row.seeds}",
-        **{f"Against {set_title(name)} (points) [{sure}: {FACES_AND_RUNS}]": _difference(row, name) for name in REFERENCES},
+        **{f"Against {set_title(name)} (points) [{sure}: {FACES_AND_RUNS}]": _differences(row._asdict(), name)
+           for name in REFERENCES},
         "After the drop, validation (points against Original)": "" if pd.isna(row.after_drop) else f"{row.after_drop:+.1f}"}
         for row in rows.itertuples()])
 
@@ -31,9 +32,7 @@ def caption(name: str = FULL) -> str:
     """What the table is: faces, network, generator, and what the intervals are."""
     profile = load_profile(name)
     return ("Test accuracy on real FER2013 of networks trained on it, mean ± standard deviation over seeds, and balanced, each "
-            "emotion alike; differences on the same faces, their interval being one of the faces alone where there is one seed. "
-            "p over seeds of McNemar's tests (Rüger), corrected by Holm for Augmentations 1 to 4 against Original, the one "
-            f"declared family; all else is exploratory, and under {MIN_SEEDS} seeds there is no verdict. \"After the drop\": mean "
+            f"emotion alike; differences on the same faces, in accuracy and balanced. {HOW_JUDGED}. \"After the drop\": mean "
             "validation accuracy of the epochs after the learning rate first dropped, kept or not. "
             f"ResEmoteNet of width {profile.network.width:g}; synthetic faces from {_generator(profile)}, not from Stable "
             f"Diffusion. {_trainings(name)}")
@@ -150,34 +149,40 @@ def _mean(value: float, sd: float, low: float, high: float) -> str:
     return f"{value:.1f}" + ("" if pd.isna(sd) else f" ± {sd:.1f}") + f" [{low:.1f}, {high:.1f}]"
 
 
-def _difference(row, reference: str) -> str:
-    value = getattr(row, f"to_{reference}")
-    if pd.isna(value):
+def _differences(row, reference: str, first: str = "{:+.1f}") -> str:
+    """In accuracy and in balanced accuracy, each with interval and reading; ``first`` is the form of the first number."""
+    if pd.isna(row[f"to_{reference}"]):
         return ""
-    low, high = (getattr(row, f"to_{reference}_{end}") for end in ("low", "high"))
-    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}], {_brief(row._asdict(), reference)}"
+    parts = []
+    for which, form in (("", first), ("_balanced", "balanced {:+.1f}")):
+        value, low, high = (row[f"to_{reference}{which}{end}"] for end in ("", "_low", "_high"))
+        parts.append(f"{form.format(value)} [{low:+.1f}, {high:+.1f}], {_brief(row, reference, which)}")
+    return "; ".join(parts)
 
 
-def _brief(row, reference: str) -> str:
-    p, seeds, family, reading = (row[f"to_{reference}_{end}"] for end in ("p", "seeds", "family", "reading"))
+def _brief(row, reference: str, which: str = "") -> str:
+    seeds, family = (row[f"to_{reference}_{name}"] for name in ("seeds", "family"))
+    p, reading = (row[f"to_{reference}{which}_{name}"] for name in ("p", "reading"))
     return in_brief(reading, p=p, seeds=seeds, family=family)
 
 
 def _levels_in_words(width: float, rows: pd.DataFrame) -> str:
-    """How the levels read against each reference, which change balanced accuracy, and which were not measured."""
+    """How the levels read against each reference, in accuracy and balanced, and which were not measured."""
     of_paper = [level for level in LEVEL_TITLES if level != "original"]
     levels, parts = [level for level in of_paper if level in rows.index], []
     for reference in REFERENCES:
-        found = rows.loc[levels, f"to_{reference}_reading"]
-        readings = "; ".join(f"**{reading}**: {_listed(found.index[found == reading])}" for reading in VERDICTS
-                             if reading != TOO_FEW or (found == TOO_FEW).any())
-        low, high = (rows.loc[levels, f"to_{reference}_balanced_{end}"] for end in ("low", "high"))
         kind = "" if reference == "original" else " (exploratory)"
-        parts.append(f"Against {set_title(reference)}{kind}, {readings}; balanced, interval above 0: "
-                     f"{_listed(low.index[low > 0])}, below 0: {_listed(high.index[high < 0])}")
+        in_accuracy, balanced = (_readings(rows.loc[levels, f"to_{reference}{which}_reading"]) for which in ("", "_balanced"))
+        parts.append(f"Against {set_title(reference)}{kind}, {in_accuracy}; balanced, {balanced}")
     if len(levels) < len(of_paper):
         parts.append(f"Not measured: {_listed(level for level in of_paper if level not in levels)}")
     return f"Width {width:g}: {'. '.join(parts)}."
+
+
+def _readings(found: pd.Series) -> str:
+    """'**better**: Aug. 1; **worse**: none; **open**: Aug. 2' of readings by level."""
+    return "; ".join(f"**{reading}**: {_listed(found.index[found == reading])}" for reading in VERDICTS
+                     if reading != TOO_FEW or (found == TOO_FEW).any())
 
 
 def _listed(levels) -> str:
@@ -190,15 +195,8 @@ def _in_words(name: str, rows: dict[str, pd.DataFrame]) -> str:
     found = [(load_profile(profile).network.width, table.loc[name]) for profile, table in rows.items() if name in table.index]
     return f"**{set_title(name)}.**{asked} " + " ".join(
         f"Width {width:g} (seeds: {row['seeds']}): " + "; ".join(
-            f"against {set_title(reference)} {_points(row, reference)}" for reference in REFERENCES
+            f"against {set_title(reference)} {_differences(row, reference, '**{:+.1f} points**')}" for reference in REFERENCES
             if pd.notna(row[f"to_{reference}"])) + "." for width, row in found)
-
-
-def _points(row: pd.Series, reference: str) -> str:
-    value, low, high, balanced, balanced_low, balanced_high = (
-        row[f"to_{reference}{end}"] for end in ("", "_low", "_high", "_balanced", "_balanced_low", "_balanced_high"))
-    return (f"**{value:+.1f} points** [{low:+.1f}, {high:+.1f}], {_brief(row, reference)}; balanced {balanced:+.1f} "
-            f"[{balanced_low:+.1f}, {balanced_high:+.1f}]")
 
 
 def _generator(profile: Profile) -> str:

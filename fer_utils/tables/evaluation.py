@@ -5,48 +5,44 @@ from collections.abc import Mapping
 import pandas as pd
 
 from fer_utils.emotions import EMOTIONS
-from fer_utils.evaluation import BRIER
-from fer_utils.evaluation.bootstrap import FACES_AND_RUNS
-from fer_utils.evaluation.comparison import EXPLORATORY, MIN_SEEDS, PRIMARY
+from fer_utils.evaluation import BRIER, EXPLORATORY, FACES_AND_RUNS, MIN_SEEDS, PREFIXES, PRIMARY
 
 SIGNIFICANT = 0.05
 BETTER, WORSE, OPEN, TOO_FEW = VERDICTS = ("better", "worse", "open", "too few seeds")
 
+HOW_JUDGED = (f"Interval and p of a difference are of the two-way model ({FACES_AND_RUNS}), Student's t with Satterthwaite's "
+              "degrees of freedom; Holm's correction over Augmentations 1 to 4 against Original in accuracy and balanced "
+              f"accuracy; all else is exploratory, its p uncorrected; no verdict under {MIN_SEEDS} seeds; of one seed the "
+              "interval holds faces alone and there is no p")
+"""For captions, without the full stop."""
+
 
 def table_a6_comparison(table: pd.DataFrame, *, titles: Mapping[str, str], level_titles: Mapping[str, str]) -> pd.DataFrame:
-    """``control_results.comparisons`` for readers: the differences in points with their intervals, images that tell the two
-    apart, p of every seed, p over seeds, Holm's for the primary family, and the reading."""
-    rows = table.to_dict("records")
-    seeds = [column for column in table.columns if column.startswith("p_seed_")]
+    """``control_results.comparisons`` for readers: in accuracy and in balanced accuracy the difference in points with its
+    interval, p, Holm's for the primary family, and the reading; and the images that tell the two apart."""
     return pd.DataFrame([{
         "Data set": titles[row["dataset"]],
         "Compared": f"{_title(row['level'], level_titles)} with {_title(row['reference'], level_titles)}",
         "Test images, seeds": f"{row['n']:,}, {row['seeds']}",
-        f"Difference (points) [interval: {FACES_AND_RUNS}]": f"{row['difference']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]",
-        f"In balanced accuracy (points) [interval: {FACES_AND_RUNS}]":
-            f"{row['balanced']:+.1f} [{row['balanced_low']:+.1f}, {row['balanced_high']:+.1f}]",
-        "Only it right | only the other": f"{row['b']:.1f} | {row['c']:.1f}",
-        "McNemar p of each seed": ", ".join(p_value(row[seed]) for seed in seeds if pd.notna(row[seed])),
-        "p over seeds (Rüger)": p_value(row["p"]), "Holm, primary family": p_value(row["p_holm"]),
-        "Reading": marked(verdict(row), row["family"])} for row in rows])
+        **_measure_cells(row, "difference", "Difference", ""),
+        **_measure_cells(row, "balanced", "In balanced accuracy", " (balanced)"),
+        "Only it right | only the other": f"{row['b']:.1f} | {row['c']:.1f}"} for row in table.to_dict("records")])
 
 
-def verdict(row: Mapping) -> str:
-    """'better' or 'worse' than the reference, if p is under 0.05 (Holm's in the primary family, uncorrected elsewhere), the
-    interval has one sign and every seed's difference has it too; 'open' else: this many images and runs do not decide it.
-    'too few seeds' under ``MIN_SEEDS``."""
+def verdict(row: Mapping, measure: str = "difference") -> str:
+    """'better' or 'worse' than the reference in ``measure`` (of ``comparison.PREFIXES``), if p is under 0.05 (Holm's in the
+    primary family, uncorrected elsewhere) and the interval leaves out 0; 'open' else: this many images and runs do not decide
+    it. 'too few seeds' under ``MIN_SEEDS``."""
     if row["seeds"] < MIN_SEEDS:
         return TOO_FEW
-    sign = (row["difference"] > 0) - (row["difference"] < 0)
-    seeds = [name.removeprefix("b_seed_") for name in row if name.startswith("b_seed_") and pd.notna(row[name])]
-    agree = all((row[f"b_seed_{seed}"] - row[f"c_seed_{seed}"]) * sign > 0 for seed in seeds)
-    decided = decisive_p(row) < SIGNIFICANT and row["low"] * row["high"] > 0 and agree
-    return (BETTER if sign > 0 else WORSE) if decided else OPEN
+    low, high = (row[f"{PREFIXES[measure]}{end}"] for end in ("low", "high"))
+    decided = decisive_p(row, measure) < SIGNIFICANT and low * high > 0
+    return (BETTER if row[measure] > 0 else WORSE) if decided else OPEN
 
 
-def decisive_p(row: Mapping) -> float:
+def decisive_p(row: Mapping, measure: str = "difference") -> float:
     """The p that ``verdict`` looks at."""
-    return row["p_holm"] if row["family"] == PRIMARY else row["p"]
+    return row[f"{PREFIXES[measure]}{'p_holm' if row['family'] == PRIMARY else 'p'}"]
 
 
 def marked(verdict: str, family: str) -> str:
@@ -95,11 +91,9 @@ def table_a6_confusion(table: pd.DataFrame, *, titles: Mapping[str, str], level_
 
 
 def comparison_caption(confidence: float) -> str:
-    """What ``table_a6_comparison`` shows: what its intervals hold, and how its p-values were combined and corrected."""
-    return (f"Test accuracy against other training sets on the same images: difference [{100 * confidence:g} % interval: {FACES_AND_RUNS}; "
-            "of one seed: faces alone], exact McNemar test of each seed, p over seeds (Rüger: K/k times the k-th smallest of K, "
-            "k = K // 2 + 1), Holm's correction over the primary family alone (the levels against Original), and the reading, "
-            f"from {MIN_SEEDS} seeds on; rows outside the family are exploratory")
+    """What ``table_a6_comparison`` shows, and how its intervals, p-values and readings come about."""
+    return ("Against other training sets on the same images, in accuracy and in balanced accuracy: difference "
+            f"[{100 * confidence:g} % interval: {FACES_AND_RUNS}], p | Holm's p, reading. {HOW_JUDGED}")
 
 
 def p_value(p: float) -> str:
@@ -107,6 +101,14 @@ def p_value(p: float) -> str:
     if pd.isna(p):
         return ""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _measure_cells(row: dict, measure: str, head: str, which: str) -> dict[str, str]:
+    """The columns of one measure; ``which`` tells their heads from the other's."""
+    low, high, p, p_holm = (row[f"{PREFIXES[measure]}{name}"] for name in ("low", "high", "p", "p_holm"))
+    return {f"{head} (points) [interval: {FACES_AND_RUNS}]": f"{row[measure]:+.1f} [{low:+.1f}, {high:+.1f}]",
+            f"p | Holm{which}": " | ".join(filter(None, (p_value(p), p_value(p_holm)))),
+            f"Reading{which}": marked(verdict(row, measure), row["family"])}
 
 
 def _title(level: str, level_titles: Mapping[str, str]) -> str:
