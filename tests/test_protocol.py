@@ -1,13 +1,8 @@
 """docs/protocol.md stands before the runs it governs, and the profiles do what it says."""
 
-import re
-
-import pytest
-import yaml
-
 from fer_utils.controls import set_title, trained_sets
 from fer_utils.paths import PACKAGE
-from fer_utils.profiles import flatten, load_profile
+from fer_utils.profiles import load_profile
 
 PROTOCOL = (PACKAGE.parent / "docs" / "protocol.md").read_text(encoding="utf-8")
 ORACLE = ("fer2013_quarter", "fer2013_tenth", "fer2013_twentieth")
@@ -45,16 +40,3 @@ def test_the_profiles_train_the_sets_of_the_protocol_with_its_seeds():
     assert set(promised) == {"fer2013", *ORACLE}
     for name, sets in promised.items():
         assert dict(trained_sets(load_profile(name))) == sets
-
-
-@pytest.mark.parametrize("name", ["fer2013", *ORACLE, "fer2013_full"])
-def test_the_profiles_have_the_values_of_the_protocols_recipe(name):
-    values = flatten(load_profile(name).values)
-    column = {"fer2013": 1, "fer2013_full": 3}.get(name, 2)
-    found = {row[0]: yaml.safe_load(row[column]) for row in rows("recipe chosen")}
-    assert len(found) >= 12 and {setting: values[setting] for setting in found} == found
-
-
-def test_the_protocol_is_only_ever_added_to_with_a_date():
-    additions = re.findall(r"^## Added on (\d{4}-\d{2}-\d{2}): ", PROTOCOL, flags=re.MULTILINE)
-    assert additions == sorted(additions) and len(additions) >= 1

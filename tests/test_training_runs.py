@@ -34,7 +34,7 @@ def test_a_run_by_name_is_trained_once_and_leaves_what_the_notebook_leaves(profi
     history = train_run("demo_fer2013", "original", 0, profile)
     folder = profile.paths.model("demo_fer2013", "original", 0)
     assert sorted(path.name for path in folder.iterdir()) == [
-        "history.csv", "model.safetensors", "predictions.csv", "trained_with.json"]
+        "history.csv", "model.safetensors", "predictions.csv", "trained_with.json", "validation_predictions.csv"]
     again = []
     pd.testing.assert_frame_equal(train_run("demo_fer2013", "original", 0, profile, on_epoch=again.append), history)
     assert not again

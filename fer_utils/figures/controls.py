@@ -11,11 +11,11 @@ from fer_utils.figures.describing import described, how_many, listed, span
 from fer_utils.figures.style import FAINT, INK, PAGE, interval_mark, new_figure, styled
 
 _GROUP_MARKS = {"level": ("*", "#ffffff"), "balance": ("o", "#c9dff0"), "updates": ("^", "#8a8a8a"),
-                "synthesis": ("s", "#1a5f96"), "recipe": ("D", "#0a0a0a")}
+                "synthesis": ("s", "#1a5f96"), "oracle": ("P", "#b0b0b0"), "recipe": ("D", "#0a0a0a")}
 """Marker and filling of each group: different shapes, and brightness from white to black for gray print."""
 
 _GROUP_TITLES = {"level": "the level itself", "balance": "balance, no synthesis", "updates": "updates, no balance",
-                 "synthesis": "which faces, same counts", "recipe": "recipe, Original's faces"}
+                 "synthesis": "which faces, same counts", "oracle": "real in place of synthetic", "recipe": "recipe, Original's faces"}
 
 
 @styled

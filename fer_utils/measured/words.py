@@ -8,7 +8,7 @@ from fer_utils.documents.gpu import gpu_page_blocks
 from fer_utils.evaluation import FACES, FACES_AND_RUNS
 from fer_utils.measured.numbers import FULL, NARROW, REFERENCES, WITH_TWINS, by_seed, claimed, histories, measured, trainings
 from fer_utils.profiles import Profile, load_profile
-from fer_utils.tables import HOW_JUDGED, TOO_FEW, VERDICTS, WORSE, in_brief
+from fer_utils.tables import HOW_JUDGED, TOO_FEW, VERDICTS, in_brief
 
 _NEEDS = {"agreed": "which needs an auxiliary classifier of the network's own width first, trained on the real faces alone"}
 """Why a control was not trained, by the pool that it asks for (``Control.pool``)."""
@@ -122,9 +122,10 @@ def _stopping(name: str) -> str:
         row = rows.loc["equal_updates"]
         said.append("Equal updates has Original's faces and network and no new face, only as many updates an epoch as "
                     f"{set_title(load_profile(name).controls.level)}, and differs from it by {row['to_original']:+.1f} points ({_brief(row, 'original')}).")
-        if row["to_original_reading"] == WORSE:
-            said.append("So it reads **worse** too: differences of this size are the stopping rule's, and can't be laid to the "
-                        "faces.")
+        levels = rows["to_original"][rows.index.isin(list(LEVEL_TITLES))].dropna()
+        if (levels < 0).any() and row["to_original"] <= levels[levels < 0].max():
+            said.append(f"That is as much as the augmentations do ({levels.min():+.1f} to {levels.max():+.1f} points): differences "
+                        "of this size are the stopping rule's, and can't be laid to the faces.")
     after = rows["after_drop"].dropna()
     levels = after[after.index.isin(list(LEVEL_TITLES))]
     if len(levels):
