@@ -23,15 +23,19 @@ _COLUMNS = [f"p_{emotion}" for emotion in EMOTIONS]
 
 
 def read_for(predictions: pd.DataFrame, trained: np.ndarray, wanted: np.ndarray, *, strength: float = 1.0) -> pd.DataFrame:
-    """``predictions`` of networks trained on the class shares ``trained`` [7], answered for ``wanted`` [7].
+    """``predictions`` of networks trained on the class shares ``trained`` [7], answered for ``wanted`` [7] (``weighted``)."""
+    p = weighted(predictions[_COLUMNS].to_numpy(float), trained, wanted, strength=strength)
+    return predictions.assign(predicted=np.array(EMOTIONS, object)[p.argmax(axis=1)], **dict(zip(_COLUMNS, p.T)))
+
+
+def weighted(p: np.ndarray, trained: np.ndarray, wanted: np.ndarray, *, strength: float = 1.0) -> np.ndarray:
+    """Probabilities [N, 7] learnt from the class shares ``trained`` [7], as they would be for ``wanted`` [7].
 
     strength: tau; 0 leaves everything as it is, 1 exchanges the one prior for the other. A class of which training had no
         face keeps its probability of next to nothing.
     """
-    ratio = np.divide(wanted, trained, out=np.ones(len(EMOTIONS)), where=np.asarray(trained) > 0) ** strength
-    p = predictions[_COLUMNS].to_numpy(float) * ratio
-    p = p / p.sum(axis=1, keepdims=True)
-    return predictions.assign(predicted=np.array(EMOTIONS, object)[p.argmax(axis=1)], **dict(zip(_COLUMNS, p.T)))
+    p = p * np.divide(wanted, trained, out=np.ones(len(EMOTIONS)), where=np.asarray(trained) > 0) ** strength
+    return p / p.sum(axis=1, keepdims=True)
 
 
 def trained_on(run: Run, profile: Profile) -> dict:
