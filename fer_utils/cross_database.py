@@ -17,6 +17,7 @@ from fer_utils.emotions import EMOTIONS, emotion_index
 from fer_utils.errors import CompanionError, nearest
 from fer_utils.evaluation import class_accuracy
 from fer_utils.faces import FaceSet
+from fer_utils.paths import printable
 from fer_utils.photos import read_photo, squared
 from fer_utils.summary import text_table
 from fer_utils.trained import Trained
@@ -101,7 +102,7 @@ def read_class_folders(folders: ClassFolders, *, size: int, channels: int) -> tu
         more = [f"... and {len(broken) - _SHOWN} more"] if len(broken) > _SHOWN else []
         raise CompanionError("\n".join([f"{len(broken)} of {len(names)} images can't be read. Mend or remove them:",
                                         *broken[:_SHOWN], *more]))
-    faces = FaceSet(images, np.array(labels, np.int64), np.array(names), np.full(len(names), "class folder"))
+    faces = FaceSet(images, np.array(labels, np.int64), np.array([*map(printable, names)]), np.full(len(names), "class folder"))
     return faces, [f"{count:,} of {len(names):,} images have {kind}" for kind, count in sorted(converted.items()) if count]
 
 
