@@ -19,8 +19,8 @@ from fer_utils.evaluation import class_accuracy
 from fer_utils.faces import FaceSet
 from fer_utils.photos import read_photo, squared
 from fer_utils.summary import text_table
-from fer_utils.trained import Trained
-from fer_utils.training import predict, predictions_table
+from fer_utils.trained import Trained, class_probabilities
+from fer_utils.training import predictions_table
 
 RESAMPLES = 999
 _SHOWN = 5   # broken files named before the rest is only counted
@@ -116,7 +116,7 @@ class CrossTest:
 def cross_test(trained: Trained, folders: ClassFolders, *, device: str = "auto") -> CrossTest:
     """Reads every image of the folders and lets the network predict each once."""
     faces, notes = read_class_folders(folders, size=trained.model.image_size, channels=trained.channels)
-    return CrossTest(predictions_table(faces, predict(trained.model, faces, device=device)), [*folders.notes, *notes])
+    return CrossTest(predictions_table(faces, class_probabilities(trained, faces, device=device)), [*folders.notes, *notes])
 
 
 def macro_f1(labels, predicted, axis: int = -1):
