@@ -18,6 +18,8 @@ from fer_utils.faces import FaceSet
 from fer_utils.figures.sheets import Cell, contact_sheet
 from fer_utils.mistakes import mistaken, most_confused
 from fer_utils.profiles import Profile
+from fer_utils.resemotenet import ResEmoteNet
+from fer_utils.trained import refuse_changed
 from fer_utils.training import load_model
 from fer_utils.widgets.explorer import Choice, Slider, View, explore
 from fer_utils.widgets.kept import Kept
@@ -114,11 +116,15 @@ def confusion_explorer(predictions: pd.DataFrame, profile: Profile, *, level: st
             tests[run.dataset] = faces, second_opinions(run.dataset, "test", faces, profile)
         return answers_of(run, predictions, *tests[run.dataset])
 
+    def network(run: Run) -> ResEmoteNet:
+        refuse_changed(run.folder(profile))
+        return load_model(run.folder(profile), profile)
+
     def heats(answers: Answers, cell: tuple[int, int], kind: str, say: Callable[[str], None]) -> np.ndarray:
         run = answers.run
         if run not in models:
             say(f"reading the weights of {run.title} …")
-        model = models.get(run, lambda: load_model(run.folder(profile), profile))
+        model = models.get(run, lambda: network(run))
         faces = answers.faces.select(answers.behind(*cell)[:SHOWN])
         say(f"{kind} of {len(faces)} faces …")
         settings = training_options(run.dataset, run.level, profile)[0].training
