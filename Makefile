@@ -27,8 +27,11 @@ report: $(READY)
 test: $(READY)
 	@$(PYTHON) -m pytest $(TESTS)
 
+# FER_ROOT and FER_DATA as seen from here: a kernel's working folder is that of its notebook.
 lab: $(READY)
-	@$(PYTHON) -m jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
+	@$(PYTHON) -c 'import os, sys; from fer_utils.paths import absolute_folders; os.environ |= absolute_folders(); \
+	  os.execv(sys.executable, [sys.executable, "-m", "jupyter", *sys.argv[1:]])' \
+	  lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 publish: $(READY)
 	@$(PYTHON) -m fer_utils reproduce --profile demo $(ARGS)
@@ -38,6 +41,11 @@ publish: $(READY)
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .hypothesis
+
+# A mark without its environment (half of it was deleted) marks nothing.
+ifeq ($(wildcard $(PYTHON)),)
+$(shell rm -f $(READY))
+endif
 
 # Made again only when the pinned versions or the project's metadata change; otherwise make needs no network.
 $(READY): requirements.lock pyproject.toml

@@ -5,11 +5,14 @@ import os
 import signal
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 from fer_utils import commands
-from fer_utils.errors import CompanionError, Findings, nearest
+from fer_utils.errors import CompanionError, Findings, about_the_disk, nearest
+from fer_utils.paths import check_target, check_writable, project_root
 
 _WEIGHTS_HELP = "a run's folder, a model.safetensors or the authors' .pth file"
+_WRITE_INTO_RUNS = ("reproduce", "train", "keep", "interim", "report", "publish", "train-generators", "bench")
 FOUND_AMISS, USER_ERROR, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 _STOPPED = "Stopped. What was finished is kept; the same command goes on from there."
 
@@ -28,9 +31,13 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 1 if a check finds something amiss, 2 for an error the
     user can mend, 130 after Ctrl-C, 143 after SIGTERM."""
+    for stream in (sys.stdout, sys.stderr):       # a name that the console can't show is shown escaped
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
         options = _read_arguments(sys.argv[1:] if arguments is None else arguments)
         with _ended_by_sigterm():
+            _check_places(options)
             options.command(options)
         return 0
     except Findings as findings:
@@ -42,9 +49,22 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:      # the reader has seen enough: python -m fer_utils status | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())   # nor may Python's last flush complain
         return 0
+    except OSError as problem:
+        print(about_the_disk(problem), file=sys.stderr)
+        return USER_ERROR
     except KeyboardInterrupt as stop:
         print(str(stop) or _STOPPED, file=sys.stderr)
         return TERMINATED if isinstance(stop, _Terminated) else INTERRUPTED
+
+
+def _check_places(options) -> None:
+    """Whether there can be written where the command will write: before an hour of work, not after it."""
+    if options.writes:
+        check_writable(project_root() / "runs")
+    if getattr(options, "csv", None):
+        check_target(Path(options.csv))
+    if getattr(options, "explain", None):
+        check_writable(Path(options.explain))
 
 
 @contextmanager
@@ -135,7 +155,7 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
 
 def _add(added, name: str, function, summary: str, *, with_profile: bool = True) -> argparse.ArgumentParser:
     parser = added.add_parser(name, help=summary, description=summary)
-    parser.set_defaults(command=function)
+    parser.set_defaults(command=function, writes=name in _WRITE_INTO_RUNS)
     if with_profile:
         parser.add_argument("--profile", default="demo", help="which settings (default: demo)")
         parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="SECTION.NAME=VALUE",

@@ -13,14 +13,15 @@ from sklearn.metrics import confusion_matrix
 from fer_utils.datasets.class_trees import left_out
 from fer_utils.datasets.decoding import IMAGE_ENDINGS, is_image
 from fer_utils.datasets.tree import Tree, join, walk
-from fer_utils.emotions import EMOTIONS, emotion_index
+from fer_utils.emotions import EMOTIONS, emotion_index, emotion_labels
 from fer_utils.errors import CompanionError, nearest
 from fer_utils.evaluation import class_accuracy
 from fer_utils.faces import FaceSet
+from fer_utils.paths import printable
 from fer_utils.photos import read_photo, squared
 from fer_utils.summary import text_table
-from fer_utils.trained import Trained
-from fer_utils.training import predict, predictions_table
+from fer_utils.trained import Trained, class_probabilities
+from fer_utils.training import predictions_table
 
 RESAMPLES = 999
 _SHOWN = 5   # broken files named before the rest is only counted
@@ -65,8 +66,9 @@ def class_folders(folder: Path, *, leave_out: Iterable[str] = ()) -> ClassFolder
     found = {name: [join(name, file) for file in files if is_image(file)] for name, files in tree.folders.items()}
     _refuse_strays(tree, {name: files for name, files in found.items() if files}, left)
     for name in sorted(left - set(found)):
-        raise CompanionError(f"--leave-out {name}: {folder} has no such sub-folder with files in it: "
-                             f"{nearest(name, found)}")
+        top = [name for name in found if name and "/" not in name]
+        raise CompanionError(f"--leave-out {name}: {folder} has no such sub-folder with files in it: {nearest(name, top)}")
+    _refuse_classes_without_images(tree, found, left)
     classes = {name: files for name, files in found.items() if "/" not in name and (files or name in left)}
     mapping = {name: None if name in left else EMOTIONS[_label(tree, name)] for name in classes}
     images: dict[int, list[str]] = {}
@@ -76,7 +78,8 @@ def class_folders(folder: Path, *, leave_out: Iterable[str] = ()) -> ClassFolder
     if not images:
         raise CompanionError(f"{folder} has no images to test on. Expected one sub-folder for each class, such as happy "
                              f"and sad, with files ending in {', '.join(IMAGE_ENDINGS)}.")
-    others = [join(name, file) for name in classes for file in tree.folders[name] if not is_image(file)]
+    others = [join(name, file) for name, files in tree.folders.items() if name.split("/")[0] not in left
+              for file in files if not is_image(file)]
     notes = left_out(tree.junk) + left_out(others, what="files that are no images by their names")
     return ClassFolders(tree, images, mapping, {name: len(files) for name, files in classes.items()}, notes)
 
@@ -101,7 +104,7 @@ def read_class_folders(folders: ClassFolders, *, size: int, channels: int) -> tu
         more = [f"... and {len(broken) - _SHOWN} more"] if len(broken) > _SHOWN else []
         raise CompanionError("\n".join([f"{len(broken)} of {len(names)} images can't be read. Mend or remove them:",
                                         *broken[:_SHOWN], *more]))
-    faces = FaceSet(images, np.array(labels, np.int64), np.array(names), np.full(len(names), "class folder"))
+    faces = FaceSet(images, np.array(labels, np.int64), np.array([*map(printable, names)]), np.full(len(names), "class folder"))
     return faces, [f"{count:,} of {len(names):,} images have {kind}" for kind, count in sorted(converted.items()) if count]
 
 
@@ -116,7 +119,7 @@ class CrossTest:
 def cross_test(trained: Trained, folders: ClassFolders, *, device: str = "auto") -> CrossTest:
     """Reads every image of the folders and lets the network predict each once."""
     faces, notes = read_class_folders(folders, size=trained.model.image_size, channels=trained.channels)
-    return CrossTest(predictions_table(faces, predict(trained.model, faces, device=device)), [*folders.notes, *notes])
+    return CrossTest(predictions_table(faces, class_probabilities(trained, faces, device=device)), [*folders.notes, *notes])
 
 
 def macro_f1(labels, predicted, axis: int = -1):
@@ -167,8 +170,18 @@ def _label(tree: Tree, name: str) -> int:
     try:
         return emotion_index(name)
     except CompanionError as problem:
-        raise CompanionError(f"{tree.where(name)} is none of the seven emotions. {problem} Rename the folder, or leave it "
-                             f"out with --leave-out '{name}'.") from problem
+        raise CompanionError(f"{tree.where(name)} is none of the seven emotions. {problem} If its images show one of these, "
+                             f"rename the folder; else leave it out with --leave-out '{name}'.") from problem
+
+
+def _refuse_classes_without_images(tree: Tree, found: dict[str, list[str]], left: set[str]) -> None:
+    """A class that would go untested in silence, its files being of another kind."""
+    for name, images in found.items():
+        if not images and name not in left and name.lower() in emotion_labels():
+            files = tree.folders[name]
+            raise CompanionError(f"{tree.where(name)} is a class by its name, but none of its {len(files):,} files is an "
+                                 f"image by its own, the first is {files[0]}. Save them as PNG or JPEG, or leave the "
+                                 f"folder out with --leave-out '{name}'.")
 
 
 def _refuse_strays(tree: Tree, found: dict[str, list[str]], left: set[str]) -> None:

@@ -13,6 +13,9 @@ NOUNS = {"anger": "anger", "disgust": "disgust", "fear": "fear", "happy": "happi
 ADJECTIVES = {"anger": "angry", "disgust": "disgusted", "fear": "fearful", "happy": "happy",
               "neutral": "neutral", "sad": "sad", "surprise": "surprised"}
 
+SPELLINGS = tuple(dict.fromkeys((*EMOTIONS, *NOUNS.values(), *ADJECTIVES.values())))
+"""What an emotion may be called, the names in ``EMOTIONS`` first."""
+
 # FER2013's own codes 0-6 (Goodfellow et al. 2013, the column "emotion" of fer2013.csv).
 FER2013_ORDER = ("anger", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 # RAF-DB's codes 1-7 (list_patition_label.txt).
@@ -22,7 +25,7 @@ AUTHORS_ORDER = ("happy", "surprise", "sad", "anger", "disgust", "fear", "neutra
 
 _ALIASES = {alias: emotion
             for emotion in EMOTIONS
-            for alias in {emotion, NOUNS[emotion], ADJECTIVES[emotion]}}
+            for alias in (emotion, NOUNS[emotion], ADJECTIVES[emotion])}
 _ALIASES |= {"fearfulness": "fear", "afraid": "fear", "scared": "fear", "surprize": "surprise",
              "calm": "neutral", "joy": "happy"}
 
@@ -30,11 +33,11 @@ _ALIASES |= {"fearfulness": "fear", "afraid": "fear", "scared": "fear", "surpriz
 def emotion_name(alias: str) -> str:
     """The name in ``EMOTIONS`` for any usual spelling: 'Angry', 'happiness', 'sadness', 'Fear'.
 
-    Raises CompanionError with the nearest valid name for anything else.
+    Raises CompanionError with the valid names for anything else.
     """
     name = _ALIASES.get(str(alias).strip().lower())
     if name is None:
-        raise CompanionError(f"Unknown emotion '{alias}': {nearest(str(alias).lower(), EMOTIONS)}")
+        raise CompanionError(f"Unknown emotion '{alias}': {nearest(str(alias).lower(), SPELLINGS, listed=EMOTIONS)}")
     return name
 
 

@@ -20,11 +20,13 @@ def record_path(unit: Unit, profile) -> Path:
 
 
 def read_record(unit: Unit, profile) -> dict | None:
-    """The record of ``unit``; None if it never started or its record cannot be read."""
+    """The record of ``unit``; None if it never started or its record cannot be read or is not whole."""
     try:
-        return json.loads(record_path(unit, profile).read_text(encoding="utf-8"))
+        record = json.loads(record_path(unit, profile).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+    whole = isinstance(record, dict) and {"finished", "ingredients"} <= set(record)
+    return record if whole and (not record["finished"] or {"handed_on", "outputs"} <= set(record)) else None
 
 
 def write_record(unit: Unit, profile, record: dict) -> None:

@@ -7,6 +7,8 @@ from fer_utils.controls import set_title
 from fer_utils.datasets import dataset_info, prepare_splits
 from fer_utils.errors import CompanionError
 from fer_utils.evaluation import FACES, finished_predictions, scores, subset_accuracy, table_3
+from fer_utils.evaluation.oracle import oracle_table
+from fer_utils.evaluation.prior_table import prior_table
 from fer_utils.kept_runs import keep_runs, take_kept_runs
 from fer_utils.paths import project_root
 from fer_utils.profiles import Profile
@@ -55,5 +57,9 @@ def _tables(predictions, profile: Profile) -> dict[str, tuple]:
         "table_a6_comparison": (comparisons, tables.table_a6_comparison, predictions, every,
                                 tables.comparison_caption(profile.evaluation.confidence)),
     }
+    if "original" in predictions["level"].values:
+        found["table_a6_priors"] = (prior_table, tables.table_a6_priors, predictions, every, tables.PRIORS_CAPTION)
+    if "unseen" in predictions["level"].values:
+        found["table_a7_oracle"] = (oracle_table, tables.table_a7_oracle, predictions, every, tables.ORACLE_CAPTION)
     return {name: (compute(rows, profile), lambda frame, shape=shape, named=named: shape(frame, **named), caption)
             for name, (compute, shape, rows, named, caption) in found.items() if len(rows)}

@@ -89,7 +89,11 @@ def _settings(level: str, profile: Profile) -> dict:
 
 
 def _why_not(kept: Path, level: str, profile: Profile) -> str:
-    about = json.loads((kept / KEPT).read_text(encoding="utf-8"))
+    try:
+        about = json.loads((kept / KEPT).read_text(encoding="utf-8"))
+        about["settings"], about["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"{KEPT} is not whole. Restore it from the repository."
     damaged = [name for name in (*FILES, *about["sha256"]) if name not in ALL_FILES or not (kept / name).is_file()
                or file_hash(kept / name) != about["sha256"].get(name)]
     if damaged:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from jupyter_client import AsyncKernelManager
 
-from fer_utils.paths import PACKAGE
+from fer_utils.paths import PACKAGE, absolute_folders
 
 GRACE = 1.0
 """Seconds that an interrupted kernel has to clean up before it is killed, and then papermill to notice."""
@@ -109,13 +109,14 @@ def _send(number: int) -> None:
 
 @contextmanager
 def kernel_environment(threads: int = 0):
-    """Environment variables that kernels inherit: this interpreter, this package, inline pictures, few threads."""
+    """Environment variables that kernels inherit: this interpreter, this package, its folders, inline pictures, few threads."""
     before = dict(os.environ)
     with tempfile.TemporaryDirectory() as folder:
         _write_kernel(Path(folder) / "kernels" / "python3")
         # A folder in JUPYTER_PATH comes before a kernel called python3 that somebody installed for another project.
         os.environ["JUPYTER_PATH"] = _joined(folder, "JUPYTER_PATH")
         os.environ["PYTHONPATH"] = _joined(str(PACKAGE.parent), "PYTHONPATH")
+        os.environ |= absolute_folders()        # a kernel's working folder is that of its notebook
         os.environ["FER_HEADLESS"] = "1"        # nobody will touch a widget: widgets show a picture instead
         os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
         if threads > 0:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sized
 from importlib.metadata import distributions
 
 import torch
+import yaml
 from IPython.display import Markdown, display
 
 from fer_utils.profiles import Profile, load_profile
@@ -14,7 +15,12 @@ from fer_utils.provenance import PACKAGES
 
 
 def start(profile_name: str, overrides: Iterable[str] = ()) -> Profile:
-    """The profile, with torch held to at most the threads it names, so that runs side by side don't slow each other."""
+    """The profile, with torch held to at most the threads it names, so that runs side by side don't slow each other.
+
+    ``overrides`` may be text, for ``papermill -p overrides`` makes no list: one override, or a YAML list of them.
+    """
+    if isinstance(overrides, str):
+        overrides = yaml.safe_load(overrides) if overrides.lstrip().startswith("[") else [overrides][:bool(overrides.strip())]
     profile = load_profile(profile_name, overrides)
     if profile.run.threads:
         torch.set_num_threads(min(profile.run.threads, torch.get_num_threads()))

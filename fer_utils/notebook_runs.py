@@ -10,7 +10,9 @@ import re
 from pathlib import Path
 
 from fer_utils.errors import CompanionError, nearest
-from fer_utils.kernels import KnownKernel
+from fer_utils.kernels import KnownKernel, kernel_environment
+
+__all__ = ["check_parameters", "kernel_environment", "parameter_values", "run_notebook"]
 
 PATIENCE = 3600
 """Seconds for a kernel to start, and for a finished cell's output to arrive: a kernel that died is noticed at once anyway."""
@@ -19,7 +21,7 @@ PATIENCE = 3600
 def run_notebook(notebook: Path, executed: Path, parameters: dict, *, timeout: int, watched: bool = False) -> None:
     """Execute ``notebook`` with ``parameters`` and leave the executed copy at ``executed``.
 
-    To be called within ``kernels.side_by_side``. ``timeout`` is in seconds a cell, 0 for none: a cell may take as long as
+    To be called within ``kernels.side_by_side`` or ``kernel_environment``. ``timeout`` is in seconds a cell, 0 for none: a cell may take as long as
     its kernel lives, which is looked at every second. ``watched`` shows a bar.
     Raises CompanionError naming the notebook, the cell, the error's last line and the executed copy.
     """
@@ -32,7 +34,8 @@ def run_notebook(notebook: Path, executed: Path, parameters: dict, *, timeout: i
     executed.parent.mkdir(parents=True, exist_ok=True)
     try:
         result = papermill.execute_notebook(
-            notebook, executed, parameters, kernel_name="python3", cwd=notebook.parent, start_timeout=PATIENCE,
+            *map(_as_it_is, (notebook, executed)), parameters, kernel_name="python3", cwd=str(notebook.parent),
+            start_timeout=PATIENCE,
             iopub_timeout=PATIENCE, execution_timeout=timeout or None, kernel_manager_class=KnownKernel,
             progress_bar={"leave": False} if watched else False)
     except PapermillExecutionError as problem:
@@ -42,6 +45,11 @@ def run_notebook(notebook: Path, executed: Path, parameters: dict, *, timeout: i
             raise
         raise _stopped(notebook, executed, problem, timeout) from None
     _check_complete(result, notebook, executed)
+
+
+def _as_it_is(path: Path) -> str:
+    """papermill fills parameters into the braces of a path; doubled they mean braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def check_parameters(notebook: Path, parameters: dict) -> None:

@@ -6,11 +6,15 @@ only. ``FER_ROOT`` moves what is written, published files too: a test or a trial
 the committed values it is held against stay those of the checkout.
 """
 
+import errno
 import os
 import secrets
-from contextlib import contextmanager
+import tempfile
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from fer_utils.errors import CompanionError
 
 PACKAGE = Path(__file__).resolve().parent
 REFERENCE = PACKAGE / "reference"
@@ -20,18 +24,39 @@ REPORT_TEMPLATES = PACKAGE / "report" / "templates"
 
 
 def project_root() -> Path:
-    """The folder that is written to, in runs/ and on publishing: ``FER_ROOT`` or the checkout of this package."""
-    return Path(os.environ.get("FER_ROOT", PACKAGE.parent)).resolve()
+    """The folder that is written to, in runs/ and on publishing: ``FER_ROOT`` or the checkout of this package; of a package
+    installed without its checkout the folder one stands in."""
+    return _folder("FER_ROOT", PACKAGE.parent if _in_checkout() else Path.cwd())
 
 
 def notebooks_folder() -> Path:
-    """The committed notebooks; they always come from the checkout, even when ``FER_ROOT`` moves the outputs."""
+    """The committed notebooks; they always come from the checkout, even when ``FER_ROOT`` moves the outputs.
+
+    CompanionError where the package was installed without one.
+    """
+    if not _in_checkout():
+        raise CompanionError(f"fer_utils is installed in {PACKAGE.parent}, without its notebooks and published tables. This needs "
+                             "them: clone the repository, go into its folder and run pip install -e . there.")
     return PACKAGE.parent / "notebooks"
 
 
 def data_folder() -> Path:
     """Where the real data sets lie: ``FER_DATA`` or ``data/`` in the project root."""
-    return Path(os.environ.get("FER_DATA", project_root() / "data")).resolve()
+    return _folder("FER_DATA", project_root() / "data")
+
+
+def absolute_folders() -> dict[str, str]:
+    """The environment variables that move folders, as a process with another working folder must see them."""
+    return {"FER_ROOT": str(project_root()), "FER_DATA": str(data_folder())}
+
+
+def _folder(variable: str, default: Path) -> Path:
+    """An empty variable is none (a compose file without a value gives one), and ~ is nobody's shell's to expand (%env)."""
+    return Path(os.environ.get(variable) or default).expanduser().resolve()
+
+
+def _in_checkout() -> bool:
+    return (PACKAGE.parent / "notebooks" / "00_start_here.ipynb").is_file()
 
 
 def cache_folder() -> Path:
@@ -166,6 +191,8 @@ def atomic_write(path: Path, mode: str = "wb", **options):
     killed writer leaves nothing behind; elsewhere a temporary one beside ``path``.
     """
     path = Path(path)
+    if "b" not in mode:      # a name that is not UTF-8 is written as the bytes it has
+        options = {"errors": "surrogateescape"} | options
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     handle, named = _open_temporary(temporary)
@@ -179,6 +206,34 @@ def atomic_write(path: Path, mode: str = "wb", **options):
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def check_writable(folder: Path) -> None:
+    """Raise the OSError that writing a file below ``folder`` would end with; nothing is left behind."""
+    folder = Path(folder)
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"\0")
+    except OSError as problem:
+        raise type(problem)(problem.errno, problem.strerror, str(folder)) from None
+    finally:
+        for path in made:
+            with suppress(OSError):      # another process works in it by now, or it never came to be
+                path.rmdir()
+
+
+def check_target(path: Path) -> None:
+    """``check_writable`` for a file that is to be written."""
+    if Path(path).is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder", str(path))
+    check_writable(Path(path).parent)
+
+
+def printable(name: str) -> str:
+    """A file name as a table can hold it: bytes that are not UTF-8, which Python keeps as surrogates, are written as \\xe9."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _open_temporary(path: Path) -> tuple[int, bool]:

@@ -18,8 +18,7 @@ from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet
 from fer_utils.paths import atomic_write
-from fer_utils.trained import Trained
-from fer_utils.training import predict
+from fer_utils.trained import Trained, class_probabilities
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,8 @@ def read_face(image: np.ndarray, notes: list[str], trained: Trained, *, name: st
     height, width = image.shape[:2]
     if height != width:
         notes = [*notes, f"{width}x{height} pixels stretched to a square."]
-    return Reading(Path(name), image, predict(trained.model, as_face(image, trained), device=device)[0], notes)
+    probabilities = class_probabilities(trained, as_face(image, trained, str(name)), device=device)[0]
+    return Reading(Path(name), image, probabilities, notes)
 
 
 def explain(readings: list[Reading], trained: Trained, folder: Path) -> list[Path]:

@@ -193,8 +193,19 @@ def _clear(unit: Unit, profile, made_from: dict, *, forced: bool) -> None:
     other = record is None or bool(changed(record["ingredients"], made_from))
     if forced or (other and not unit.stage.resumes):
         for path in unit.outputs(profile) + unit.unfinished(profile):
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            _remove(path)
     record_path(unit, profile).unlink(missing_ok=True)
+
+
+def _remove(path: Path) -> None:
+    """A file, or a folder with all that is in it; of a folder that is linked to another disk only what is in it."""
+    if path.is_symlink() and path.is_dir():
+        for inner in path.iterdir():
+            _remove(inner)
+    elif path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _ingredients(unit: Unit, profile) -> dict:

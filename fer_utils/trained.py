@@ -6,25 +6,26 @@ it learned from gray faces stretched to 64x64 (its ``Resize((64, 64))`` and ``Gr
 order ``emotions.AUTHORS_ORDER``.
 """
 
+import hashlib
 import json
-import pickle
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from fer_utils.datasets.splits import dataset_info
-from fer_utils.emotions import AUTHORS_ORDER, EMOTIONS
+from fer_utils.emotions import AUTHORS_ORDER
 from fer_utils.errors import CompanionError
-from fer_utils.resemotenet import CLASSIFIER, METADATA, RESIDUAL, ResEmoteNet
-from fer_utils.training import WEIGHTS
+from fer_utils.faces import FaceSet
+from fer_utils.resemotenet import METADATA, ResEmoteNet
+from fer_utils.state_dicts import check_about, names_of_the_network, network_of
+from fer_utils.training import TRAINED_WITH, WEIGHTS, as_tensors, normalise, predict
+from fer_utils.weights_files import is_safetensors, plain, read_pickled, read_safetensors, unwrapped
 
-PICKLED = (".pth", ".pt")
 AUTHORS = {"classes": AUTHORS_ORDER, "image_size": 64, "channels": 1}
 """What the authors' code does; their files do not say it."""
-_WHOLE_CHECKPOINTS = ("model_state_dict", "state_dict")
 
 
 @dataclass(frozen=True)
@@ -52,23 +53,55 @@ class Trained:
 
 
 def read_trained(address: Path, profile) -> Trained:
-    """The network in a run's folder, a .safetensors file or a .pth/.pt file.
+    """The network in a run's folder, a safetensors file or one of ``torch.save``, whatever its name ends in.
 
     A file that does not say its image size, as those of earlier versions, is taken to have the profile's. Raises
-    CompanionError for what is absent, unreadable or another network.
+    CompanionError for what is absent, unreadable, another network, or holds values that are no numbers.
     """
     path = _weights_file(Path(address))
-    state, about = _read_pickled(path) if path.suffix.lower() in PICKLED else _read_safetensors(path)
-    assumed = ""
+    if path.name == WEIGHTS:
+        refuse_changed(path.parent)
+    state, about, assumed = _read_safetensors(path) if is_safetensors(path) else _read_pickled(path)
     if about is None:
         about = AUTHORS
-        assumed = ("It does not say how it was trained: taken as the authors' published code does it (64x64, gray, "
-                   f"classes in the order {', '.join(AUTHORS_ORDER)}).")
+        assumed += ("It does not say how it was trained: taken as the authors' published code does it (64x64, gray, "
+                    f"classes in the order {', '.join(AUTHORS_ORDER)}).")
     elif "image_size" not in about:
         about = {"image_size": profile.network.image_size, "channels": 3} | about
-        assumed = f"It does not say its image size: taken from the profile {profile.name}."
-    model = _network(state, about, path)
-    return Trained(model, about["channels"], path, assumed)
+        assumed += f"It does not say its image size: taken from the profile {profile.name}."
+    check_about(about, path)
+    return Trained(network_of(state, about, path), about["channels"], path, assumed)
+
+
+def refuse_changed(folder: Path) -> None:
+    """Raise CompanionError where a run's folder holds other weights than its training left there."""
+    weights, record = folder / WEIGHTS, folder / TRAINED_WITH
+    if not (weights.is_file() and record.is_file()):
+        return
+    try:
+        recorded = json.loads(record.read_text(encoding="utf-8")).get("sha256")
+    except (OSError, ValueError, AttributeError) as problem:
+        raise CompanionError(f"{record} can't be read, so nothing tells whether {WEIGHTS} beside it is whole. Copy the "
+                             f"folder again, or delete {TRAINED_WITH} to take the weights unchecked.") from problem
+    if recorded and recorded != _sha256(weights):
+        raise CompanionError(f"{weights} is not the file that training left: {TRAINED_WITH} beside it records another "
+                             f"SHA-256. It was damaged or replaced: copy it again, or delete {TRAINED_WITH} if you put "
+                             "other weights there.")
+
+
+def class_probabilities(trained: Trained, faces: FaceSet, *, device: str = "auto") -> np.ndarray:
+    """Class probabilities, float32 [N, 7] in the order of ``EMOTIONS``.
+
+    Raises CompanionError naming the layer where an answer is no number: no emotion is the most probable then.
+    """
+    found = predict(trained.model, faces, device=device)
+    broken = np.flatnonzero(~np.isfinite(found).all(axis=1))
+    if len(broken):
+        layer = _first_without_numbers(trained.model, faces.select(broken[:1]))
+        raise CompanionError(f"{trained.path} gives no numbers for {len(broken):,} of {len(faces):,} faces, the first is "
+                             f"{faces.ids[broken[0]]}: {layer}. Such weights come from a training that diverged or from "
+                             "a damaged file: train it again, or copy it again.")
+    return found
 
 
 def own_trained(profile) -> Trained:
@@ -87,68 +120,55 @@ def own_trained(profile) -> Trained:
     return replace(trained, assumed=f"{trained.assumed} {learned}".strip())
 
 
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _weights_file(address: Path) -> Path:
     path = address / WEIGHTS if address.is_dir() else address
     if path.is_file():
         return path
     raise CompanionError(f"No trained network at {path}. --weights takes a run's folder with a {WEIGHTS} in it (such as "
-                         "runs/demo/models/demo_fer2013/aug4/0), a .safetensors file, or the authors' .pth file.")
+                         "runs/demo/models/demo_fer2013/aug4/0), a safetensors file, or one of torch.save such as the "
+                         "authors' .pth file.")
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict | None]:
-    """The state dict, and our metadata block if there is one."""
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict | None, str]:
+    """The state dict, our metadata block if there is one, and nothing that was assumed."""
+    state, metadata = read_safetensors(path)
+    if METADATA not in metadata:
+        return unwrapped(state, path), None, ""
     try:
-        with safe_open(path, framework="pt") as file:
-            about = (file.metadata() or {}).get(METADATA)
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(about) if about else None
-    except (OSError, SafetensorError, ValueError) as problem:
-        raise CompanionError(f"{path} is not a safetensors file that can be read ({problem}). "
-                             "Copy it again, or train it again.") from problem
+        about = json.loads(metadata[METADATA])
+    except ValueError:
+        about = None
+    if not isinstance(about, dict):
+        raise CompanionError(f"{path}: its metadata ({METADATA}) is {plain(metadata[METADATA], 60)!r}; expected width, "
+                             "image_size, channels and classes. Copy the file again, or train it again.")
+    return unwrapped(state, path), about, ""
 
 
-def _read_pickled(path: Path) -> tuple[dict[str, Tensor], None]:
-    """The state dict of a file of ``torch.save``, alone or inside a checkpoint; only tensors are read, no code is run."""
+def _read_pickled(path: Path) -> tuple[dict[str, Tensor], None, str]:
+    """The state dict of a file of ``torch.save``, and the sentence on which was taken where it holds several."""
+    state, places = read_pickled(path, names_of_the_network())
+    several = f"It holds {len(places)} networks ({', '.join(map(plain, places))}): the first was taken. "
+    return state, None, several if len(places) > 1 else ""
+
+
+@torch.no_grad()
+def _first_without_numbers(model: ResEmoteNet, face: FaceSet) -> str:
+    """Which layer, in the order of computation, is the first to give something else than numbers, in words."""
+    found: list[str] = []
+
+    def look(name):
+        return lambda layer, inputs, output: None if output.isfinite().all() else found.append(name)
+
+    hooks = [layer.register_forward_hook(look(name)) for name, layer in model.named_modules()
+             if not list(layer.children())]
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as problem:
-        reason = str(problem).strip().split("\n")[0]
-        raise CompanionError(f"{path} is not a file of tensors that can be read ({reason}). Nothing else is loaded "
-                             "from it, because such a file may run code: save its model.state_dict().") from problem
-    inner = next((state[key] for key in _WHOLE_CHECKPOINTS if isinstance(state, dict) and key in state), state)
-    if not isinstance(inner, dict) or not all(isinstance(value, Tensor) for value in inner.values()):
-        raise CompanionError(f"{path} holds no state dict (names with tensors). Save model.state_dict().")
-    return {name.removeprefix("module."): value for name, value in inner.items()}, None
-
-
-def _network(state: dict[str, Tensor], about: dict, path: Path) -> ResEmoteNet:
-    """The network of that width with these weights, outputs put into the order of ``EMOTIONS``."""
-    _check_names(state, path)
-    width = about.get("width", state["fc1.weight"].shape[-1] / RESIDUAL[-1])
-    order = [list(about["classes"]).index(emotion) for emotion in EMOTIONS]
-    state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
-    state |= {name: state[name][order] for name in ("fc4.weight", "fc4.bias")}
-    with torch.device("meta"):   # 80 million first weights that nobody needs take a second to draw
-        model = ResEmoteNet(width, image_size=about["image_size"], head_width=state["fc1.weight"].shape[0] / CLASSIFIER[0])
-    try:
-        model.load_state_dict(state, assign=True)
-    except RuntimeError as problem:
-        detail = " ".join(str(problem).split("\n")[1:2]).strip()
-        raise CompanionError(f"The weights in {path} do not fit ResEmoteNet of width {width:g}: {detail} "
-                             "Only networks whose layers all have that width can be read.") from problem
-    return model.requires_grad_(True).eval()
-
-
-def _check_names(state: dict[str, Tensor], path: Path) -> None:
-    with torch.device("meta"):
-        expected = set(ResEmoteNet(0.0625).state_dict())
-    missing, strange = sorted(expected - set(state)), sorted(set(state) - expected)
-    if missing or strange:
-        found = f"it has {strange[0]}, which ResEmoteNet has not" if strange else "it has nothing else"
-        lacking = f"{len(missing)} of {len(expected)} entries are missing, such as {missing[0]}" if missing else \
-            "all entries are there"
-        raise CompanionError(f"{path} holds another network than ResEmoteNet: {lacking}; {found}. Give weights of "
-                             "ResEmoteNet: this project's model.safetensors or the authors' .pth file.")
-    classes = state["fc4.weight"].shape[0]
-    if classes != len(EMOTIONS):
-        raise CompanionError(f"The network in {path} tells {classes} classes apart; expected {len(EMOTIONS)}: "
-                             f"{', '.join(EMOTIONS)}.")
+        model.cpu()(normalise(as_tensors(face, model.image_size, torch.device("cpu"))[0]))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return f"the layer {found[0]} gives values too large to be numbers" if found else "its last layer does"

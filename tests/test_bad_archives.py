@@ -100,3 +100,51 @@ def test_an_archive_of_too_many_members_is_refused(project, nothing_left, monkey
     monkeypatch.setattr(archives, "MOST_MEMBERS", 3)
     write_zip(project / "a.zip", fer2013_files())
     refused(project, r"a\.zip has more than 3 members")
+
+
+def flag(path: Path, at_local: int, at_directory: int, value: int) -> None:
+    """Overwrites two bytes of a zip's first member in both of its headers."""
+    data = bytearray(path.read_bytes())
+    for at, offset in ((data.index(b"PK\x03\x04"), at_local), (data.index(b"PK\x01\x02"), at_directory)):
+        data[at + offset:at + offset + 2] = struct.pack("<H", value)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(("at_local", "at_directory", "value", "message"), [
+    (6, 8, 1, r"fer2013\.csv' is locked with a password\. Unpack the archive with its password"),
+    (8, 10, 9, r"fer2013\.csv' is packed by Deflate64, which Python does not unpack"),
+    (8, 10, 98, r"fer2013\.csv' is packed by method 98, which"),
+])
+def test_an_intact_archive_that_python_does_not_unpack_says_why(at_local, at_directory, value, message, project):
+    write_zip(project / "a.zip", {"fer2013.csv": csv_text()})
+    flag(project / "a.zip", at_local, at_directory, value)
+    refused(project, rf"FER2013 was not found.*a\.zip: the member '{message}")
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 301072766\n"
+PAGE = b"\n<!DOCTYPE html>\n<html><title>Sign in</title></html>"
+
+
+@pytest.mark.parametrize(("data", "kind"), [
+    (POINTER, "a git-lfs pointer, a few lines that stand for the file"), (PAGE, "a web page"),
+    (b"Rar!\x1a\x07\x01\x00", "a RAR archive"), (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"), (b"%PDF-1.7", "a PDF document"),
+])
+@pytest.mark.parametrize("name", ["fer2013.zip", "fer2013.tar.gz", "fer2013.csv.gz"])
+def test_an_intact_file_of_another_kind_is_told_by_its_first_bytes(name, data, kind, project, nothing_left):
+    (project / name).write_bytes(data + bytes(50))
+    with pytest.raises(CompanionError, match=rf"{name} is {kind} by its first bytes\.") as problem:
+        fer2013.read_fer2013(project)
+    assert "damaged" not in str(problem.value)
+
+
+@pytest.mark.parametrize(("data", "kind"), [(POINTER, "a git-lfs pointer"), (PAGE, "a web page")])
+@pytest.mark.parametrize("name", ["fer2013.csv", FACE, "archive.zip"])
+def test_a_text_that_came_in_the_place_of_a_data_file_is_told(name, data, kind, project, any_counts, nothing_left):
+    if name == "fer2013.csv":
+        (project / name).write_bytes(data)
+    elif name == FACE:
+        (project / name).parent.mkdir(parents=True)
+        (project / name).write_bytes(data)
+    else:
+        write_zip(project / name, {**fer2013_files(), FACE: data})
+    refused(project, rf"Training_30\.png.? is {kind}|fer2013\.csv is {kind}")

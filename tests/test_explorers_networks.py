@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from sklearn.metrics import balanced_accuracy_score
 
 from fer_utils import figures, widgets
 from fer_utils.controls import Run
@@ -17,6 +18,7 @@ from fer_utils.datasets import prepare_splits, stored_splits
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
 from fer_utils.evaluation import all_predictions
+from fer_utils.evaluation.priors import trained_shares
 from fer_utils.figures.curves import CURVE_COLOURS, Curves
 from fer_utils.photos import Reading, read_faces
 from fer_utils.profiles import load_profile
@@ -247,6 +249,21 @@ def test_numbers_and_colours_follow_the_chosen_run(finished, predictions, monkey
     pressed = fullest(confusion.answers_of(RUNS[1], predictions, test))
     matrix.buttons[pressed].click()
     assert f"{EMOTIONS[pressed[0]]} read as {EMOTIONS[pressed[1]]}" in shown(explorer)
+
+
+def test_the_slider_reads_the_answers_for_equal_class_shares_and_says_what_that_does(finished, predictions, monkeypatch):
+    explorer = living(monkeypatch, confusion, lambda: widgets.confusion_explorer(predictions, finished, level="original"))
+    run = Run(DATASET, "original", explorer.controls["seed"].value)
+    answers = confusion.answers_of(run, predictions, stored_splits(DATASET, finished).test)
+    explorer.controls["strength"].value = 1.0
+    read = answers.read_for_equal_shares(trained_shares(run, finished), 1.0)
+    matrix = explorer.controls["cell"]
+    assert [matrix.buttons[cell].description for cell in EVERY_CELL] == [str(read.counts[cell]) for cell in EVERY_CELL]
+    labels = answers.faces.labels
+    expected = balanced_accuracy_score(labels, read.probabilities.argmax(1))
+    assert f"balanced accuracy <b>{expected:.1%}</b>" in shown(explorer)
+    explorer.controls["strength"].value = 0.0
+    assert "to the power of" not in shown(explorer)
 
 
 def test_the_evidence_is_laid_over_the_faces_and_its_network_read_once(finished, predictions, monkeypatch):

@@ -113,6 +113,20 @@ def test_the_competitions_two_files_are_refused_with_the_file_to_use_instead(pac
         fer2013.read_fer2013(project)
 
 
+@pytest.mark.parametrize(("files", "message"), [
+    ({"train.csv": b"emotion,pixels\n", "val.csv": b"emotion,pixels\n", "test.csv": b"emotion,pixels\n"},
+     r"no column Usage.*nor has .*(val|test)\.csv\)? or .*(val|test)\.csv\)?\. Put them one under the other into a file fer2013\.csv"),
+    ({"train.csv": b"emotion,pixels\n"}, r"no table of test faces lies beside it"),
+    ({"train.csv": b"emotion,pixels\n", "more/test.csv": b"pixels\n"}, r"no table of test faces lies beside it"),
+    ({"train.csv": b"emotion,Usage,pixels\n"}, r"has the columns of fer2013\.csv: if it holds all .* rename it"),
+])
+@pytest.mark.parametrize("packed", [False, True])
+def test_tables_of_the_parts_are_looked_into_before_anything_is_said_of_them(files, message, packed, project):
+    (write_zip(project / "a.zip", files) if packed else write_files(project, files))
+    with pytest.raises(CompanionError, match=message):
+        fer2013.read_fer2013(project)
+
+
 @pytest.mark.realdata
 def test_the_real_fer2013_has_its_official_counts_and_md5_and_loads_at_once_again(real_project, data):
     counts = fer2013.fer2013_counts(data)

@@ -136,7 +136,7 @@ def test_compile_is_asked_of_the_denoiser_alone(paper, monkeypatch):
     (["synthesis.offload=models"], "did you mean 'model'"),
     (["synthesis.dtype=float16"], "use synthesis.dtype=float32"),
     (["synthesis.dtype=half"], "Valid names: float32, float16, bfloat16"),
-    (["generators.sd3.scheduler=DPMSolverMultistep"], "did you mean 'DPMSolverMultistepScheduler'"),
+    (["generators.sd3.scheduler=DPMSolverMultistepSheduler"], "did you mean 'DPMSolverMultistepScheduler'"),
     (["generators.sd3.scheduler=DDIMScheduler"], "made for FlowMatchEulerDiscreteScheduler"),
     (["generators.sd3.without=[text_encoder3]"], "did you mean 'text_encoder_3'"),
     (["generators.sd3.without=[vae]"], "cannot do without"),

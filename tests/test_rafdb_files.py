@@ -103,6 +103,26 @@ def test_a_damaged_further_copy_stops_nobody(project, any_counts):
     assert read(project).found.notes[-1] == "Also there, not used: folders of images by split and class, b/DATASET."
 
 
+COMPOUND = {"compound/EmoLabel/list_patition_label.txt": "".join(f"train_{n:04d}.jpg {n}\n" for n in range(1, 12)).encode(),
+            "compound/Image/aligned/train_0001_aligned.jpg": encoded(colour(1), "JPEG")}
+
+
+@pytest.mark.parametrize("layout", [rafdb_official, rafdb_kaggle])
+@pytest.mark.parametrize("place", ["", "rafdb/deep/"])
+def test_the_compound_subset_beside_is_named_and_stops_nobody(layout, place, project, any_counts):
+    write_files(project, {f"{place}{name}": data for name, data in layout(rafdb_images()).items()} | COMPOUND)
+    found = read(project).found
+    assert found.notes[-1] == "Also there, not used: RAF-DB's compound subset (11 classes), compound."
+    assert rafdb.rafdb_counts(project)["test"] == dict.fromkeys(EMOTIONS, 2)
+
+
+def test_the_compound_subset_alone_is_told_not_to_be_the_basic_one(project):
+    write_files(project, COMPOUND)
+    assert not rafdb.has_rafdb(project)
+    with pytest.raises(CompanionError, match=r"RAF-DB was not found.*label list of RAF-DB's compound subset.*the basic one"):
+        read(project)
+
+
 def test_counts_need_the_label_list_alone_or_folders_with_names(project, any_counts):
     write_files(project / "list", {"EmoLabel/list_patition_label.txt": rafdb_list(rafdb_images())})
     write_files(project / "tree", rafdb_kaggle(rafdb_images()))

@@ -26,9 +26,8 @@ from fer_utils.profiles import load_profile
 from fer_utils.prompts import prompt_table
 from fer_utils.synthesis import remake as remaking
 from fer_utils.synthesis.export import export_balanced_set, export_pool
-from fer_utils.synthesis.guards import pixel_hash
 from fer_utils.synthesis.plan import plan_lines, plan_pool
-from fer_utils.synthesis.shards import how_made, plan_shards, read_shard, shard_files, write_shard
+from fer_utils.synthesis.shards import how_made, pixel_hash, plan_shards, read_shard, shard_files, write_shard
 
 KILLED_RUN = """
 import json
@@ -228,13 +227,29 @@ def test_every_image_of_the_pool_can_be_made_again(profile, prompts):
     assert len(found) == 6 and found["matches"].all()
 
 
-def test_an_image_that_was_tampered_with_does_not_match(profile, prompts):
+def test_an_image_whose_pixels_are_not_those_that_were_made_is_refused_wherever_the_pool_is_read(profile, prompts):
     synthesis.make_pool(prompts, profile)
     path = shard_files(profile)[0]
     images, rows = read_shard(path)
-    images[0, :8] = 255 - images[0, :8]
+    images[0, 0, 0, 0] ^= 1
     write_shard(path, images, rows, {})
-    assert not remaking.remake([rows["id"].iloc[0]], profile)[0].matches
+    name = rows["id"].iloc[0]
+    for read in (synthesis.load_pool, lambda profile: remaking.remake([name], profile)):
+        with pytest.raises(CompanionError, match=rf"{path.name} is not a shard.*image {name} are not those.*Delete it"):
+            read(profile)
+    write_shard(path, images[1:], rows, {})
+    with pytest.raises(CompanionError, match=rf"it has {len(rows) - 1} images and {len(rows)} rows"):
+        synthesis.load_pool(profile)
+
+
+def test_two_shards_with_the_same_images_are_refused_until_stage_3_has_removed_one(profile, prompts):
+    synthesis.make_pool(prompts, profile)
+    path = shard_files(profile)[0]
+    path.with_name("a-00000-of-other-settings.npz").write_bytes(path.read_bytes())
+    for read in (synthesis.load_pool, synthesis.read_manifest):
+        with pytest.raises(CompanionError, match=rf"{path.name} holds the image .*a-00000-of-other-settings.npz holds too"):
+            read(profile)
+    assert sorted(synthesis.make_pool(prompts, profile)["id"]) == sorted(prompts["id"])
 
 
 def test_an_image_of_another_generator_is_not_compared_with_this_one(profile, prompts, monkeypatch):

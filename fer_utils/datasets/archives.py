@@ -16,16 +16,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fer_utils.errors import CompanionError
+from fer_utils.file_kinds import described, stand_in, unexpected_kind
 
 DAMAGED = (EOFError, zlib.error, lzma.LZMAError, struct.error, gzip.BadGzipFile, zipfile.BadZipFile,
            tarfile.TarError, RuntimeError, ValueError, IndexError)
-"""What the standard library raises for a truncated, damaged, encrypted or unknown kind of archive."""
+"""What the standard library raises for a truncated, damaged or unknown kind of archive."""
 LARGEST_FILE = 1 << 30
 """Bytes of one data file or member, unpacked: fer2013.csv has 0.3 GB."""
 LARGEST_ARCHIVE = 8 << 30
 """Bytes of all members of an archive: RAF-DB with its original pictures has 2 to 3 GB."""
 MOST_MEMBERS = 500_000
 _TARS = (".tar.gz", ".tgz", ".tar")
+_ENCRYPTED = 1   # the flag of a zip member
+_PACKINGS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA,
+             getattr(zipfile, "ZIP_ZSTANDARD", zipfile.ZIP_STORED)}   # from Python 3.14 on
+_DEFLATE64 = 9   # what Windows packs members of over two gigabytes with
 
 
 def is_archive(name: str) -> bool:
@@ -82,14 +87,21 @@ def reading(where):
         raise CompanionError(f"{where} can't be opened: no permission to read it. Change its permissions (chmod u+r) "
                              "or its owner.") from problem
     except (*DAMAGED, OSError) as problem:
+        kind = isinstance(problem, DAMAGED) and unexpected_kind(Path(getattr(where, "path", where)))
+        if kind:
+            raise CompanionError(described(where, kind)) from problem
         reason = str(problem).split("\n")[0].rstrip(":") or type(problem).__name__  # tarfile tells all it tried
         raise CompanionError(f"{where} can't be read to its end ({reason}). It is damaged or the download stopped "
                              "early: download it again.") from problem
 
 
 def bounded(stream, limit: int, where: str) -> bytes:
-    """All bytes of a stream; CompanionError when there are more than ``limit``, whatever its header says."""
+    """All bytes of a stream; CompanionError when there are more than ``limit``, whatever its header says, and when it
+    is a text that stands for the file."""
     data = stream.read(limit + 1)
+    kind = stand_in(data)
+    if kind:
+        raise CompanionError(described(where, kind))
     if len(data) > limit:
         raise CompanionError(f"{where} has more than {size_text(limit)}, which no file of this data set has. It was "
                              "not read any further: remove it, or download the original again.")
@@ -112,6 +124,7 @@ def _headers(path: Path) -> Iterator[tuple[str, int, bool]]:
         with zipfile.ZipFile(path) as archive:
             for info in archive.infolist():
                 if not info.is_dir():
+                    _refuse_locked(path, info)
                     yield info.filename, info.file_size, info.external_attr >> 28 == 0xA  # S_IFLNK
         return
     with tarfile.open(path) as archive:
@@ -125,6 +138,7 @@ def _opened(path: Path, wanted: set[str]) -> Iterator[tuple[str, object]]:
         with zipfile.ZipFile(path) as archive:
             for info in archive.infolist():
                 if clean_name(info.filename) in wanted:
+                    _refuse_locked(path, info)   # a list of members may lie in the cache from an earlier version
                     with archive.open(info) as stream:
                         yield clean_name(info.filename), stream
         return
@@ -133,6 +147,17 @@ def _opened(path: Path, wanted: set[str]) -> Iterator[tuple[str, object]]:
             if member.isfile() and clean_name(member.name) in wanted:
                 with archive.extractfile(member) as stream:
                     yield clean_name(member.name), stream
+
+
+def _refuse_locked(path: Path, info: zipfile.ZipInfo) -> None:
+    """Raise CompanionError for a member that is intact but that Python does not unpack."""
+    if info.flag_bits & _ENCRYPTED:
+        raise CompanionError(f"{path}: the member '{info.filename}' is locked with a password. Unpack the archive with "
+                             "its password, and put the files in its place.")
+    if info.compress_type not in _PACKINGS:
+        packing = "Deflate64" if info.compress_type == _DEFLATE64 else f"method {info.compress_type}"
+        raise CompanionError(f"{path}: the member '{info.filename}' is packed by {packing}, which Python does not "
+                             "unpack. Unpack the archive with the program that made it, and put the files in its place.")
 
 
 def _refuse_unsafe(path: Path, name: str, size: int, total: int, count: int) -> None:

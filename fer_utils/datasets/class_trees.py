@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fer_utils.datasets.decoding import LARGEST_IMAGE, image_size, is_image
 from fer_utils.datasets.tree import Contents, Tree, is_below, join
-from fer_utils.emotions import emotion_name
+from fer_utils.emotions import EMOTIONS, SPELLINGS, emotion_name
 from fer_utils.errors import CompanionError, nearest
 
 SPLIT_FOLDERS = {"train": "train", "training": "train", "fer2013train": "train",
@@ -46,9 +46,10 @@ class ClassTree:
         self.tree.refuse_problems(self.root)
         for _, alias, folder in self.folders:
             if alias.lower() not in classes:
-                raise CompanionError(f"{self.tree.where(folder)} is no class of this data set: "
-                                     f"{nearest(alias.lower(), classes)} Rename the folder, so that none of its "
-                                     "images is lost.")
+                codes = [name for name in classes if name.isdigit()]
+                hint = nearest(alias.lower(), (*codes, *SPELLINGS), listed=(*codes, *EMOTIONS))
+                raise CompanionError(f"{self.tree.where(folder)} is no class of this data set: {hint} If its images show "
+                                     "one of these, rename the folder; else leave it out, by moving it elsewhere.")
         for folder, files in self.tree.folders.items():
             stray = next(filter(is_image, files), None)
             if stray and self._is_stray(folder):
@@ -84,25 +85,33 @@ def class_trees(tree: Tree) -> list[ClassTree]:
             root, split, alias, class_folder = found
             roots.setdefault(root, {})[class_folder] = (split, alias, class_folder)
     return [ClassTree(tree, root, list(folders.values())) for root, folders in roots.items()
-            if any(_is_class(alias) for _, alias, _ in folders.values())]
+            if any(is_class(alias) for _, alias, _ in folders.values())]
 
 
 def data_set_of(class_tree: ClassTree) -> str | None:
     """'FER2013' or 'RAF-DB', by the names of the images, else by the size of the first that can be opened."""
+    return identified(class_tree)[0]
+
+
+def identified(class_tree: ClassTree) -> tuple[str | None, str]:
+    """``data_set_of``, and where that is None why, as the end of a sentence."""
     for _, _, folder in class_tree.folders:
         for name in class_tree.tree.folders.get(folder, []):
             if RAFDB_NAME.fullmatch(name):
-                return "RAF-DB"
+                return "RAF-DB", ""
             if FER2013_NAME.fullmatch(name):
-                return "FER2013"
+                return "FER2013", ""
     try:
         for number, (_, data) in enumerate(class_tree.tree.read(class_tree.names(), limit=LARGEST_IMAGE)):
             size = image_size(data)
-            if size or number == 9:
-                return _SIZES.get(size[0]) if size and size[0] == size[1] else None
-    except CompanionError:
-        return None  # not to be read at all; whoever finds no other copy names it
-    return None
+            if size:
+                title = _SIZES.get(size[0]) if size[0] == size[1] else None
+                return title, "they are neither 48x48 pixels like FER2013 nor 100x100 like RAF-DB"
+            if number == 9:
+                break
+    except CompanionError as problem:
+        return None, f"one can't be read: {str(problem).rstrip('.')}"
+    return None, "they can't be opened as images"
 
 
 def class_trees_of(title: str, contents: Contents) -> list[ClassTree]:
@@ -122,7 +131,8 @@ def _parse(folder: str) -> tuple[str, str, str, str] | None:
     return "/".join(parts[:top]), SPLIT_FOLDERS[parts[at].lower()], parts[at + 1], "/".join(parts[:at + 2])
 
 
-def _is_class(alias: str) -> bool:
+def is_class(alias: str) -> bool:
+    """Whether a folder of that name may hold the images of a class: an emotion, or one of RAF-DB's codes."""
     try:
         return alias in list("1234567") or bool(emotion_name(alias))
     except CompanionError:

@@ -11,12 +11,13 @@ import numpy as np
 
 from fer_utils.datasets.archives import reading
 from fer_utils.datasets.checks import check_counts
-from fer_utils.datasets.class_trees import ClassTree, class_trees, class_trees_of, data_set_of
+from fer_utils.datasets.class_trees import ClassTree, class_trees_of
 from fer_utils.datasets.fer2013_csv import CSV_NAMES, USAGES, decode, find_files
 from fer_utils.datasets.fer2013_parquet import decode_parquet, parquet_sets
 from fer_utils.datasets.fer2013_trees import OFFICIAL_CONTENT, content_digest, decode_tree
 from fer_utils.datasets.ferplus import rows_by_name, votes_source, votes_stamp
 from fer_utils.datasets.forms import Form, as_splits, decoded_arrays, read_form
+from fer_utils.datasets.loose_images import loose_images
 from fer_utils.datasets.sources import Source, missing_data, open_source, stamp
 from fer_utils.datasets.splits import Found, Splits
 from fer_utils.datasets.tree import Contents, look_into
@@ -24,6 +25,7 @@ from fer_utils.errors import CompanionError
 
 TITLE = "FER2013"
 KNOWN_MD5 = {"f8428a1edbd21e88f42c73edd2a14f95": "the official fer2013.csv (301,072,766 bytes)"}
+_PARTS = ("val.csv", "valid.csv", "validation.csv", "test.csv")
 _WANTED = ("fer2013.csv (or fer2013.csv.gz, Kaggle's .zip or .tar.gz as downloaded, folders train/<class>/ and "
            "test/<class>/ of images, or parquet files)")
 
@@ -67,8 +69,8 @@ def _read(folder: Path) -> tuple[Form, dict, Found]:
     forms = _forms(contents)
     if not forms:
         _refuse_competition_files(contents)
-        problems = [*contents.problems, *_unknown_trees(contents)]
-        raise missing_data(TITLE, contents.folder, wanted=_WANTED, problems=problems)
+        raise missing_data(TITLE, contents.folder, wanted=_WANTED, problems=contents.problems,
+                           there=loose_images(contents, TITLE))
     others = [(form.layout, form.place) for form in forms[1:]]
     return forms[0], *read_form("fer2013", TITLE, forms[0], others=others, contents=contents)
 
@@ -131,18 +133,40 @@ def _decode_csv(source: Source) -> dict:
 
 
 def _refuse_competition_files(contents: Contents) -> None:
-    """train.csv of the Kaggle competition has no Usage column, and its test.csv no labels."""
+    """Tables of FER2013's parts without the column Usage: the Kaggle competition's train.csv, whose test.csv has no
+    labels, or somebody's train.csv, val.csv and test.csv with labels."""
     for source in find_files(contents, ("train.csv",)):
-        with reading(source), open_source(source) as stream:
-            columns = stream.readline(1000).decode("utf-8", "replace").replace('"', "").strip().lower().split(",")
-        if {name.strip() for name in columns} == {"emotion", "pixels"}:
-            raise CompanionError(
-                f"{source} holds the labels and pixels of FER2013's Training faces, but test.csv of the same download "
-                "has no labels, so nothing can be validated or tested with the two. The download also has "
-                f"icml_face_data.csv, which holds everything: put that into {contents.folder}.")
+        columns = _columns(source)
+        if {"emotion", "pixels"} <= columns:
+            others = {other: _columns(other) for other in find_files(contents, _PARTS) if _folder(other) == _folder(source)}
+            raise CompanionError(f"{source} {_what_lacks(columns, others)} icml_face_data.csv of Kaggle's competition, or "
+                                 f"fer2013.csv, holds everything: put that into {contents.folder}.")
 
 
-def _unknown_trees(contents: Contents) -> list[str]:
-    return [f"{found.tree.where(found.root)} has folders of images by split and emotion, but they are neither 48x48 "
-            "pixels like FER2013 nor 100x100 like RAF-DB, or can't be opened"
-            for tree in contents.trees for found in class_trees(tree) if data_set_of(found) is None]
+def _what_lacks(columns: set[str], others: dict[Source, set[str]]) -> str:
+    """Why a train.csv with these columns is not read, and what to do with it and the tables beside it, in words."""
+    labelled = [str(other) for other, names in others.items() if {"emotion", "pixels"} <= names]
+    if "usage" in columns:
+        return "has the columns of fer2013.csv: if it holds all 35,887 faces, rename it to that."
+    if labelled:
+        return (f"holds labels and pixels but no column Usage, which tells the splits; nor has {' or '.join(labelled)}. Put "
+                "them one under the other into a file fer2013.csv, with a column Usage of Training, PublicTest (to validate) "
+                "and PrivateTest (to test).")
+    held_out = f"{' and '.join(map(str, others))} of the same download has no labels" if others else \
+        "no table of test faces lies beside it"
+    return (f"holds the labels and pixels of FER2013's Training faces, but {held_out}, so nothing can be validated or "
+            "tested.")
+
+
+def _columns(source: Source) -> set[str]:
+    """The names in the first line of a table, in small letters."""
+    with reading(source), open_source(source) as stream:
+        line = stream.readline(1000).decode("utf-8", "replace")
+    return {name.strip() for name in line.replace('"', "").strip().lower().split(",")}
+
+
+def _folder(source: Source) -> tuple[Path, str]:
+    """The folder or archive that a file lies in, and the folder in the archive."""
+    if source.member is None:
+        return source.path.parent, ""
+    return source.path, source.member.rpartition("/")[0]

@@ -19,6 +19,7 @@ from fer_utils.datasets.sources import HashingStream, Source, open_source
 from fer_utils.datasets.tree import Contents, join
 from fer_utils.emotions import FER2013_ORDER, codes_to_labels
 from fer_utils.errors import CompanionError
+from fer_utils.file_kinds import described
 
 SIZE = 48
 USAGES = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
@@ -101,6 +102,8 @@ def _check_columns(found: list[str], source: Source) -> None:
 
 def _unreadable(source: Source, stream: HashingStream, problem: Exception | None) -> CompanionError:
     """What the stream saw comes first: the parser only sees its consequences."""
+    if stream.kind:
+        return CompanionError(described(source, stream.kind))
     if stream.problem:
         return CompanionError(f"{source} is not FER2013's table: {stream.problem}. Save it as UTF-8 text, or download "
                               "it again.")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_utils.datasets.archives import reading
+from fer_utils.datasets.archives import bounded, reading
 from fer_utils.datasets.fer2013_csv import USAGES, find_files
 from fer_utils.datasets.sources import Source, missing_data, open_source, stamp
 from fer_utils.datasets.tree import Contents, look_into
@@ -25,6 +25,7 @@ OTHERS = ("contempt", "unknown", "not_a_face")
 VOTES = (*EMOTIONS, *OTHERS)
 """The vote columns: the project's emotions in their order, then what FER2013 has no class for."""
 MAJORITY = 6
+_LARGEST = 1 << 26   # bytes of the table, which has 1.6 MB
 _COLUMNS = {"neutral": "neutral", "happiness": "happy", "surprise": "surprise", "sadness": "sad", "anger": "anger",
             "disgust": "disgust", "fear": "fear", "contempt": "contempt", "unknown": "unknown", "NF": "not_a_face"}
 
@@ -115,7 +116,7 @@ def votes_stamp(source: Source | None) -> str:
 def read_votes_file(source: Source) -> pd.DataFrame:
     """The whole table: name (of the image, '' for 173 rows), usage and ``VOTES``."""
     with reading(source), open_source(source) as stream:
-        text = stream.read(1 << 26)
+        text = bounded(stream, _LARGEST, str(source))
     try:
         lines = list(csv.reader(io.StringIO(text.decode("utf-8-sig"), newline="")))
     except (UnicodeDecodeError, csv.Error) as problem:

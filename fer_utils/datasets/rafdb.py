@@ -16,23 +16,25 @@ from fer_utils.datasets.checks import check_counts
 from fer_utils.datasets.class_trees import RAFDB_NAME, ClassTree, class_trees_of, left_out
 from fer_utils.datasets.decoding import decode_images, is_image
 from fer_utils.datasets.forms import Form, decoded_arrays, read_form, split_faces
+from fer_utils.datasets.loose_images import loose_images
 from fer_utils.datasets.rafdb_labels import (
     LIST,
     OFFICIAL_LABELS,
     check_against,
-    find_list,
+    find_lists,
     labels_digest,
     read_list,
     rows_of_folders,
 )
 from fer_utils.datasets.sources import missing_data
 from fer_utils.datasets.splits import Found, Splits, stratified_sample
-from fer_utils.datasets.tree import Contents, Tree, join, look_into
+from fer_utils.datasets.tree import Contents, Tree, is_below, join, look_into
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet
 
 TITLE = "RAF-DB"
+COMPOUND = "RAF-DB's compound subset (11 classes)"
 SIZE = 100
 _WANTED = (f"RAF-DB's folders EmoLabel/ (with {LIST}) and Image/aligned/, for instance as rafdb/EmoLabel, or Kaggle's "
            "DATASET/, plain or in an archive,")
@@ -72,11 +74,12 @@ def read_official_splits(folder: Path) -> tuple[FaceSet, FaceSet, Found]:
     """RAF-DB's own train and test faces, before any is held out for validation; and what was found."""
     contents = look_into(Path(folder))
     first, *others = _copies(contents)
+    further = [(copy.layout, contents.place(copy.tree, copy.root)) for copy in others]
+    compound = [(COMPOUND, contents.place(tree, _above(name))) for tree, name in _lists(contents)[1]]
     rows = first.rows()
     form = _form(first, rows, contents)
     _check_counts(rows, form.where)
-    arrays, found = read_form("rafdb", TITLE, form, contents=contents,
-                              others=[(copy.layout, contents.place(copy.tree, copy.root)) for copy in others])
+    arrays, found = read_form("rafdb", TITLE, form, contents=contents, others=[*further, *compound])
     return split_faces(arrays, "train"), split_faces(arrays, "test"), found
 
 
@@ -88,13 +91,13 @@ def find_rafdb(folder: Path) -> Found:
 def has_rafdb(folder: Path) -> bool:
     """Whether there is anything that would be read as RAF-DB, usable or not; the label list alone counts."""
     contents = look_into(Path(folder))
-    return bool(_lists(contents) or class_trees_of(TITLE, contents))
+    return bool(_lists(contents)[0] or class_trees_of(TITLE, contents))
 
 
 def rafdb_counts(folder: Path) -> dict[str, dict[str, int]]:
     """Checked class counts of the official train and test split; the label list alone is enough, without images."""
     contents = look_into(Path(folder))
-    lists = _lists(contents)
+    lists, _ = _lists(contents)
     if lists:
         rows, where = read_list(*lists[0]), lists[0][0].where(lists[0][1])
     else:
@@ -104,25 +107,33 @@ def rafdb_counts(folder: Path) -> dict[str, dict[str, int]]:
     return {split: _counts(rows, split) for split in ("train", "test")}
 
 
-def _lists(contents: Contents) -> list[tuple[Tree, str]]:
-    return [(tree, name) for tree in contents.trees for name in [find_list(tree)] if name]
+def _lists(contents: Contents) -> tuple[list[tuple[Tree, str]], list[tuple[Tree, str]]]:
+    """The label list of each tree, and every list of the compound subset."""
+    found = [(tree, *find_lists(tree)) for tree in contents.trees]
+    return ([(tree, basic[0]) for tree, basic, _ in found if basic],
+            [(tree, name) for tree, _, compound in found for name in compound])
 
 
 def _copies(contents: Contents) -> list[Copy]:
     """Every form with images, the official folders first and unaligned pictures last."""
-    lists = _lists(contents)
-    official = [_official(*found, contents, kind) for found in lists for kind in ("aligned", "original")]
+    lists, compound = _lists(contents)
+    others = [(tree, _above(name)) for tree, name in compound if _above(name)]
+    official = [_official(*found, contents, kind, others) for found in lists for kind in ("aligned", "original")]
     copies = [copy for copy in official if copy] + [_folders(found, lists) for found in class_trees_of(TITLE, contents)]
     if not copies and lists:
         raise _without_images(*lists[0])
     if not copies:
-        raise missing_data(TITLE, contents.folder, wanted=_WANTED, problems=contents.problems)
+        there = [f"{tree.where(name)} is the label list of {COMPOUND}; this project reads the basic one."
+                 for tree, name in compound]
+        raise missing_data(TITLE, contents.folder, wanted=_WANTED, problems=contents.problems,
+                           there=[*there, *loose_images(contents, TITLE)])
     return sorted(copies, key=lambda copy: not copy.aligned)
 
 
-def _official(tree: Tree, name: str, contents: Contents, kind: str) -> Copy | None:
-    """The images that the label list names, in Image/<kind>/ beside it or in a folder <kind> elsewhere; or None."""
-    images, folder = _image_folder(tree, name, contents, kind)
+def _official(tree: Tree, name: str, contents: Contents, kind: str, others: list[tuple[Tree, str]]) -> Copy | None:
+    """The images that the label list names, in Image/<kind>/ beside it or in a folder <kind> elsewhere, but not in those
+    of ``others``; or None."""
+    images, folder = _image_folder(tree, name, contents, kind, others)
     if images is None:
         return None
     layout = f"the official folders with {kind} images" + (", in an archive" if images.packed else "")
@@ -144,14 +155,21 @@ def _listed_rows(tree: Tree, name: str, images: Tree, folder: str, kind: str) ->
     return rows.assign(name=[join(folder, there[file]) for file in expected])
 
 
-def _image_folder(tree: Tree, name: str, contents: Contents, kind: str) -> tuple[Tree | None, str]:
-    base = name.rsplit("/", 2)[0] if name.count("/") > 1 else ""
-    beside = join(base, f"Image/{kind}").lower()
+def _image_folder(tree: Tree, name: str, contents: Contents, kind: str,
+                  others: list[tuple[Tree, str]]) -> tuple[Tree | None, str]:
+    beside = join(_above(name), f"Image/{kind}").lower()
     for candidate in [tree, *contents.trees]:
         for folder in sorted(candidate.folders, key=lambda folder: folder.lower() != beside):
-            if folder.rsplit("/", 1)[-1].lower() == kind and any(map(RAFDB_NAME.fullmatch, candidate.folders[folder])):
+            elsewhere = any(other is candidate and is_below(folder, top) for other, top in others)
+            named = folder.rsplit("/", 1)[-1].lower() == kind
+            if named and not elsewhere and any(map(RAFDB_NAME.fullmatch, candidate.folders[folder])):
                 return candidate, folder
     return None, ""
+
+
+def _above(name: str) -> str:
+    """The folder that EmoLabel/ with a label list lies in."""
+    return name.rsplit("/", 2)[0] if name.count("/") > 1 else ""
 
 
 def _refuse_differences(images: Tree, folder: str, expected: list[str], there: dict[str, str], listed: str) -> None:
@@ -208,8 +226,7 @@ def _counts(rows: pd.DataFrame, split: str) -> dict[str, int]:
 def _without_images(tree: Tree, name: str) -> CompanionError:
     rows = read_list(tree, name)
     _check_counts(rows, tree.where(name))
-    base = name.rsplit("/", 2)[0] if name.count("/") > 1 else ""
-    first = join(base, f"Image/aligned/{rows['file'].iloc[0].removesuffix('.jpg')}_aligned.jpg")
+    first = join(_above(name), f"Image/aligned/{rows['file'].iloc[0].removesuffix('.jpg')}_aligned.jpg")
     return CompanionError(
         f"RAF-DB: {len(rows):,} of {len(rows):,} images are missing, the first is {tree.where(first)}. The label list "
         f"is there ({tree.where(name)}), its authors release the images on request: put Image/aligned/ beside "

@@ -19,12 +19,15 @@ OFFICIAL_LABELS = "9f3ff42a0ffcf536f2407fd91679caa0"
 _TABLES = ("train_labels.csv", "test_labels.csv")
 _LABELS = dict(zip("1234567", codes_to_labels(RAFDB_ORDER)))
 _LARGEST_LIST = 16 << 20
+_COMPOUND = re.compile(r"\s*(?:train|test)_\d+\.jpg\s+([1-9]|10|11)\s*")
 
 
-def find_list(tree: Tree) -> str | None:
-    """The name of the label list in a tree, the one nearest to its top."""
+def find_lists(tree: Tree) -> tuple[list[str], list[str]]:
+    """The names of the label lists in a tree, those nearest to its top first; and of those of the compound subset."""
     names = [join(folder, name) for folder, files in tree.folders.items() for name in files if name.lower() == LIST]
-    return min(names, key=lambda name: (name.count("/"), name), default=None)
+    names.sort(key=lambda name: (name.count("/"), name))
+    compound = [name for name in names if _is_compound(tree, name)]
+    return [name for name in names if name not in compound], compound
 
 
 def read_list(tree: Tree, name: str) -> pd.DataFrame:
@@ -98,6 +101,16 @@ def labels_digest(rows: pd.DataFrame) -> str:
     """Digest of every image's name and label."""
     lines = "\n".join(f"{file} {EMOTIONS[label]}" for file, label in zip(rows["file"], rows["label"]))
     return hashlib.sha256(lines.encode()).hexdigest()[:32]
+
+
+def _is_compound(tree: Tree, name: str) -> bool:
+    """Whether a list is that of RAF-DB's compound subset (11 classes), which its authors named like that of the basic one."""
+    try:
+        lines = [line for line in _text(tree, name).splitlines() if line.strip()]
+    except CompanionError:
+        return False   # whoever reads it says what is wrong with it
+    found = [_COMPOUND.fullmatch(line) for line in lines]
+    return all(found) and {"8", "9", "10", "11"} <= {match[1] for match in found}
 
 
 def _order(file: str) -> tuple[bool, int, str]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from fer_utils.datasets.archives import DAMAGED, LARGEST_FILE, open_member, size_text
 from fer_utils.errors import CompanionError
+from fer_utils.file_kinds import stand_in
 from fer_utils.paths import atomic_write, cache_folder
 
 _LONGEST_LINE = 1 << 20
@@ -48,12 +49,13 @@ class HashingStream(io.RawIOBase):
     """Passes a text file on and takes the MD5 of what went by, so that a large file is read once.
 
     ``problem`` is set, and the stream ends, where the file can't be such a text: larger than ``LARGEST_FILE``
-    however small it was packed, a line of over a megabyte, or another encoding.
+    however small it was packed, a line of over a megabyte, or another encoding. ``kind`` is that of a text that came
+    in the table's place.
     """
 
     def __init__(self, stream):
         self.stream, self.md5 = stream, hashlib.md5(usedforsecurity=False)
-        self.problem, self._read, self._line = None, 0, 0
+        self.problem, self.kind, self._read, self._line = None, None, 0, 0
 
     def readable(self) -> bool:
         return True
@@ -68,9 +70,12 @@ class HashingStream(io.RawIOBase):
         return len(data)
 
     def _inspect(self, data: bytes) -> None:
+        self.kind = self.kind if self._read else stand_in(data)
         self._read += len(data)
         self._line = self._line + len(data) if b"\n" not in data else len(data) - data.rindex(b"\n")
-        if self._read > LARGEST_FILE:
+        if self.kind:
+            self.problem = f"it is {self.kind.name}"
+        elif self._read > LARGEST_FILE:
             self.problem = f"it unpacks to more than {size_text(LARGEST_FILE)}"
         elif b"\0" in data:
             self.problem = "it is not UTF-8 text (it holds zero bytes: a binary file, or a text saved as UTF-16)"
@@ -106,14 +111,16 @@ def cached_arrays(name: str, key: str, make: Callable[[], dict]) -> dict[str, np
     return arrays
 
 
-def missing_data(title: str, folder: Path, *, wanted: str, problems: Iterable[str] = ()) -> CompanionError:
-    """The error for data that is not there: where we looked, what belongs there, FER_DATA, and what can't be read."""
+def missing_data(title: str, folder: Path, *, wanted: str, problems: Iterable[str] = (),
+                 there: Iterable[str] = ()) -> CompanionError:
+    """The error for data that is not there: where we looked, what belongs there, FER_DATA, what can't be read, and what
+    is ``there`` instead, as sentences."""
     state = "does not exist" if not folder.is_dir() else "was searched with the folders and archives in it"
     setting = os.environ.get("FER_DATA")
     blocked = "".join(f" This was left out: {problem}." for problem in problems)
     return CompanionError(
         f"{title} was not found: {folder} {state} (FER_DATA is {f'set to {setting}' if setting else 'not set'})."
-        f"{blocked} Put {wanted} there, or set FER_DATA to the folder that holds it. "
+        f"{blocked}{''.join(f' {sentence}' for sentence in there)} Put {wanted} there, or set FER_DATA to the folder that holds it. "
         "The demo profile needs no data: --profile demo.")
 
 

@@ -108,15 +108,15 @@ def _compared(rows, dataset: str, level: str, reference: str, profile: Profile) 
     gains = 100 * (ours[seeds].to_numpy(float) - theirs[seeds].to_numpy(float))
     row = {"dataset": dataset, "level": level, "reference": reference, "n": len(ours), "seeds": len(seeds)}
     by_seed = {}
-    for (name, prefix), groups in zip(PREFIXES.items(), (np.ones((len(ours), 1)), _emotions(rows, ours.index))):
+    for (name, prefix), groups in zip(PREFIXES.items(), (np.ones((len(ours), 1)), emotion_groups(rows, ours.index))):
         found = two_way(gains, groups, profile.evaluation.confidence)
         row |= {name: found.mean, f"{prefix}low": found.low, f"{prefix}high": found.high, f"{prefix}p": found.p}
         by_seed |= {f"{name}_seed_{seed}": of_run for seed, of_run in zip(seeds, found.runs, strict=True)}
     return {**row, "b": b, "c": c, **by_seed}
 
 
-def _emotions(rows: pd.DataFrame, ids: pd.Index) -> np.ndarray:
-    """bool [images, 7]: whether the image of ``ids`` has that label."""
+def emotion_groups(rows: pd.DataFrame, ids: pd.Index) -> np.ndarray:
+    """bool [images, 7]: whether the image of ``ids`` has that label; for ``two_way``."""
     labels = rows.drop_duplicates("id").set_index("id")["emotion"].loc[ids]
     return labels.to_numpy()[:, None] == np.array(EMOTIONS)
 

@@ -13,6 +13,8 @@ from fer_utils.evaluation.priors import EVEN, read_for, trained_shares
 from fer_utils.profiles import Profile
 from fer_utils.training import PREDICTIONS
 
+_ROUNDING = 2e-6   # twice the last digit of a probability in a file
+
 
 def expected_runs(dataset: str, profile: Profile, *, levels=None) -> list[Run]:
     """Every run of a level of the profile, or of the given ``levels``, which may be controls."""
@@ -42,7 +44,7 @@ def read_predictions(dataset: str, profile: Profile, *, levels=None) -> pd.DataF
         raise CompanionError(f"{len(missing)} training runs of {dataset} have no predictions under "
                              f"{profile.paths.models / dataset}: {listed}. Make them with "
                              f"`python -m fer_utils reproduce --profile {profile.name}{overrides}`.")
-    return pd.concat([_read_run(run, profile) for run in expected_runs(dataset, profile, levels=levels)], ignore_index=True)
+    return _together([_read_run(run, profile) for run in expected_runs(dataset, profile, levels=levels)])
 
 
 def all_predictions(profile: Profile, *, levels=None) -> pd.DataFrame:
@@ -59,7 +61,7 @@ def finished_predictions(profile: Profile) -> tuple[pd.DataFrame, int, int]:
     there = [run for run in runs if _is_there(run, profile)]
     found = [_read_run(run, profile) for run in there]
     trainings = runs_of(profile)
-    return (pd.concat(found, ignore_index=True) if found else pd.DataFrame(), len(set(there) & set(trainings)),
+    return (_together(found) if found else pd.DataFrame(), len(set(there) & set(trainings)),
             len(trainings))
 
 
@@ -102,11 +104,49 @@ def _read_run(run: Run, profile: Profile) -> pd.DataFrame:
     return frame
 
 
+def _together(runs: list[pd.DataFrame]) -> pd.DataFrame:
+    """All runs, one under the other; CompanionError unless all of a data set answer for the same faces and labels."""
+    largest: dict[str, tuple[str, frozenset]] = {}
+    for rows in sorted(runs, key=len, reverse=True):
+        dataset, level, seed = rows.loc[0, ["dataset", "level", "seed"]]
+        name, faces = f"{dataset} {level} seed {seed}", frozenset(zip(rows["id"], rows["emotion"]))
+        other, expected = largest.setdefault(dataset, (name, faces))
+        if faces != expected:
+            raise CompanionError(f"{name} has answers for {len(faces):,} test faces, {other} for {len(expected):,}; "
+                                 f"{len(faces & expected):,} of them are the same with the same label. Rows are missing, or "
+                                 "the two were tested on different faces: run stage 05 again for both.")
+    return pd.concat(runs, ignore_index=True)
+
+
 def _read_file(path: Path) -> pd.DataFrame:
-    frame = pd.read_csv(path, dtype={"id": str})
-    expected = ["id", "emotion", "predicted", *(f"p_{emotion}" for emotion in EMOTIONS)]
-    if list(frame.columns) != expected or frame.empty or frame.isna().any(axis=None):
-        raise CompanionError(f"{path} is not a table of predictions: expected the columns {', '.join(expected)} "
-                             f"and no empty cell, found {len(frame)} rows of {', '.join(frame.columns)}. "
-                             "Delete it and run stage 05 again.")
+    try:
+        frame = pd.read_csv(path, dtype={"id": str})
+        fault = _fault(frame)
+    except ValueError as problem:   # pandas' own for an empty table, a broken row or another encoding
+        frame, fault = None, str(problem).split("\n")[0]
+    if fault:
+        raise CompanionError(f"{path} is not a table of predictions: {fault}. Delete it and run stage 05 again.")
     return frame
+
+
+def _fault(frame: pd.DataFrame) -> str:
+    """What is wrong with a table of predictions, in words; '' for nothing."""
+    names = [f"p_{emotion}" for emotion in EMOTIONS]
+    expected = ["id", "emotion", "predicted", *names]
+    if list(frame.columns) != expected or frame.empty or frame.isna().any(axis=None):
+        return (f"expected the columns {', '.join(expected)} and no empty cell, found {len(frame)} rows of "
+                f"{', '.join(frame.columns)}")
+    unknown = set(frame["emotion"]) | set(frame["predicted"])
+    if unknown - set(EMOTIONS):
+        return f"it names the emotion '{min(map(str, unknown - set(EMOTIONS)))}'; expected {', '.join(EMOTIONS)}"
+    if frame["id"].duplicated().any():
+        return f"it has two answers for the face {frame.loc[frame['id'].duplicated(), 'id'].iloc[0]}"
+    values = frame[names].to_numpy(float)
+    if (values < 0).any() or (values > 1).any():
+        return f"the face {frame['id'][((values < 0) | (values > 1)).any(axis=1)].iloc[0]} has a probability outside of 0 to 1"
+    said = values[range(len(frame)), frame["predicted"].map(EMOTIONS.index)]
+    wrong = said < values.max(axis=1) - _ROUNDING
+    if wrong.any():
+        row = frame[wrong].iloc[0]
+        return f"the face {row['id']} is called {row['predicted']}, which is not its most probable emotion"
+    return ""

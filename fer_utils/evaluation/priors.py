@@ -23,25 +23,35 @@ _COLUMNS = [f"p_{emotion}" for emotion in EMOTIONS]
 
 
 def read_for(predictions: pd.DataFrame, trained: np.ndarray, wanted: np.ndarray, *, strength: float = 1.0) -> pd.DataFrame:
-    """``predictions`` of networks trained on the class shares ``trained`` [7], answered for ``wanted`` [7].
+    """``predictions`` of networks trained on the class shares ``trained`` [7], answered for ``wanted`` [7] (``weighted``)."""
+    p = weighted(predictions[_COLUMNS].to_numpy(float), trained, wanted, strength=strength)
+    return predictions.assign(predicted=np.array(EMOTIONS, object)[p.argmax(axis=1)], **dict(zip(_COLUMNS, p.T)))
+
+
+def weighted(p: np.ndarray, trained: np.ndarray, wanted: np.ndarray, *, strength: float = 1.0) -> np.ndarray:
+    """Probabilities [N, 7] learnt from the class shares ``trained`` [7], as they would be for ``wanted`` [7].
 
     strength: tau; 0 leaves everything as it is, 1 exchanges the one prior for the other. A class of which training had no
         face keeps its probability of next to nothing.
     """
-    ratio = np.divide(wanted, trained, out=np.ones(len(EMOTIONS)), where=np.asarray(trained) > 0) ** strength
-    p = predictions[_COLUMNS].to_numpy(float) * ratio
-    p = p / p.sum(axis=1, keepdims=True)
-    return predictions.assign(predicted=np.array(EMOTIONS, object)[p.argmax(axis=1)], **dict(zip(_COLUMNS, p.T)))
+    p = p * np.divide(wanted, trained, out=np.ones(len(EMOTIONS)), where=np.asarray(trained) > 0) ** strength
+    return p / p.sum(axis=1, keepdims=True)
+
+
+def trained_on(run: Run, profile: Profile) -> dict:
+    """What a finished run recorded of its training (``faces``, ``class_shares``, ...), beside its weights or where it is kept;
+    empty where it recorded nothing."""
+    beside, kept = run.folder(profile) / TRAINED_WITH, profile.paths.kept(*run) / KEPT
+    if beside.is_file():
+        return json.loads(beside.read_text(encoding="utf-8"))
+    return json.loads(kept.read_text(encoding="utf-8"))["trained_with"] if kept.is_file() else {}
 
 
 def trained_shares(run: Run, profile: Profile) -> np.ndarray:
     """float [7]: the class shares that a finished run was trained on, as it recorded them; of runs that earlier versions kept
     without a record, those that its set has by definition."""
-    for path, key in ((run.folder(profile) / TRAINED_WITH, None), (profile.paths.kept(*run) / KEPT, "trained_with")):
-        recorded = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        shares = (recorded.get(key, {}) if key else recorded).get("class_shares")
-        if shares:
-            return np.array(shares)
+    if shares := trained_on(run, profile).get("class_shares"):
+        return np.array(shares)
     control = CONTROLS.get(run.level)
     if run.level == "original" or (control and not control.balanced and not control.weighted):
         counts = np.array(list(stored_splits(run.dataset, profile).train.counts().values()), float)

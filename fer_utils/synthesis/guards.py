@@ -4,7 +4,6 @@ The next seed of an image is its seed plus ``NEXT_SEED``: no other image of the 
 nor the number of workers changes any seed.
 """
 
-import hashlib
 from collections.abc import Callable
 
 import numpy as np
@@ -12,7 +11,7 @@ import pandas as pd
 
 from fer_utils.datasets.gate import HeldOut, copies_among
 from fer_utils.errors import CompanionError
-from fer_utils.synthesis.shards import faces_of
+from fer_utils.synthesis.shards import faces_of, pixel_hash
 
 NEXT_SEED = 10_000_000
 """More than the prompt table ever counts to (a million for each of seven emotions)."""
@@ -51,11 +50,6 @@ def draw_sound(draw: Draw, rows: pd.DataFrame, *, known: set[str], attempts: int
             rows.loc[pending, "seed"] += NEXT_SEED
             rows.loc[pending, "attempt"] += 1
     raise CompanionError(_given_up(rows.iloc[pending], attempts))
-
-
-def pixel_hash(image: np.ndarray) -> str:
-    """SHA-256 of the pixels of an image, as the manifest holds it."""
-    return hashlib.sha256(image.tobytes()).hexdigest()
 
 
 def _faults(images: np.ndarray, rows: pd.DataFrame, finite: np.ndarray, sound: set[str], held_out: HeldOut | None,

@@ -59,9 +59,21 @@ def write_shard(path: Path, images: np.ndarray, rows: pd.DataFrame, made: dict) 
 
 
 def read_shard(path: Path) -> tuple[np.ndarray, pd.DataFrame]:
-    """Images and manifest rows of a shard; CompanionError says what to do with one that can't be read."""
+    """Images and manifest rows of a shard; CompanionError says what to do with one that can't be read, or of which an
+    image is not the one that its row tells of."""
     with _opened(path) as shard:
-        return shard["images"], _rows(shard)
+        images, rows = shard["images"], _rows(shard)
+        if len(images) != len(rows):
+            raise ValueError(f"it has {len(images):,} images and {len(rows):,} rows")
+        for name, image, recorded in zip(rows["id"], images, rows["sha256"]):
+            if pixel_hash(image) != recorded:
+                raise ValueError(f"the pixels of its image {name} are not those that were made, by their SHA-256")
+        return images, rows
+
+
+def pixel_hash(image: np.ndarray) -> str:
+    """SHA-256 of the pixels of an image, as the manifest holds it."""
+    return hashlib.sha256(image.tobytes()).hexdigest()
 
 
 def read_rows(path: Path) -> pd.DataFrame:
@@ -117,14 +129,20 @@ def shard_files(profile: Profile) -> list[Path]:
 
 def read_manifest(profile: Profile) -> pd.DataFrame:
     """One row for each image of the pool, ``MANIFEST_COLUMNS``, by id; no image is read."""
-    rows = pd.concat([read_rows(path) for path in shard_files(profile)], ignore_index=True)
-    return rows.sort_values("id", kind="stable", ignore_index=True)
+    found, seen = [], {}
+    for path in shard_files(profile):
+        found.append(read_rows(path))
+        _refuse_repeated(found[-1], path, seen)
+    return pd.concat(found, ignore_index=True).sort_values("id", kind="stable", ignore_index=True)
 
 
 def read_shards(profile: Profile) -> Iterator[tuple[Path, np.ndarray, pd.DataFrame]]:
     """Shard after shard, so that memory holds one of them: (path, images, rows)."""
+    seen: dict[str, Path] = {}
     for path in shard_files(profile):
-        yield path, *read_shard(path)
+        images, rows = read_shard(path)
+        _refuse_repeated(rows, path, seen)
+        yield path, images, rows
 
 
 def load_pool(profile: Profile) -> tuple[FaceSet, pd.DataFrame]:
@@ -141,6 +159,16 @@ def faces_of(images: np.ndarray, rows: pd.DataFrame) -> FaceSet:
     """Images and rows of the manifest as faces whose label is the emotion that was asked for."""
     labels = rows["emotion"].map(EMOTIONS.index).to_numpy(np.int64)
     return FaceSet(images, labels, rows["id"].to_numpy(dtype=str), rows["generator"].to_numpy(dtype=str))
+
+
+def _refuse_repeated(rows: pd.DataFrame, path: Path, seen: dict[str, Path]) -> None:
+    """Raise CompanionError for an id that is there already; ``seen`` is which shard each id was in, and grows."""
+    for name in rows["id"]:
+        if name in seen:
+            raise CompanionError(f"{path} holds the image {name}, which {seen[name]} holds too: one of the two shards is "
+                                 "left from other settings. Run stage 03 again, which removes it; only what is missing is "
+                                 "made again.")
+        seen[name] = path
 
 
 def _shard_hash(rows: pd.DataFrame, made_by: dict, generator: str, profile: Profile) -> str:

@@ -22,6 +22,7 @@ from fer_utils.tables.controls import control_sets, controls_caption, table_a2_c
 from fer_utils.tables.evaluation import (BETTER, HOW_JUDGED, OPEN, SIGNIFICANT, TOO_FEW, VERDICTS, WORSE, comparison_caption,
                                          decisive_p, in_brief, marked, p_value, table_a6_comparison, table_a6_confusion,
                                          table_a6_subsets, table_a6_summary, verdict)
+from fer_utils.tables.priors import ORACLE_CAPTION, PRIORS_CAPTION, table_a6_priors, table_a7_oracle
 from fer_utils.tables.recipes import table_a5_recipes
 from fer_utils.tables.text import escape_markdown, latex_table, markdown_table
 

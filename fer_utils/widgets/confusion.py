@@ -2,7 +2,7 @@
 
 import html
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -13,17 +13,22 @@ from fer_utils.datasets import dataset_info, stored_splits
 from fer_utils.datasets.label_noise import opinion_title, second_opinions
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
+from fer_utils.evaluation.priors import EVEN, trained_shares, weighted
 from fer_utils.faces import FaceSet
 from fer_utils.figures.sheets import Cell, contact_sheet
 from fer_utils.mistakes import mistaken, most_confused
 from fer_utils.profiles import Profile
+from fer_utils.resemotenet import ResEmoteNet
+from fer_utils.trained import refuse_changed
 from fer_utils.training import load_model
-from fer_utils.widgets.explorer import Choice, View, explore
+from fer_utils.widgets.explorer import Choice, Slider, View, explore
 from fer_utils.widgets.kept import Kept
 from fer_utils.widgets.matrix import Matrix, cell_title
 
 SHOWN, COLUMNS = 14, 7
 NO_MAP = "none"
+STRENGTH = "logit adjustment (τ)"
+"""0: the answers as they are; 1: read for equal class shares (``evaluation.priors``)."""
 MAPS = {"HiResCAM": hires_cam, "Grad-CAM": grad_cam}
 
 
@@ -46,6 +51,10 @@ class Answers:
         counts = np.zeros((len(EMOTIONS), len(EMOTIONS)), np.int64)
         np.add.at(counts, (self.faces.labels, self.probabilities.argmax(1)), 1)
         return counts
+
+    def read_for_equal_shares(self, trained: np.ndarray, strength: float) -> "Answers":
+        """The same, its probabilities divided by the class shares ``trained`` [7] to the power of ``strength``."""
+        return replace(self, probabilities=weighted(self.probabilities, trained, EVEN, strength=strength))
 
     def behind(self, label: int, answer: int) -> np.ndarray:
         """Positions of the faces of a cell, those answered most surely first."""
@@ -107,29 +116,47 @@ def confusion_explorer(predictions: pd.DataFrame, profile: Profile, *, level: st
             tests[run.dataset] = faces, second_opinions(run.dataset, "test", faces, profile)
         return answers_of(run, predictions, *tests[run.dataset])
 
+    def network(run: Run) -> ResEmoteNet:
+        refuse_changed(run.folder(profile))
+        return load_model(run.folder(profile), profile)
+
     def heats(answers: Answers, cell: tuple[int, int], kind: str, say: Callable[[str], None]) -> np.ndarray:
         run = answers.run
         if run not in models:
             say(f"reading the weights of {run.title} …")
-        model = models.get(run, lambda: load_model(run.folder(profile), profile))
+        model = models.get(run, lambda: network(run))
         faces = answers.faces.select(answers.behind(*cell)[:SHOWN])
         say(f"{kind} of {len(faces)} faces …")
         settings = training_options(run.dataset, run.level, profile)[0].training
         return maps.get((run, cell, kind), lambda: cell_maps(model, faces, cell[1], kind, grayscale=settings.grayscale))
 
-    def draw(dataset: str, level: str, seed: int, numbers: str, overlaid: str, cell: tuple[int, int],
+    def draw(dataset: str, level: str, seed: int, strength: float, numbers: str, overlaid: str, cell: tuple[int, int],
              say: Callable[[str], None]) -> View:
         answers = look(Run(dataset, level, seed))
+        if strength:
+            answers = answers.read_for_equal_shares(trained_shares(answers.run, profile), strength)
         matrix.paint(answers.counts, shares=numbers == "shares")
         if overlaid == NO_MAP or not len(answers.behind(*cell)):
-            return cell_view(answers, cell, profile)
-        return cell_view(answers, cell, profile, heats=heats(answers, cell, overlaid, say), title=overlaid)
+            view = cell_view(answers, cell, profile)
+        else:
+            view = cell_view(answers, cell, profile, heats=heats(answers, cell, overlaid, say), title=overlaid)
+        return replace(view, words=f"{in_all(answers, strength)}<br>{view.words}") if strength else view
 
     first = look(Run(predictions["dataset"].iloc[0], level, int(predictions["seed"].iloc[0])))
     matrix = Matrix("Down the label, across the answer. Press a cell to see its faces.",
                     most_confused(first.probabilities, first.faces.labels))
-    return explore(draw, {**_run_controls(predictions, level), "numbers": Choice("numbers", ["counts", "shares"], buttons=True),
+    return explore(draw, {**_run_controls(predictions, level), "strength": Slider(STRENGTH, 0.0, 2.0, 0.0, step=0.1),
+                          "numbers": Choice("numbers", ["counts", "shares"], buttons=True),
                           "overlaid": Choice("evidence", [NO_MAP, *MAPS], buttons=True), "cell": matrix})
+
+
+def in_all(answers: Answers, strength: float) -> str:
+    """Accuracy and balanced accuracy of all answers, read for equal class shares with a strength."""
+    right = np.diagonal(answers.counts)
+    totals = answers.counts.sum(axis=1)
+    balanced = (right[totals > 0] / totals[totals > 0]).mean()
+    return (f"Answers divided by the class shares of training to the power of {strength:.1f}: accuracy "
+            f"<b>{right.sum() / totals.sum():.1%}</b>, balanced accuracy <b>{balanced:.1%}</b>.")
 
 
 def cell_maps(model, faces: FaceSet, answer: int, kind: str, *, grayscale: bool = False) -> np.ndarray:

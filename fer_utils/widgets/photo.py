@@ -10,6 +10,7 @@ from fer_utils import figures
 from fer_utils.attribution import hires_cam, overlay
 from fer_utils.controls import Run
 from fer_utils.datasets import dataset_info, stored_splits
+from fer_utils.datasets.decoding import IMAGE_ENDINGS
 from fer_utils.emotions import EMOTIONS
 from fer_utils.photos import Reading, as_face, decoded, read_face, squared
 from fer_utils.profiles import Profile
@@ -19,7 +20,7 @@ from fer_utils.widgets.explorer import Choice, Toggle, View, explore
 from fer_utils.widgets.kept import Kept
 from fer_utils.widgets.runs import finished_runs
 
-ACCEPTED = ".jpg,.jpeg,.png,.bmp,.webp"
+ACCEPTED = ",".join(IMAGE_ENDINGS)
 SHOWN_SIDE = 480
 """Pixels: a photo larger than that is shrunk before it is drawn into the figure."""
 
