@@ -1,15 +1,17 @@
 """A trained network tested on somebody else's faces: a folder with one sub-folder for each class."""
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.stats import bootstrap
-from sklearn.metrics import confusion_matrix
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
+from fer_utils.alterations import copies_note
 from fer_utils.datasets.class_trees import left_out
 from fer_utils.datasets.decoding import IMAGE_ENDINGS, is_image
 from fer_utils.datasets.tree import Tree, join, walk
@@ -17,7 +19,7 @@ from fer_utils.emotions import EMOTIONS, emotion_index, emotion_labels
 from fer_utils.errors import CompanionError, nearest
 from fer_utils.evaluation import class_accuracy
 from fer_utils.faces import FaceSet
-from fer_utils.photos import read_photo, squared
+from fer_utils.photos import names_column, read_photo, squared
 from fer_utils.summary import text_table
 from fer_utils.trained import Trained, class_probabilities
 from fer_utils.training import predictions_table
@@ -118,7 +120,10 @@ class CrossTest:
 def cross_test(trained: Trained, folders: ClassFolders, *, device: str = "auto") -> CrossTest:
     """Reads every image of the folders and lets the network predict each once."""
     faces, notes = read_class_folders(folders, size=trained.model.image_size, channels=trained.channels)
-    return CrossTest(predictions_table(faces, class_probabilities(trained, faces, device=device)), [*folders.notes, *notes])
+    numbered = replace(faces, ids=np.arange(len(faces)).astype(str))
+    answers = predictions_table(numbered, class_probabilities(trained, faces, device=device))
+    answers["id"] = names_column(faces.ids.tolist())
+    return CrossTest(answers, [*folders.notes, *notes, *copies_note(faces.ids.tolist())])
 
 
 def macro_f1(labels, predicted, axis: int = -1):
@@ -140,16 +145,33 @@ def macro_f1_interval(labels: np.ndarray, predicted: np.ndarray, confidence: flo
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
+def balanced_accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """The mean of the accuracies of the emotions that occur in ``labels``, 0..1."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")   # of emotions that are predicted and have no images, and of a single one
+        return balanced_accuracy_score(labels, predicted)
+
+
 def report_lines(test: CrossTest, profile) -> list[str]:
-    """Accuracy of each class with its number of images and Wilson interval, macro-F1, confusion; for readers."""
-    confidence = profile.evaluation.confidence
+    """Accuracy of each class with its number of images and Wilson interval, balanced accuracy, macro-F1, confusion; for
+    readers."""
     frame = test.predictions
     labels, predicted = (frame[column].map(EMOTIONS.index).to_numpy() for column in ("emotion", "predicted"))
-    low, high = macro_f1_interval(labels, predicted, confidence)
+    emotions = len(set(labels))
+    over = f"over the {emotions} emotions that have images" if emotions > 1 else \
+        "of the one emotion that has images: nothing tells which other faces are taken for it"
     return ["", text_table(_accuracy_table(frame, profile)), "",
-            f"Macro-F1 {100 * macro_f1(labels, predicted):.1f} % ({confidence:.0%} interval {100 * low:.1f} to "
-            f"{100 * high:.1f}, bootstrap over {len(frame):,} images; mean over the {len(set(labels))} emotions that "
-            "have images).", "", "Confusion, rows the labels, columns the predictions:", _confusion(frame)]
+            f"Balanced accuracy {100 * balanced_accuracy(labels, predicted):.1f} % (mean {over}).",
+            f"Macro-F1 {100 * macro_f1(labels, predicted):.1f} % ({_f1_interval(labels, predicted, profile)}; mean {over}).",
+            "", "Confusion, rows the labels, columns the predictions:", _confusion(frame)]
+
+
+def _f1_interval(labels: np.ndarray, predicted: np.ndarray, profile) -> str:
+    if len(labels) < 2:
+        return "no interval: a bootstrap over one image has nothing to draw from"
+    confidence = profile.evaluation.confidence
+    low, high = macro_f1_interval(labels, predicted, confidence)
+    return (f"{confidence:.0%} interval {100 * low:.1f} to {100 * high:.1f}, bootstrap over {len(labels):,} images")
 
 
 def _accuracy_table(frame: pd.DataFrame, profile) -> pd.DataFrame:
