@@ -49,8 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _show_every_name() -> None:
-    """What the console's encoding lacks, and bytes of file names that are no text, are shown escaped: no command should
-    end for how a file is called."""
+    """What the console's encoding lacks, and bytes of file names that are no text, are shown escaped: no
+    command should end for how a file is called."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):   # not so where something else took the stream's place
             stream.reconfigure(errors="backslashreplace")
@@ -132,14 +132,17 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
     evaluate.add_argument("--csv", metavar="FILE", help="write the prediction of every image to this file")
     predict = _add(added, "predict", commands.predict, "what a trained network says about photos; exit code 2 if one of them "
                    "can't be read")
-    predict.add_argument("files", nargs="+", metavar="FILE", help="JPEG, PNG, TIFF, WebP or another kind that Pillow reads, "
-                         "of any size; or a folder, for all images in it")
+    predict.add_argument("files", nargs="+", metavar="FILE",
+                         help="JPEG, PNG, TIFF, WebP or another kind that Pillow reads, of any size; or a "
+                         "folder, for all images in it")
     predict.add_argument("--weights", metavar="W", help=f"{_WEIGHTS_HELP}; by default what the profile trained")
     predict.add_argument("--crop", action="store_true", help="cut to the largest face first (the extra 'crop')")
-    predict.add_argument("--explain", metavar="FOLDER", help="write for each photo a PNG, under a name not taken yet, that "
-                         "shows where the evidence for the first emotion is (HiResCAM at the SE block)")
-    predict.add_argument("--csv", metavar="FILE", help="write the answers to this file: the photo, the face it was cropped "
-                         "to, the emotion, and the probability of each")
+    predict.add_argument("--explain", metavar="FOLDER",
+                         help="write for each photo a PNG, under a name not taken yet, that shows where the "
+                         "evidence for the first emotion is (HiResCAM at the SE block)")
+    predict.add_argument("--csv", metavar="FILE",
+                         help="write the answers to this file: the photo, the face it was cropped to, the "
+                         "emotion, and the probability of each")
     _add(added, "profiles", commands.profiles, "list the profiles", with_profile=False)
     _check_command(arguments, added.choices)
     return parser.parse_args(arguments)

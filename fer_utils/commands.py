@@ -245,7 +245,8 @@ def predict(options) -> None:
         write_table(answers_table(rows), options.csv)
         _say(f"\nwrote {options.csv}")
     if problems:
-        raise CompanionError("\n".join([f"{len(problems)} of {len(photos)} photos were not read:", *problems]))
+        unread = f"{len(problems)} of {len(photos)} photos were not read:"
+        raise CompanionError("\n".join([unread, *problems]))
 
 
 def bench(options) -> None:

@@ -68,7 +68,8 @@ def class_folders(folder: Path, *, leave_out: Iterable[str] = ()) -> ClassFolder
     _refuse_strays(tree, {name: files for name, files in found.items() if files}, left)
     for name in sorted(left - set(found)):
         top = [name for name in found if name and "/" not in name]
-        raise CompanionError(f"--leave-out {name}: {folder} has no such sub-folder with files in it: {nearest(name, top)}")
+        raise CompanionError(f"--leave-out {name}: {folder} has no such sub-folder with files in it: "
+                             f"{nearest(name, top)}")
     _refuse_classes_without_images(tree, found, left)
     classes = {name: files for name, files in found.items() if "/" not in name and (files or name in left)}
     mapping = {name: None if name in left else EMOTIONS[_label(tree, name)] for name in classes}
@@ -148,13 +149,13 @@ def macro_f1_interval(labels: np.ndarray, predicted: np.ndarray, confidence: flo
 def balanced_accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
     """The mean of the accuracies of the emotions that occur in ``labels``, 0..1."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")   # of emotions that are predicted and have no images, and of a single one
+        warnings.simplefilter("ignore")   # of predicted emotions that have no images, and of a single one
         return balanced_accuracy_score(labels, predicted)
 
 
 def report_lines(test: CrossTest, profile) -> list[str]:
-    """Accuracy of each class with its number of images and Wilson interval, balanced accuracy, macro-F1, confusion; for
-    readers."""
+    """Accuracy of each class with its number of images and Wilson interval, balanced accuracy, macro-F1,
+    confusion; for readers."""
     frame = test.predictions
     labels, predicted = (frame[column].map(EMOTIONS.index).to_numpy() for column in ("emotion", "predicted"))
     emotions = len(set(labels))
@@ -162,7 +163,8 @@ def report_lines(test: CrossTest, profile) -> list[str]:
         "of the one emotion that has images: nothing tells which other faces are taken for it"
     return ["", text_table(_accuracy_table(frame, profile)), "",
             f"Balanced accuracy {100 * balanced_accuracy(labels, predicted):.1f} % (mean {over}).",
-            f"Macro-F1 {100 * macro_f1(labels, predicted):.1f} % ({_f1_interval(labels, predicted, profile)}; mean {over}).",
+            f"Macro-F1 {100 * macro_f1(labels, predicted):.1f} % "
+            f"({_f1_interval(labels, predicted, profile)}; mean {over}).",
             "", "Confusion, rows the labels, columns the predictions:", _confusion(frame)]
 
 
@@ -171,7 +173,8 @@ def _f1_interval(labels: np.ndarray, predicted: np.ndarray, profile) -> str:
         return "no interval: a bootstrap over one image has nothing to draw from"
     confidence = profile.evaluation.confidence
     low, high = macro_f1_interval(labels, predicted, confidence)
-    return (f"{confidence:.0%} interval {100 * low:.1f} to {100 * high:.1f}, bootstrap over {len(labels):,} images")
+    return (f"{confidence:.0%} interval {100 * low:.1f} to {100 * high:.1f}, bootstrap over {len(labels):,} "
+            "images")
 
 
 def _accuracy_table(frame: pd.DataFrame, profile) -> pd.DataFrame:
@@ -191,8 +194,9 @@ def _label(tree: Tree, name: str) -> int:
     try:
         return emotion_index(name)
     except CompanionError as problem:
-        raise CompanionError(f"{tree.where(name)} is none of the seven emotions. {problem} If its images show one of these, "
-                             f"rename the folder; else leave it out with --leave-out '{name}'.") from problem
+        raise CompanionError(f"{tree.where(name)} is none of the seven emotions. {problem} If its images "
+                             "show one of these, rename the folder; else leave it out with --leave-out "
+                             f"'{name}'.") from problem
 
 
 def _refuse_classes_without_images(tree: Tree, found: dict[str, list[str]], left: set[str]) -> None:
@@ -200,9 +204,9 @@ def _refuse_classes_without_images(tree: Tree, found: dict[str, list[str]], left
     for name, images in found.items():
         if not images and name not in left and name.lower() in emotion_labels():
             files = tree.folders[name]
-            raise CompanionError(f"{tree.where(name)} is a class by its name, but none of its {len(files):,} files is an "
-                                 f"image by its own, the first is {files[0]}. Save them as PNG or JPEG, or leave the "
-                                 f"folder out with --leave-out '{name}'.")
+            raise CompanionError(f"{tree.where(name)} is a class by its name, but none of its {len(files):,} "
+                                 f"files is an image by its own, the first is {files[0]}. Save them as PNG "
+                                 f"or JPEG, or leave the folder out with --leave-out '{name}'.")
 
 
 def _refuse_strays(tree: Tree, found: dict[str, list[str]], left: set[str]) -> None:

@@ -23,7 +23,8 @@ from fer_utils.paths import atomic_write
 from fer_utils.trained import Trained, class_probabilities
 
 SHOWN_SIDE = 1024
-"""Pixels of the longer side of a picture that explains: more are looked at by nobody, and cost seconds and gigabytes."""
+"""Pixels of the longer side of a picture that explains: more are looked at by nobody, and cost seconds and
+gigabytes."""
 BOX = ("face_left", "face_top", "face_width", "face_height")
 
 
@@ -34,7 +35,7 @@ class Reading:
     image:         uint8 [H, W, 1 or 3], upright, cropped if that was asked for.
     probabilities: float32 [7] in the order of ``EMOTIONS``.
     notes:         what was done to the photo, as sentences.
-    box:           (left, top, width, height) of the face it was cropped to, in pixels of the upright photo; or None.
+    box:           (left, top, width, height) of the face it was cropped to, in the upright photo; or None.
     """
 
     path: Path
@@ -55,9 +56,11 @@ class Reading:
 
     @property
     def row(self) -> dict:
-        """The answer for machines: file, the columns ``BOX`` (empty without a face), predicted, p_anger ... p_surprise."""
-        return ({"file": str(self.path)} | dict(zip(BOX, self.box or [None] * 4)) | {"predicted": self.ranked()[0][0]}
-                | {f"p_{emotion}": share for emotion, share in zip(EMOTIONS, self.probabilities.tolist())})
+        """The answer for machines: file, the columns ``BOX`` (empty without a face), predicted, p_anger ...
+        p_surprise."""
+        shares = {f"p_{emotion}": share for emotion, share in zip(EMOTIONS, self.probabilities.tolist())}
+        box = dict(zip(BOX, self.box or [None] * len(BOX)))
+        return {"file": str(self.path)} | box | {"predicted": self.ranked()[0][0]} | shares
 
 
 def photos_among(addresses: Iterable[Path]) -> list[Path]:
@@ -74,7 +77,8 @@ def photos_among(addresses: Iterable[Path]) -> list[Path]:
         tree.refuse_problems("")
         images = sorted(filter(is_image, tree.names()))
         if not images:
-            raise CompanionError(f"{address} is a folder without images in it. Give files, or a folder that holds some.")
+            raise CompanionError(f"{address} is a folder without images in it. Give files, or a folder that "
+                                 "holds some.")
         found += [address / name for name in images]
     return found
 
@@ -121,7 +125,8 @@ def as_face(image: np.ndarray, trained: Trained, name: str = "photo") -> FaceSet
 def read_faces(paths: Iterable[Path], trained: Trained, *, crop: bool, device: str) -> Iterator[Reading | CompanionError]:
     """For each photo in turn what the network says, or the error that says why it can't be read.
 
-    Raises CompanionError where ``crop`` is asked for and OpenCV 4 is absent, and where the network gives no numbers.
+    Raises CompanionError where ``crop`` is asked for and OpenCV 4 is absent, and where the network gives no
+    numbers.
     """
     if crop:
         from fer_utils.face_crop import opencv
@@ -151,15 +156,16 @@ def read_face(image: np.ndarray, notes: list[str], trained: Trained, *, name: st
 
 
 def explain(reading_: Reading, trained: Trained, folder: Path) -> Path:
-    """Write a PNG: the photo, of at most ``SHOWN_SIDE`` pixels a side, with the evidence for its most probable emotion
-    laid over it; returns its path, under which nothing lay before.
+    """Write a PNG: the photo, of at most ``SHOWN_SIDE`` pixels a side, with the evidence for its most
+    probable emotion laid over it; returns its path, under which nothing lay before.
 
     The map is ``attribution.hires_cam``.
     """
     from fer_utils.attribution import hires_cam, overlay
 
     emotion, shown = reading_.ranked()[0][0], _shrunk(reading_.image)
-    heat = hires_cam(trained.model, as_face(reading_.image, trained), [EMOTIONS.index(emotion)], size=shown.shape[:2])[0]
+    heat = hires_cam(trained.model, as_face(reading_.image, trained), [EMOTIONS.index(emotion)],
+                     size=shown.shape[:2])[0]
     path = _unused(Path(folder), f"{reading_.path.stem}_{emotion}")
     with atomic_write(path) as file:
         Image.fromarray(overlay(shown, heat)).save(file, "PNG")
@@ -173,7 +179,8 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
 
 
 def answers_table(rows: list[dict]) -> pd.DataFrame:
-    """``Reading.row`` of each photo as a table; the columns ``BOX`` are whole numbers, empty where there was no face."""
+    """``Reading.row`` of each photo as a table; the columns ``BOX`` are whole numbers, empty where there was
+    no face."""
     numbers = [*BOX, "predicted", *(f"p_{emotion}" for emotion in EMOTIONS)]
     frame = pd.DataFrame(rows, columns=numbers).astype(dict.fromkeys(BOX, "Int64"))
     frame.insert(0, "file", names_column(row["file"] for row in rows))

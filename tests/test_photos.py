@@ -18,7 +18,13 @@ from PIL import Image
 from sklearn.metrics import f1_score
 
 from fer_utils import cli
-from fer_utils.cross_database import balanced_accuracy, class_folders, macro_f1, macro_f1_interval, read_class_folders
+from fer_utils.cross_database import (
+    balanced_accuracy,
+    class_folders,
+    macro_f1,
+    macro_f1_interval,
+    read_class_folders,
+)
 from fer_utils.datasets.decoding import MOST_PIXELS, is_image
 from fer_utils.datasets.demo_faces import draw_more
 from fer_utils.emotions import EMOTIONS
@@ -116,7 +122,8 @@ def test_predict_reads_a_folder_and_writes_a_table_for_machines(project, weights
     assert table["file"].tolist() == [str(project / name) for name in (
         "alpha.png", "colour.png", "huge.jpg", "more/cafe.jpg", "turned.jpg")]
     shares = table[[f"p_{emotion}" for emotion in EMOTIONS]]
-    assert (shares.idxmax(axis=1) == "p_" + table["predicted"]).all() and np.allclose(shares.sum(axis=1), 1, atol=1e-5)
+    assert (shares.idxmax(axis=1) == "p_" + table["predicted"]).all()
+    assert np.allclose(shares.sum(axis=1), 1, atol=1e-5)
     assert table[["face_left", "face_top", "face_width", "face_height"]].isna().all(axis=None)
 
 
@@ -124,7 +131,8 @@ def test_the_box_of_a_cropped_face_is_in_the_table_as_whole_numbers(project, wei
     pytest.importorskip("cv2")
     Image.fromarray(drawn[3]).save(project / "a.png")
     Image.new("RGB", (50, 50)).save(project / "b.png")
-    assert run("predict", project / "a.png", project / "b.png", "--crop", "--weights", weights, "--csv", project / "p.csv") == 0
+    assert run("predict", project / "a.png", project / "b.png", "--crop", "--weights", weights,
+               "--csv", project / "p.csv") == 0
     found, none = (line.split(",") for line in (project / "p.csv").read_text().splitlines()[1:])
     assert all(cell.isdigit() for cell in found[1:5]) and found[3] == found[4] and none[1:5] == [""] * 4
 
@@ -132,9 +140,10 @@ def test_the_box_of_a_cropped_face_is_in_the_table_as_whole_numbers(project, wei
 def test_a_name_that_the_console_cannot_show_is_escaped(project, weights, drawn):
     Image.fromarray(drawn[3]).save(project / "顔.png")
     script = "import sys; from fer_utils.cli import main; sys.exit(main(sys.argv[1:]))"
-    found = subprocess.run([sys.executable, "-c", script, "predict", "顔.png", "--weights", weights], cwd=project, check=False,
-                           env=os.environ | {"PYTHONPATH": str(PACKAGE.parent), "PYTHONIOENCODING": "ascii"},
-                           capture_output=True, text=True, timeout=300)
+    environment = os.environ | {"PYTHONPATH": str(PACKAGE.parent), "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-c", script, "predict", "顔.png", "--weights", weights]
+    found = subprocess.run(command, cwd=project, check=False, env=environment, capture_output=True, text=True,
+                           timeout=300)
     assert found.returncode == 0 and r"\u9854.png" in found.stdout, found.stderr
 
 
@@ -201,7 +210,8 @@ def test_a_large_photo_is_explained_at_the_size_that_is_looked_at(project, weigh
     monkeypatch.setattr("fer_utils.photos.SHOWN_SIDE", 60)
     Image.fromarray(drawn[0]).resize((300, 200)).save(project / "large.png")
     Image.fromarray(drawn[0]).resize((600, 2)).save(project / "line.png")
-    assert run("predict", project / "large.png", project / "line.png", "--weights", weights, "--explain", project / "why") == 0
+    assert run("predict", project / "large.png", project / "line.png", "--weights", weights,
+               "--explain", project / "why") == 0
     assert {Image.open(path).size for path in (project / "why").iterdir()} == {(60, 40), (60, 1)}
 
 
@@ -242,7 +252,8 @@ def test_evaluate_works_with_one_image_and_with_images_of_one_class(folder, weig
             (folder / name / f"{name}.png").unlink()
     assert run("evaluate", "--weights", weights, "--data", folder) == 0
     said = capsys.readouterr()
-    assert re.search(r"Balanced accuracy \d+\.\d % \(mean of the one emotion that has images: nothing tells", said.out)
+    assert re.search(r"Balanced accuracy \d+\.\d % \(mean of the one emotion that has images: nothing "
+                     r"tells", said.out)
     assert "bootstrap over 2 images" in said.out and said.err == ""
     (folder / "happiness" / "gray.jpg").unlink()
     assert run("evaluate", "--weights", weights, "--data", folder) == 0
@@ -270,12 +281,14 @@ def test_images_called_like_the_authors_altered_copies_are_named(folder, weights
 
 
 @pytest.mark.parametrize(("name", "data", "message"), [
-    ("sadness/0.npy", b"x", r"sadness is a class by its name, but none of its 1 files is an image by its own, the first is 0"),
+    ("sadness/0.npy", b"x", r"sadness is a class by its name, but none of its 1 files is an image by its "
+                            r"own, the first is 0"),
     ("sadness/0.heic", b"\0\0\0\x18ftypheic" + bytes(99), "0.heic is a HEIC photo"),
     ("sadness/0.tiff", b"II*\0" + bytes(99), "0.tiff can't be read as an image"),
     ("contempt/0.tif", b"", "contempt is none of the seven emotions"),
 ])
-def test_a_class_whose_files_are_of_another_kind_does_not_go_untested_in_silence(folder, weights, name, data, message, capsys):
+def test_a_class_whose_files_are_of_another_kind_does_not_go_untested_in_silence(folder, weights, name, data,
+                                                                                 message, capsys):
     (folder / "sadness" / "sadness.png").unlink()
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_bytes(data)
@@ -283,14 +296,16 @@ def test_a_class_whose_files_are_of_another_kind_does_not_go_untested_in_silence
     assert re.search(message, capsys.readouterr().err)
 
 
-ENDINGS = st.sampled_from(["png", "JPG", "tif", "tiff", "gif", "jfif", "avif", "ppm", "jp2", "webp", "bmp", "heic", "svg", "npy",
-                           "txt", "jpeg.bak", ""])
+ENDINGS = st.sampled_from(["png", "JPG", "tif", "tiff", "gif", "jfif", "avif", "ppm", "jp2", "webp", "bmp",
+                           "heic", "svg", "npy", "txt", "jpeg.bak", ""])
+FOLDERS = st.sampled_from(["happy", "sad", "SURPRISE", "contempt", "Angst", "other", ""])
+QUICK = settings(max_examples=50, deadline=None, database=None,
+                 suppress_health_check=[HealthCheck.function_scoped_fixture])
 FORMATS = {"JPG": "JPEG", "jfif": "JPEG", "tif": "TIFF", "jp2": "JPEG2000"}
 
 
-@settings(max_examples=50, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(files=st.lists(st.tuples(st.sampled_from(["happy", "sad", "SURPRISE", "contempt", "Angst", "other", ""]), ENDINGS),
-                      max_size=8))
+@QUICK
+@given(files=st.lists(st.tuples(FOLDERS, ENDINGS), max_size=8))
 def test_every_image_of_any_class_folders_is_read_or_named(tmp_path, drawn, files):
     top = Path(tempfile.mkdtemp(dir=tmp_path))
     for number, (name, ending) in enumerate(files):
