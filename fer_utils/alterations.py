@@ -6,6 +6,9 @@ pixels an edge. Here a copy is a function of the face's id and the copy's number
 rotation by 0 degrees and a crop of 0 pixels, which leave the face as it was, are not drawn.
 """
 
+import re
+from collections.abc import Iterable
+
 import numpy as np
 from PIL import Image
 
@@ -14,6 +17,9 @@ from fer_utils.faces import resize_images
 
 WAYS = ("rotated", "mirrored", "cropped")
 MOST_DEGREES, MOST_PIXELS = 30, 10
+_COPY = re.compile(r"img_\d+_[a-z]+\.jpg|.+\.(jpe?g|png)_?\d+\.(jpe?g|png)", re.IGNORECASE)
+"""The script calls its copies ``img_<number>_<emotion>.jpg`` and puts them beside the originals; others
+number the name of the original (``PrivateTest_1.jpg0.jpg``)."""
 
 
 def altered_copies(images: np.ndarray, ids, size: int, *, channels: int) -> np.ndarray:
@@ -26,6 +32,19 @@ def altered_copies(images: np.ndarray, ids, size: int, *, channels: int) -> np.n
         copy = altered(image, *way_of(name, len(image))).copy()   # torch takes no view mirrored or read-only
         copies[place] = resize_images(copy[None], size, channels=channels)[0]
     return copies
+
+
+def copies_note(names: Iterable[str]) -> list[str]:
+    """The sentence on files that are called like altered copies, which have no place in a test set; nothing
+    for none."""
+    names = list(names)
+    copies = [name for name in names if _COPY.fullmatch(name.rsplit("/", 1)[-1])]
+    if not copies:
+        return []
+    return [f"{len(copies):,} of {len(names):,} images are called like altered copies of others, as the "
+            f"augmentation script of ResEmoteNet's authors writes them; the first is {min(copies)}. If they "
+            "are, faces count several times here, and a network that learnt from the originals has seen "
+            "them."]
 
 
 def way_of(name: str, width: int) -> tuple[str, int]:

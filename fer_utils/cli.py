@@ -11,7 +11,7 @@ from fer_utils import commands
 from fer_utils.errors import CompanionError, Findings, about_the_disk, nearest
 from fer_utils.paths import check_target, check_writable, project_root
 
-_WEIGHTS_HELP = "a run's folder, a model.safetensors or the authors' .pth file"
+_WEIGHTS_HELP = "a run's folder, a safetensors file, or one of torch.save such as the authors' .pth file"
 _WRITE_INTO_RUNS = ("reproduce", "train", "keep", "interim", "report", "publish", "train-generators", "bench")
 FOUND_AMISS, USER_ERROR, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 _STOPPED = "Stopped. What was finished is kept; the same command goes on from there."
@@ -31,9 +31,7 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 1 if a check finds something amiss, 2 for an error the
     user can mend, 130 after Ctrl-C, 143 after SIGTERM."""
-    for stream in (sys.stdout, sys.stderr):       # a name that the console can't show is shown escaped
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    _show_every_name()
     try:
         options = _read_arguments(sys.argv[1:] if arguments is None else arguments)
         with _ended_by_sigterm():
@@ -65,6 +63,14 @@ def _check_places(options) -> None:
         check_target(Path(options.csv))
     if getattr(options, "explain", None):
         check_writable(Path(options.explain))
+
+
+def _show_every_name() -> None:
+    """What the console's encoding lacks, and bytes of file names that are no text, are shown escaped: no
+    command should end for how a file is called."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):   # not so where something else took the stream's place
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextmanager
@@ -143,11 +149,17 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
     evaluate.add_argument("--csv", metavar="FILE", help="write the prediction of every image to this file")
     predict = _add(added, "predict", commands.predict, "what a trained network says about photos; exit code 2 if one of them "
                    "can't be read")
-    predict.add_argument("files", nargs="+", metavar="FILE", help="JPEG, PNG, BMP or WebP, of any size")
+    predict.add_argument("files", nargs="+", metavar="FILE",
+                         help="JPEG, PNG, TIFF, WebP or another kind that Pillow reads, of any size; or a "
+                         "folder, for all images in it")
     predict.add_argument("--weights", metavar="W", help=f"{_WEIGHTS_HELP}; by default what the profile trained")
     predict.add_argument("--crop", action="store_true", help="cut to the largest face first (the extra 'crop')")
-    predict.add_argument("--explain", metavar="FOLDER", help="write for each photo a PNG that shows where the evidence "
-                         "for the first emotion is (HiResCAM at the SE block)")
+    predict.add_argument("--explain", metavar="FOLDER",
+                         help="write for each photo a PNG, under a name not taken yet, that shows where the "
+                         "evidence for the first emotion is (HiResCAM at the SE block)")
+    predict.add_argument("--csv", metavar="FILE",
+                         help="write the answers to this file: the photo, the face it was cropped to, the "
+                         "emotion, and the probability of each")
     _add(added, "profiles", commands.profiles, "list the profiles", with_profile=False)
     _check_command(arguments, added.choices)
     return parser.parse_args(arguments)

@@ -210,8 +210,8 @@ def check_data(options) -> None:
 
 def evaluate(options) -> None:
     from fer_utils.cross_database import class_folders, cross_test, report_lines
+    from fer_utils.photos import write_table
     from fer_utils.trained import read_trained
-    from fer_utils.training import write_csv
 
     profile = _profile(options)
     folders = class_folders(options.data, leave_out=options.leave_out)
@@ -220,28 +220,33 @@ def evaluate(options) -> None:
     test = cross_test(trained, folders, device=profile.run.device)
     _say("\n".join([*test.notes, *report_lines(test, profile)]))
     if options.csv:
-        write_csv(test.predictions, options.csv, float_format="%.6f")
+        write_table(test.predictions, options.csv)
         _say(f"\nwrote {options.csv}")
 
 
 def predict(options) -> None:
-    from fer_utils.photos import Reading, explain, read_faces
+    from fer_utils.photos import Reading, answers_table, explain, photos_among, read_faces, write_table
     from fer_utils.trained import own_trained, read_trained
 
     profile = _profile(options)
+    photos = photos_among(options.files)
     trained = read_trained(options.weights, profile) if options.weights else own_trained(profile)
     _say(trained.about)
-    readings, problems = [], []
-    for found in read_faces(options.files, trained, crop=options.crop, device=profile.run.device):
-        if isinstance(found, Reading):
-            readings.append(found)
-            _say("\n".join(["", *found.lines]))
-        else:
+    rows, problems = [], []
+    for found in read_faces(photos, trained, crop=options.crop, device=profile.run.device):
+        if not isinstance(found, Reading):
             problems.append(str(found))
-    for path in explain(readings, trained, options.explain) if options.explain else []:
-        _say(f"wrote {path}")
+            continue
+        rows.append(found.row)
+        _say("\n".join(["", *found.lines]))
+        if options.explain:
+            _say(f"wrote {explain(found, trained, options.explain)}")
+    if options.csv:
+        write_table(answers_table(rows), options.csv)
+        _say(f"\nwrote {options.csv}")
     if problems:
-        raise CompanionError("\n".join([f"{len(problems)} of {len(options.files)} photos were not read:", *problems]))
+        unread = f"{len(problems)} of {len(photos)} photos were not read:"
+        raise CompanionError("\n".join([unread, *problems]))
 
 
 def bench(options) -> None:

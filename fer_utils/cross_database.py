@@ -1,15 +1,17 @@
 """A trained network tested on somebody else's faces: a folder with one sub-folder for each class."""
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.stats import bootstrap
-from sklearn.metrics import confusion_matrix
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
+from fer_utils.alterations import copies_note
 from fer_utils.datasets.class_trees import left_out
 from fer_utils.datasets.decoding import IMAGE_ENDINGS, is_image
 from fer_utils.datasets.tree import Tree, join, walk
@@ -17,8 +19,7 @@ from fer_utils.emotions import EMOTIONS, emotion_index, emotion_labels
 from fer_utils.errors import CompanionError, nearest
 from fer_utils.evaluation import class_accuracy
 from fer_utils.faces import FaceSet
-from fer_utils.paths import printable
-from fer_utils.photos import read_photo, squared
+from fer_utils.photos import names_column, read_photo, squared
 from fer_utils.summary import text_table
 from fer_utils.trained import Trained, class_probabilities
 from fer_utils.training import predictions_table
@@ -67,7 +68,8 @@ def class_folders(folder: Path, *, leave_out: Iterable[str] = ()) -> ClassFolder
     _refuse_strays(tree, {name: files for name, files in found.items() if files}, left)
     for name in sorted(left - set(found)):
         top = [name for name in found if name and "/" not in name]
-        raise CompanionError(f"--leave-out {name}: {folder} has no such sub-folder with files in it: {nearest(name, top)}")
+        raise CompanionError(f"--leave-out {name}: {folder} has no such sub-folder with files in it: "
+                             f"{nearest(name, top)}")
     _refuse_classes_without_images(tree, found, left)
     classes = {name: files for name, files in found.items() if "/" not in name and (files or name in left)}
     mapping = {name: None if name in left else EMOTIONS[_label(tree, name)] for name in classes}
@@ -104,7 +106,7 @@ def read_class_folders(folders: ClassFolders, *, size: int, channels: int) -> tu
         more = [f"... and {len(broken) - _SHOWN} more"] if len(broken) > _SHOWN else []
         raise CompanionError("\n".join([f"{len(broken)} of {len(names)} images can't be read. Mend or remove them:",
                                         *broken[:_SHOWN], *more]))
-    faces = FaceSet(images, np.array(labels, np.int64), np.array([*map(printable, names)]), np.full(len(names), "class folder"))
+    faces = FaceSet(images, np.array(labels, np.int64), np.array(names), np.full(len(names), "class folder"))
     return faces, [f"{count:,} of {len(names):,} images have {kind}" for kind, count in sorted(converted.items()) if count]
 
 
@@ -119,7 +121,10 @@ class CrossTest:
 def cross_test(trained: Trained, folders: ClassFolders, *, device: str = "auto") -> CrossTest:
     """Reads every image of the folders and lets the network predict each once."""
     faces, notes = read_class_folders(folders, size=trained.model.image_size, channels=trained.channels)
-    return CrossTest(predictions_table(faces, class_probabilities(trained, faces, device=device)), [*folders.notes, *notes])
+    numbered = replace(faces, ids=np.arange(len(faces)).astype(str))
+    answers = predictions_table(numbered, class_probabilities(trained, faces, device=device))
+    answers["id"] = names_column(faces.ids.tolist())
+    return CrossTest(answers, [*folders.notes, *notes, *copies_note(faces.ids.tolist())])
 
 
 def macro_f1(labels, predicted, axis: int = -1):
@@ -141,16 +146,35 @@ def macro_f1_interval(labels: np.ndarray, predicted: np.ndarray, confidence: flo
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
+def balanced_accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """The mean of the accuracies of the emotions that occur in ``labels``, 0..1."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")   # of predicted emotions that have no images, and of a single one
+        return balanced_accuracy_score(labels, predicted)
+
+
 def report_lines(test: CrossTest, profile) -> list[str]:
-    """Accuracy of each class with its number of images and Wilson interval, macro-F1, confusion; for readers."""
-    confidence = profile.evaluation.confidence
+    """Accuracy of each class with its number of images and Wilson interval, balanced accuracy, macro-F1,
+    confusion; for readers."""
     frame = test.predictions
     labels, predicted = (frame[column].map(EMOTIONS.index).to_numpy() for column in ("emotion", "predicted"))
-    low, high = macro_f1_interval(labels, predicted, confidence)
+    emotions = len(set(labels))
+    over = f"over the {emotions} emotions that have images" if emotions > 1 else \
+        "of the one emotion that has images: nothing tells which other faces are taken for it"
     return ["", text_table(_accuracy_table(frame, profile)), "",
-            f"Macro-F1 {100 * macro_f1(labels, predicted):.1f} % ({confidence:.0%} interval {100 * low:.1f} to "
-            f"{100 * high:.1f}, bootstrap over {len(frame):,} images; mean over the {len(set(labels))} emotions that "
-            "have images).", "", "Confusion, rows the labels, columns the predictions:", _confusion(frame)]
+            f"Balanced accuracy {100 * balanced_accuracy(labels, predicted):.1f} % (mean {over}).",
+            f"Macro-F1 {100 * macro_f1(labels, predicted):.1f} % "
+            f"({_f1_interval(labels, predicted, profile)}; mean {over}).",
+            "", "Confusion, rows the labels, columns the predictions:", _confusion(frame)]
+
+
+def _f1_interval(labels: np.ndarray, predicted: np.ndarray, profile) -> str:
+    if len(labels) < 2:
+        return "no interval: a bootstrap over one image has nothing to draw from"
+    confidence = profile.evaluation.confidence
+    low, high = macro_f1_interval(labels, predicted, confidence)
+    return (f"{confidence:.0%} interval {100 * low:.1f} to {100 * high:.1f}, bootstrap over {len(labels):,} "
+            "images")
 
 
 def _accuracy_table(frame: pd.DataFrame, profile) -> pd.DataFrame:
@@ -170,8 +194,9 @@ def _label(tree: Tree, name: str) -> int:
     try:
         return emotion_index(name)
     except CompanionError as problem:
-        raise CompanionError(f"{tree.where(name)} is none of the seven emotions. {problem} If its images show one of these, "
-                             f"rename the folder; else leave it out with --leave-out '{name}'.") from problem
+        raise CompanionError(f"{tree.where(name)} is none of the seven emotions. {problem} If its images "
+                             "show one of these, rename the folder; else leave it out with --leave-out "
+                             f"'{name}'.") from problem
 
 
 def _refuse_classes_without_images(tree: Tree, found: dict[str, list[str]], left: set[str]) -> None:
@@ -179,9 +204,9 @@ def _refuse_classes_without_images(tree: Tree, found: dict[str, list[str]], left
     for name, images in found.items():
         if not images and name not in left and name.lower() in emotion_labels():
             files = tree.folders[name]
-            raise CompanionError(f"{tree.where(name)} is a class by its name, but none of its {len(files):,} files is an "
-                                 f"image by its own, the first is {files[0]}. Save them as PNG or JPEG, or leave the "
-                                 f"folder out with --leave-out '{name}'.")
+            raise CompanionError(f"{tree.where(name)} is a class by its name, but none of its {len(files):,} "
+                                 f"files is an image by its own, the first is {files[0]}. Save them as PNG "
+                                 f"or JPEG, or leave the folder out with --leave-out '{name}'.")
 
 
 def _refuse_strays(tree: Tree, found: dict[str, list[str]], left: set[str]) -> None:

@@ -37,7 +37,8 @@ def emotion_name(alias: str) -> str:
     """
     name = _ALIASES.get(str(alias).strip().lower())
     if name is None:
-        raise CompanionError(f"Unknown emotion '{alias}': {nearest(str(alias).lower(), SPELLINGS, listed=EMOTIONS)}")
+        raise CompanionError(f"Unknown emotion '{alias}': "
+                             f"{nearest(str(alias).lower(), SPELLINGS, listed=EMOTIONS)}")
     return name
 
 

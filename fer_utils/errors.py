@@ -34,10 +34,11 @@ _OF_THE_DISK = {
 
 
 def nearest(name: str, valid, *, listed=None) -> str:
-    """The end of an error message: which valid name was meant, if ``name`` is one with a typing error, and all of them.
+    """The end of an error message: which valid name was meant, if ``name`` is one with a typing error, and
+    all of them.
 
-    A word that is only somewhat alike is no hint: 'Angst' is German for fear, and like 'anger'. ``listed`` are the names
-    to show where ``valid`` has further spellings of them.
+    A word that is only somewhat alike is no hint: 'Angst' is German for fear, and like 'anger'. ``listed``
+    are the names to show where ``valid`` has further spellings of them.
     """
     valid = list(map(str, valid))
     distances = {known: _distance(str(name).lower(), known.lower()) for known in valid}
@@ -48,12 +49,14 @@ def nearest(name: str, valid, *, listed=None) -> str:
 
 
 def _errors_in(word: str) -> int:
-    """How many letters of a word may be wrong, lacking, added or exchanged by mistake: in a short one, all would fit."""
+    """How many letters of a word may be wrong, lacking, added or exchanged by mistake: in a short one, all
+    would fit."""
     return 2 if len(word) >= 6 else 1 if len(word) >= 4 else 0
 
 
 def _distance(first: str, second: str) -> int:
-    """Letters to change, add, leave out or exchange with their neighbour to make one word the other (Damerau 1964)."""
+    """Letters to change, add, leave out or exchange with their neighbour to make one word the other (Damerau
+    1964)."""
     above, row = [], list(range(len(second) + 1))
     for i, letter in enumerate(first):
         two_above, above, row = above, row, [i + 1]

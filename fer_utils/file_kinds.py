@@ -1,4 +1,5 @@
-"""What a file is by its first bytes, whatever its name says: an intact file of another kind is not a damaged one."""
+"""What a file is by its first bytes, whatever its name says: an intact file of another kind is not a damaged
+one."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,8 @@ class Kind:
 LFS_POINTER = Kind("a git-lfs pointer, a few lines that stand for the file",
                    "Run git lfs pull where it was cloned, or download the file itself.")
 WEB_PAGE = Kind("a web page",
-                "The server answered with a page instead of the file: open its address in a browser, sign in if it "
-                "asks for that, and download the file itself.", (".html", ".htm"))
+                "The server answered with a page instead of the file: open its address in a browser, sign in "
+                "if it asks for that, and download the file itself.", (".html", ".htm"))
 _SAVE = "That kind is not read here: save it as JPEG or PNG."
 HEIC = Kind("a HEIC photo", _SAVE, (".heic", ".heif"))
 _UNPACK = "Unpack it, and put what it holds in its place."
@@ -71,7 +72,8 @@ def stand_in(start: bytes) -> Kind | None:
 
 
 def unexpected_kind(path: Path) -> Kind | None:
-    """The kind of a file that is not what its name promises; None for one that is, and where nothing is known."""
+    """The kind of a file that is not what its name promises; None for one that is, and where nothing is
+    known."""
     try:
         with open(path, "rb") as file:
             kind = kind_of(file.read(START))

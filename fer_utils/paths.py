@@ -231,11 +231,6 @@ def check_target(path: Path) -> None:
     check_writable(Path(path).parent)
 
 
-def printable(name: str) -> str:
-    """A file name as a table can hold it: bytes that are not UTF-8, which Python keeps as surrogates, are written as \\xe9."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
 def _open_temporary(path: Path) -> tuple[int, bool]:
     """The descriptor of a new empty file in the folder of ``path``, and whether it has that name already."""
     if hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd"):

@@ -10,15 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from fer_utils.datasets.archives import bounded, reading
-from fer_utils.datasets.decoding import LARGEST_IMAGE, conversion_notes, decode_photo
+from fer_utils.datasets.decoding import LARGEST_IMAGE, conversion_notes, decode_photo, is_image
+from fer_utils.datasets.tree import walk
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet
 from fer_utils.paths import atomic_write
 from fer_utils.trained import Trained, class_probabilities
+
+SHOWN_SIDE = 1024
+"""Pixels of the longer side of a picture that explains: more are looked at by nobody, and cost seconds and
+gigabytes."""
+BOX = ("face_left", "face_top", "face_width", "face_height")
 
 
 @dataclass(frozen=True)
@@ -28,12 +35,14 @@ class Reading:
     image:         uint8 [H, W, 1 or 3], upright, cropped if that was asked for.
     probabilities: float32 [7] in the order of ``EMOTIONS``.
     notes:         what was done to the photo, as sentences.
+    box:           (left, top, width, height) of the face it was cropped to, in the upright photo; or None.
     """
 
     path: Path
     image: np.ndarray
     probabilities: np.ndarray
     notes: list[str]
+    box: tuple[int, int, int, int] | None = None
 
     def ranked(self) -> list[tuple[str, float]]:
         """(emotion, probability), the most probable first."""
@@ -45,6 +54,34 @@ class Reading:
         return [str(self.path), *(f"  {name:9}{100 * share:6.1f} %" for name, share in self.ranked()),
                 *(f"  {note}" for note in self.notes)]
 
+    @property
+    def row(self) -> dict:
+        """The answer for machines: file, the columns ``BOX`` (empty without a face), predicted, p_anger ...
+        p_surprise."""
+        shares = {f"p_{emotion}": share for emotion, share in zip(EMOTIONS, self.probabilities.tolist())}
+        box = dict(zip(BOX, self.box or [None] * len(BOX)))
+        return {"file": str(self.path)} | box | {"predicted": self.ranked()[0][0]} | shares
+
+
+def photos_among(addresses: Iterable[Path]) -> list[Path]:
+    """The files, and in the place of each folder the images in it and below, by name; no image is opened.
+
+    Raises CompanionError for a folder without images, or with something in it that can't be looked into.
+    """
+    found: list[Path] = []
+    for address in map(Path, addresses):
+        if not address.is_dir():
+            found.append(address)
+            continue
+        tree = walk(address)
+        tree.refuse_problems("")
+        images = sorted(filter(is_image, tree.names()))
+        if not images:
+            raise CompanionError(f"{address} is a folder without images in it. Give files, or a folder that "
+                                 "holds some.")
+        found += [address / name for name in images]
+    return found
+
 
 def read_photo(path: Path, *, channels: int) -> tuple[np.ndarray, list[str]]:
     """uint8 [H, W, channels] of one file, upright, and sentences on what was converted.
@@ -52,11 +89,8 @@ def read_photo(path: Path, *, channels: int) -> tuple[np.ndarray, list[str]]:
     Raises CompanionError that names the file and why it can't be read.
     """
     path = Path(path)
-    if path.is_dir():
-        raise CompanionError(f"{path} is a folder. Give files; for a folder with a sub-folder for each class there is "
-                             "python -m fer_utils evaluate.")
     if not path.is_file():
-        raise CompanionError(f"{path} is not there. Check its name.")
+        raise CompanionError(f"{path} is {'no file' if path.exists() else 'not there'}. Check its name.")
     with reading(path), open(path, "rb") as stream:
         data = bounded(stream, LARGEST_IMAGE, str(path))
     return decoded(data, str(path), channels=channels)
@@ -91,7 +125,8 @@ def as_face(image: np.ndarray, trained: Trained, name: str = "photo") -> FaceSet
 def read_faces(paths: Iterable[Path], trained: Trained, *, crop: bool, device: str) -> Iterator[Reading | CompanionError]:
     """For each photo in turn what the network says, or the error that says why it can't be read.
 
-    Raises CompanionError where ``crop`` is asked for and OpenCV 4 is absent.
+    Raises CompanionError where ``crop`` is asked for and OpenCV 4 is absent, and where the network gives no
+    numbers.
     """
     if crop:
         from fer_utils.face_crop import opencv
@@ -100,56 +135,86 @@ def read_faces(paths: Iterable[Path], trained: Trained, *, crop: bool, device: s
     for path in paths:
         try:
             image, notes = read_photo(path, channels=trained.channels)
-            yield read_face(image, notes, trained, name=path, crop=crop, device=device)
         except CompanionError as problem:
             yield problem
+        else:
+            yield read_face(image, notes, trained, name=path, crop=crop, device=device)
 
 
 def read_face(image: np.ndarray, notes: list[str], trained: Trained, *, name: str | Path, crop: bool,
               device: str) -> Reading:
     """What the network says about one photo as ``read_photo`` or ``decoded`` give it."""
+    box = None
     if crop:
-        image, note = _cropped(image)
+        image, box, note = _cropped(image)
         notes = [*notes, note]
     height, width = image.shape[:2]
     if height != width:
         notes = [*notes, f"{width}x{height} pixels stretched to a square."]
     probabilities = class_probabilities(trained, as_face(image, trained, str(name)), device=device)[0]
-    return Reading(Path(name), image, probabilities, notes)
+    return Reading(Path(name), image, probabilities, notes, box)
 
 
-def explain(readings: list[Reading], trained: Trained, folder: Path) -> list[Path]:
-    """One PNG for each reading: the photo with the evidence for its most probable emotion laid over it.
+def explain(reading_: Reading, trained: Trained, folder: Path) -> Path:
+    """Write a PNG: the photo, of at most ``SHOWN_SIDE`` pixels a side, with the evidence for its most
+    probable emotion laid over it; returns its path, under which nothing lay before.
 
-    The map is ``attribution.hires_cam``. Photos of the same name get numbers. Returns the files' paths.
+    The map is ``attribution.hires_cam``.
     """
     from fer_utils.attribution import hires_cam, overlay
 
-    paths: list[Path] = []
-    for reading_ in readings:
-        emotion = reading_.ranked()[0][0]
-        heat = hires_cam(trained.model, as_face(reading_.image, trained), [EMOTIONS.index(emotion)],
-                         size=reading_.image.shape[:2])[0]
-        path = _unused(Path(folder), f"{reading_.path.stem}_{emotion}", paths)
-        with atomic_write(path) as file:
-            Image.fromarray(overlay(reading_.image, heat)).save(file, "PNG")
-        paths.append(path)
-    return paths
+    emotion, shown = reading_.ranked()[0][0], _shrunk(reading_.image)
+    heat = hires_cam(trained.model, as_face(reading_.image, trained), [EMOTIONS.index(emotion)],
+                     size=shown.shape[:2])[0]
+    path = _unused(Path(folder), f"{reading_.path.stem}_{emotion}")
+    with atomic_write(path) as file:
+        Image.fromarray(overlay(shown, heat)).save(file, "PNG")
+    return path
 
 
-def _cropped(image: np.ndarray) -> tuple[np.ndarray, str]:
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a CSV file atomically. File names come back as they were, also those that are not UTF-8."""
+    with atomic_write(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        frame.to_csv(file, index=False, lineterminator="\n", float_format="%.6f")
+
+
+def answers_table(rows: list[dict]) -> pd.DataFrame:
+    """``Reading.row`` of each photo as a table; the columns ``BOX`` are whole numbers, empty where there was
+    no face."""
+    numbers = [*BOX, "predicted", *(f"p_{emotion}" for emotion in EMOTIONS)]
+    frame = pd.DataFrame(rows, columns=numbers).astype(dict.fromkeys(BOX, "Int64"))
+    frame.insert(0, "file", names_column(row["file"] for row in rows))
+    return frame
+
+
+def names_column(names: Iterable[str]) -> pd.Series:
+    """File names as a column of a table; pandas' own strings can't hold one that is not UTF-8."""
+    return pd.Series(list(names), dtype=object)
+
+
+def _cropped(image: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int, int] | None, str]:
     from fer_utils.face_crop import MARGIN, face_square
 
     square = face_square(image, margin=MARGIN)
     if square is None:
-        return image, "No face was found in it: the whole photo was read."
+        return image, None, "No face was found in it: the whole photo was read."
     left, top, side = square
-    return image[top:top + side, left:left + side], f"Cropped to the face: {side}x{side} pixels at {left}, {top}."
+    note = f"Cropped to the face: {side}x{side} pixels at {left}, {top}."
+    return image[top:top + side, left:left + side], (left, top, side, side), note
 
 
-def _unused(folder: Path, stem: str, taken: list[Path]) -> Path:
-    """A path in the folder that no earlier photo of the same call took."""
+def _shrunk(image: np.ndarray) -> np.ndarray:
+    """uint8 [H, W, C] with its longer side at most ``SHOWN_SIDE``."""
+    if max(image.shape[:2]) <= SHOWN_SIDE:
+        return image
+    picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+    picture.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+    return np.asarray(picture).reshape(picture.height, picture.width, image.shape[2])
+
+
+def _unused(folder: Path, stem: str) -> Path:
+    """A path in the folder where nothing lies, whether from this call or an earlier one."""
     path, number = folder / f"{stem}.png", 2
-    while path in taken:
+    while path.exists():
         path, number = folder / f"{stem}_{number}.png", number + 1
     return path

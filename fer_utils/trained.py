@@ -64,8 +64,8 @@ def read_trained(address: Path, profile) -> Trained:
     state, about, assumed = _read_safetensors(path) if is_safetensors(path) else _read_pickled(path)
     if about is None:
         about = AUTHORS
-        assumed += ("It does not say how it was trained: taken as the authors' published code does it (64x64, gray, "
-                    f"classes in the order {', '.join(AUTHORS_ORDER)}).")
+        assumed += ("It does not say how it was trained: taken as the authors' published code does it "
+                    f"(64x64, gray, classes in the order {', '.join(AUTHORS_ORDER)}).")
     elif "image_size" not in about:
         about = {"image_size": profile.network.image_size, "channels": 3} | about
         assumed += f"It does not say its image size: taken from the profile {profile.name}."
@@ -81,12 +81,13 @@ def refuse_changed(folder: Path) -> None:
     try:
         recorded = json.loads(record.read_text(encoding="utf-8")).get("sha256")
     except (OSError, ValueError, AttributeError) as problem:
-        raise CompanionError(f"{record} can't be read, so nothing tells whether {WEIGHTS} beside it is whole. Copy the "
-                             f"folder again, or delete {TRAINED_WITH} to take the weights unchecked.") from problem
+        raise CompanionError(f"{record} can't be read, so nothing tells whether {WEIGHTS} beside it is "
+                             f"whole. Copy the folder again, or delete {TRAINED_WITH} to take the weights "
+                             "unchecked.") from problem
     if recorded and recorded != _sha256(weights):
-        raise CompanionError(f"{weights} is not the file that training left: {TRAINED_WITH} beside it records another "
-                             f"SHA-256. It was damaged or replaced: copy it again, or delete {TRAINED_WITH} if you put "
-                             "other weights there.")
+        raise CompanionError(f"{weights} is not the file that training left: {TRAINED_WITH} beside it "
+                             "records another SHA-256. It was damaged or replaced: copy it again, or delete "
+                             f"{TRAINED_WITH} if you put other weights there.")
 
 
 def class_probabilities(trained: Trained, faces: FaceSet, *, device: str = "auto") -> np.ndarray:
@@ -98,9 +99,10 @@ def class_probabilities(trained: Trained, faces: FaceSet, *, device: str = "auto
     broken = np.flatnonzero(~np.isfinite(found).all(axis=1))
     if len(broken):
         layer = _first_without_numbers(trained.model, faces.select(broken[:1]))
-        raise CompanionError(f"{trained.path} gives no numbers for {len(broken):,} of {len(faces):,} faces, the first is "
-                             f"{faces.ids[broken[0]]}: {layer}. Such weights come from a training that diverged or from "
-                             "a damaged file: train it again, or copy it again.")
+        raise CompanionError(f"{trained.path} gives no numbers for {len(broken):,} of {len(faces):,} faces, "
+                             f"the first is {faces.ids[broken[0]]}: {layer}. Such weights come from a "
+                             "training that diverged or from a damaged file: train it again, or copy it "
+                             "again.")
     return found
 
 
@@ -129,9 +131,9 @@ def _weights_file(address: Path) -> Path:
     path = address / WEIGHTS if address.is_dir() else address
     if path.is_file():
         return path
-    raise CompanionError(f"No trained network at {path}. --weights takes a run's folder with a {WEIGHTS} in it (such as "
-                         "runs/demo/models/demo_fer2013/aug4/0), a safetensors file, or one of torch.save such as the "
-                         "authors' .pth file.")
+    raise CompanionError(f"No trained network at {path}. --weights takes a run's folder with a {WEIGHTS} in "
+                         "it (such as runs/demo/models/demo_fer2013/aug4/0), a safetensors file, or one of "
+                         "torch.save such as the authors' .pth file.")
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict | None, str]:
@@ -144,13 +146,15 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict | None, str]:
     except ValueError:
         about = None
     if not isinstance(about, dict):
-        raise CompanionError(f"{path}: its metadata ({METADATA}) is {plain(metadata[METADATA], 60)!r}; expected width, "
-                             "image_size, channels and classes. Copy the file again, or train it again.")
+        raise CompanionError(f"{path}: its metadata ({METADATA}) is {plain(metadata[METADATA], 60)!r}; "
+                             "expected width, image_size, channels and classes. Copy the file again, or "
+                             "train it again.")
     return unwrapped(state, path), about, ""
 
 
 def _read_pickled(path: Path) -> tuple[dict[str, Tensor], None, str]:
-    """The state dict of a file of ``torch.save``, and the sentence on which was taken where it holds several."""
+    """The state dict of a file of ``torch.save``, and the sentence on which was taken where it holds
+    several."""
     state, places = read_pickled(path, names_of_the_network())
     several = f"It holds {len(places)} networks ({', '.join(map(plain, places))}): the first was taken. "
     return state, None, several if len(places) > 1 else ""
@@ -158,7 +162,8 @@ def _read_pickled(path: Path) -> tuple[dict[str, Tensor], None, str]:
 
 @torch.no_grad()
 def _first_without_numbers(model: ResEmoteNet, face: FaceSet) -> str:
-    """Which layer, in the order of computation, is the first to give something else than numbers, in words."""
+    """Which layer, in the order of computation, is the first to give something else than numbers, in
+    words."""
     found: list[str] = []
 
     def look(name):

@@ -1,8 +1,9 @@
 """Tensors from weights files as people save them, whatever their names end in; no code in them is run.
 
-A file of ``torch.save`` is a pickle, and a pickle may name any function to be called. torch's unpickler for weights calls
-none but its own for tensors; here every other name stands for ``Inert``, which does nothing but keep what was saved. So a
-whole pickled model gives its tensors, though its class is not known, and a NumPy number beside the weights is no obstacle.
+A file of ``torch.save`` is a pickle, and a pickle may name any function to be called. torch's unpickler for
+weights calls none but its own for tensors; here every other name stands for ``Inert``, which does nothing but
+keep what was saved. So a whole pickled model gives its tensors, though its class is not known, and a NumPy
+number beside the weights is no obstacle.
 """
 
 import contextlib
@@ -21,19 +22,21 @@ from fer_utils.errors import CompanionError
 from fer_utils.file_kinds import START, described, kind_of
 
 LIKELY = ("state_dict", "model_state_dict", "model", "net", "network", "module", "weights")
-"""Under which a checkpoint keeps its network, the usual names first; any other name is looked into after these."""
+"""Under which a checkpoint keeps its network, the usual names first; any other name is looked into after
+these."""
 _WRAPPERS = {"module", "model", "_orig_mod", "net", "network", "backbone"}
 """What DataParallel, Lightning, torch.compile and others put before or into the names of a state dict."""
 _DEEPEST = 4
 _LARGEST_HEADER = 1 << 20   # bytes; ResEmoteNet's has ten thousand
 _SHOWN = 8                  # keys named in a message
-_LEGACY_PICKLES = 4         # before torch 1.6 a file began with a number, a version and the machine, each pickled
+_LEGACY_PICKLES = 4         # before torch 1.6: a number, a version, the machine, then what was saved
 _ZIP = b"PK\x03\x04"
 _RENAMED = {"__builtin__": "builtins", "copy_reg": "copyreg"}   # pickles speak of Python 2's modules
 
 
 class Inert:
-    """What stands for any object but a tensor: it keeps its state, if it was saved with one, and does nothing."""
+    """What stands for any object but a tensor: it keeps its state, if it was saved with one, and does
+    nothing."""
 
     def __new__(cls, *_, **__):
         return super().__new__(cls)
@@ -56,8 +59,8 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Names with tensors, and the metadata. Raises CompanionError for what can't be read."""
     length = int.from_bytes(_start(path)[:8], "little")
     if length > _LARGEST_HEADER:
-        raise CompanionError(f"{path} has a header of {length:,} bytes; that of ResEmoteNet has some thousand. It holds "
-                             "another network, or none.")
+        raise CompanionError(f"{path} has a header of {length:,} bytes; that of ResEmoteNet has some "
+                             "thousand. It holds another network, or none.")
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})
@@ -67,11 +70,12 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def read_pickled(path: Path, wanted: set[str]) -> tuple[dict[str, Tensor], list[str]]:
-    """The network with the wanted names in a file of ``torch.save``: names with tensors; and the places in the file where
-    such a network lies, the first of which was read.
+    """The network with the wanted names in a file of ``torch.save``: names with tensors; and the places in
+    the file where such a network lies, the first of which was read.
 
-    Names are freed from what wraps them (``module.``, ``_orig_mod.``). Where no network has all the wanted names, the
-    likeliest is given. Raises CompanionError where there are no tensors under names, with the keys that were found.
+    Names are freed from what wraps them (``module.``, ``_orig_mod.``). Where no network has all the wanted
+    names, the likeliest is given. Raises CompanionError where there are no tensors under names, with the keys
+    that were found.
     """
     loaded = _loaded(path)
     found = list(_states(loaded))
@@ -88,8 +92,8 @@ def unwrapped(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
     for name in state:
         other = first.setdefault(_without_wrappers(name), name)
         if other != name:
-            raise CompanionError(f"{path} holds two networks: {plain(other)} and {plain(name)} are the same entry of each. "
-                                 "Save the state dict of one.")
+            raise CompanionError(f"{path} holds two networks: {plain(other)} and {plain(name)} are the same "
+                                 "entry of each. Save the state dict of one.")
     return {_without_wrappers(name): value for name, value in state.items()}
 
 
@@ -111,15 +115,17 @@ def _loaded(path: Path):
 
 
 def _unreadable(path: Path) -> str:
-    """Why a file is none of ``torch.save``, by what it begins with; torch's own words are about torch's settings."""
+    """Why a file is none of ``torch.save``, by what it begins with; torch's own words are about torch's
+    settings."""
     start = _start(path)
     kind = None if start.startswith(_ZIP) else kind_of(start)
     if kind:
         return f"{path} is not a weights file: it {described('', kind).strip()}"
     if not start:
         return f"{path} is not a weights file: it is empty. Copy it again."
-    return (f"{path} is not a file of tensors that can be read: it was not written by torch.save or safetensors, was cut "
-            "short, or holds code, which is not run. Copy it again, or save its model.state_dict().")
+    return (f"{path} is not a file of tensors that can be read: it was not written by torch.save or "
+            "safetensors, was cut short, or holds code, which is not run. Copy it again, or save its "
+            "model.state_dict().")
 
 
 def _inert_names(path: Path) -> list[tuple[type, str]]:
@@ -156,7 +162,8 @@ def _states(loaded, place: str = "", depth: int = 0) -> Iterator[tuple[str, dict
         loaded = _module_state(loaded) or vars(loaded)
     if not isinstance(loaded, dict):
         return
-    tensors = {name: value for name, value in loaded.items() if isinstance(name, str) and isinstance(value, Tensor)}
+    tensors = {name: value for name, value in loaded.items()
+               if isinstance(name, str) and isinstance(value, Tensor)}
     if tensors:
         yield place, tensors
     if depth < _DEEPEST:
@@ -166,7 +173,8 @@ def _states(loaded, place: str = "", depth: int = 0) -> Iterator[tuple[str, dict
 
 
 def _module_state(module: Inert, prefix: str = "", depth: int = 0) -> dict[str, Tensor]:
-    """The state dict of a pickled ``torch.nn.Module``, as its own method would give it; empty for any other object."""
+    """The state dict of a pickled ``torch.nn.Module``, as its own method would give it; empty for any other
+    object."""
     kept = vars(module)
     own = {f"{prefix}{name}": value for kind in ("_parameters", "_buffers")
            for name, value in _items(kept.get(kind)) if isinstance(value, Tensor)}
@@ -185,13 +193,17 @@ def _items(kept) -> list:
 def _contents(loaded) -> str:
     """What lies at the top of a file, in words."""
     if isinstance(loaded, dict) and loaded:
-        names = [plain(name, 40) for name in list(loaded)[:_SHOWN]]
-        more = f" and {len(loaded) - _SHOWN:,} more" if len(loaded) > _SHOWN else ""
-        return f"its keys are {', '.join(names)}{more}"
+        return f"its keys are {_named(loaded)}"
     if isinstance(loaded, Inert):
-        return f"it holds an object whose parts are {', '.join(plain(name, 40) for name in list(vars(loaded))[:_SHOWN])}" \
-            if vars(loaded) else "it holds an object of Python without tensors"
+        parts = _named(vars(loaded))
+        return f"it holds an object of Python with {parts}" if parts else \
+            "it holds an object of Python without tensors"
     return f"it holds {'nothing' if loaded in ({}, None) else f'a {type(loaded).__name__}'}"
+
+
+def _named(kept: dict) -> str:
+    more = f" and {len(kept) - _SHOWN:,} more" if len(kept) > _SHOWN else ""
+    return ", ".join(plain(name, 40) for name in list(kept)[:_SHOWN]) + more
 
 
 def _start(path: Path) -> bytes:

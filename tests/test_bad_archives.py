@@ -115,7 +115,8 @@ def flag(path: Path, at_local: int, at_directory: int, value: int) -> None:
     (8, 10, 9, r"fer2013\.csv' is packed by Deflate64, which Python does not unpack"),
     (8, 10, 98, r"fer2013\.csv' is packed by method 98, which"),
 ])
-def test_an_intact_archive_that_python_does_not_unpack_says_why(at_local, at_directory, value, message, project):
+def test_an_intact_archive_that_python_does_not_unpack_says_why(at_local, at_directory, value, message,
+                                                                project):
     write_zip(project / "a.zip", {"fer2013.csv": csv_text()})
     flag(project / "a.zip", at_local, at_directory, value)
     refused(project, rf"FER2013 was not found.*a\.zip: the member '{message}")
@@ -127,7 +128,8 @@ PAGE = b"\n<!DOCTYPE html>\n<html><title>Sign in</title></html>"
 
 @pytest.mark.parametrize(("data", "kind"), [
     (POINTER, "a git-lfs pointer, a few lines that stand for the file"), (PAGE, "a web page"),
-    (b"Rar!\x1a\x07\x01\x00", "a RAR archive"), (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"), (b"%PDF-1.7", "a PDF document"),
+    (b"Rar!\x1a\x07\x01\x00", "a RAR archive"), (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    (b"%PDF-1.7", "a PDF document"),
 ])
 @pytest.mark.parametrize("name", ["fer2013.zip", "fer2013.tar.gz", "fer2013.csv.gz"])
 def test_an_intact_file_of_another_kind_is_told_by_its_first_bytes(name, data, kind, project, nothing_left):
@@ -139,7 +141,8 @@ def test_an_intact_file_of_another_kind_is_told_by_its_first_bytes(name, data, k
 
 @pytest.mark.parametrize(("data", "kind"), [(POINTER, "a git-lfs pointer"), (PAGE, "a web page")])
 @pytest.mark.parametrize("name", ["fer2013.csv", FACE, "archive.zip"])
-def test_a_text_that_came_in_the_place_of_a_data_file_is_told(name, data, kind, project, any_counts, nothing_left):
+def test_a_text_that_came_in_the_place_of_a_data_file_is_told(name, data, kind, project, any_counts,
+                                                              nothing_left):
     if name == "fer2013.csv":
         (project / name).write_bytes(data)
     elif name == FACE:

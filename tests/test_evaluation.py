@@ -186,15 +186,20 @@ def test_a_truncated_predictions_file_is_refused_with_its_path(outputs):
 
 @pytest.mark.parametrize(("change", "message"), [
     (lambda text: "", "No columns to parse"),
-    (lambda text: text.replace("0003,happy,happy", "0003,joy,happy"), "it names the emotion 'joy'; expected anger"),
+    (lambda text: text.replace("0003,happy,happy", "0003,joy,happy"), "it names the emotion 'joy'; expected "
+                                                                      "anger"),
     (lambda text: text.replace("0003,happy,happy", "0003,happy,contempt"), "it names the emotion 'contempt'"),
     (lambda text: text.replace("0004,", "0003,", 1), "two answers for the face 0003"),
-    (lambda text: text.replace("0003,happy,happy", "0003,happy,sad"), "the face 0003 is called sad, which is not its most"),
+    (lambda text: text.replace("0003,happy,happy", "0003,happy,sad"), "the face 0003 is called sad, which is "
+                                                                      "not its most"),
     (lambda text: text.replace("1.000000", "7.5", 1), "the face 0000 has a probability outside of 0 to 1"),
     (lambda text: text.replace("1.000000", "high", 1), "could not convert string to float"),
-    (lambda text: text.replace("0013,", "0014,"), "has answers for 14 test faces, .*for 14; 13 of them are the same"),
-    (lambda text: text.replace("0013,surprise,", "0013,anger,"), "13 of them are the same with the same label"),
-    (lambda text: "".join(text.splitlines(keepends=True)[:-1]), "seed 0 has answers for 13 test faces, .* seed . for 14"),
+    (lambda text: text.replace("0013,", "0014,"), "has answers for 14 test faces, .*for 14; 13 of them are "
+                                                  "the same"),
+    (lambda text: text.replace("0013,surprise,", "0013,anger,"), "13 of them are the same with the same "
+                                                                 "label"),
+    (lambda text: "".join(text.splitlines(keepends=True)[:-1]), "seed 0 has answers for 13 test faces, .* "
+                                                                "seed . for 14"),
 ])
 def test_answers_that_no_network_gave_are_refused_with_the_face(outputs, change, message):
     for seed in PROFILE.training.seeds:

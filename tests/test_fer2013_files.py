@@ -115,10 +115,13 @@ def test_the_competitions_two_files_are_refused_with_the_file_to_use_instead(pac
 
 @pytest.mark.parametrize(("files", "message"), [
     ({"train.csv": b"emotion,pixels\n", "val.csv": b"emotion,pixels\n", "test.csv": b"emotion,pixels\n"},
-     r"no column Usage.*nor has .*(val|test)\.csv\)? or .*(val|test)\.csv\)?\. Put them one under the other into a file fer2013\.csv"),
+     r"no column Usage.*nor has .*(val|test)\.csv\)? or .*(val|test)\.csv\)?\. Put them one under the other "
+     r"into a file fer2013\.csv"),
     ({"train.csv": b"emotion,pixels\n"}, r"no table of test faces lies beside it"),
-    ({"train.csv": b"emotion,pixels\n", "more/test.csv": b"pixels\n"}, r"no table of test faces lies beside it"),
-    ({"train.csv": b"emotion,Usage,pixels\n"}, r"has the columns of fer2013\.csv: if it holds all .* rename it"),
+    ({"train.csv": b"emotion,pixels\n", "more/test.csv": b"pixels\n"}, r"no table of test faces lies beside "
+                                                                       r"it"),
+    ({"train.csv": b"emotion,Usage,pixels\n"}, r"has the columns of fer2013\.csv: if it holds all .* rename "
+                                               r"it"),
 ])
 @pytest.mark.parametrize("packed", [False, True])
 def test_tables_of_the_parts_are_looked_into_before_anything_is_said_of_them(files, message, packed, project):

@@ -113,7 +113,8 @@ def test_ferpluss_names_without_its_table_tell_nothing(project, any_counts):
 @pytest.mark.parametrize(("name", "message"), [
     ("train/angry/PrivateTest_1.png", r"PrivateTest_1\.png lies in the train folder but is a PrivateTest face"),
     ("test/angry/Training_1.png", r"Training_1\.png lies in the test folder but is a Training face by its name"),
-    ("test/angry/PrivateTest_200.jpg0.jpg", r"jpg0\.jpg has more in its name than PrivateTest_ and a number.*altered copy"),
+    ("test/angry/PrivateTest_200.jpg0.jpg", r"jpg0\.jpg has more in its name than PrivateTest_ and a "
+                                            r"number.*altered copy"),
     ("test/angry/extra.png", r"extra\.png has no PublicTest_ or PrivateTest_ in its name"),
     ("test/anger/Privatetest_200.jpg", r"is there twice, also as test/anger/PrivateTest_200\.png"),
 ])

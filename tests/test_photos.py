@@ -5,17 +5,27 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from sklearn.metrics import f1_score
 
 from fer_utils import cli
-from fer_utils.cross_database import class_folders, macro_f1, macro_f1_interval, read_class_folders
-from fer_utils.datasets.decoding import MOST_PIXELS
+from fer_utils.cross_database import (
+    balanced_accuracy,
+    class_folders,
+    macro_f1,
+    macro_f1_interval,
+    read_class_folders,
+)
+from fer_utils.datasets.decoding import MOST_PIXELS, is_image
 from fer_utils.datasets.demo_faces import draw_more
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
@@ -78,7 +88,10 @@ def all_kinds(place, drawn):
 
 def test_predict_reads_what_it_can_names_the_rest_with_reasons_and_ends_with_2(project, weights, drawn, capsys):
     files = all_kinds(project, drawn)
-    assert run("predict", *files, project / "nowhere.png", project, "--weights", weights) == 2
+    (project / "empty").mkdir()
+    assert run("predict", *files, project / "empty", "--weights", weights) == 2
+    assert "empty is a folder without images" in capsys.readouterr().err
+    assert run("predict", *files, project / "nowhere.png", "--weights", weights) == 2
     said = capsys.readouterr()
     blocks = said.out.strip().split("\n\n")[1:]
     assert [block.splitlines()[0] for block in blocks] == [str(path) for path in files[:5]]
@@ -88,9 +101,61 @@ def test_predict_reads_what_it_can_names_the_rest_with_reasons_and_ends_with_2(p
         values = [float(value) for _, value, _ in shares]
         assert values == sorted(values, reverse=True) and abs(sum(values) - 100) < 0.5
     assert "3000x2000 pixels stretched to a square." in blocks[2] and "turned upright" in blocks[3]
-    assert "4 of 9 photos were not read:" in said.err
+    assert "3 of 8 photos were not read:" in said.err
     assert "cut.jpg can't be read as an image" in said.err and "text.png can't be read as an image (no JPEG" in said.err
-    assert "nowhere.png is not there" in said.err and "is a folder" in said.err and "evaluate" in said.err
+    assert "nowhere.png is not there" in said.err
+
+
+def test_predict_reads_a_folder_and_writes_a_table_for_machines(project, weights, drawn, capsys):
+    all_kinds(project, drawn)
+    (project / "more").mkdir()
+    os.rename(project / "gray.jpg", project / os.fsdecode(b"more/caf\xe9.jpg"))   # a name from another system
+    (project / "notes.txt").write_text("x")
+    assert run("predict", project, "--weights", weights, "--csv", project / "out" / "answers.csv") == 2
+    said = capsys.readouterr()
+    assert "2 of 7 photos were not read:" in said.err and r"caf\udce9.jpg" in said.out
+    text = (project / "out" / "answers.csv").read_text(encoding="utf-8", errors="surrogateescape")
+    assert "more/caf\udce9.jpg," in text
+    table = pd.read_csv(io.StringIO(text.replace("\udce9", "e")))
+    assert list(table) == ["file", "face_left", "face_top", "face_width", "face_height", "predicted",
+                           *(f"p_{emotion}" for emotion in EMOTIONS)]
+    assert table["file"].tolist() == [str(project / name) for name in (
+        "alpha.png", "colour.png", "huge.jpg", "more/cafe.jpg", "turned.jpg")]
+    shares = table[[f"p_{emotion}" for emotion in EMOTIONS]]
+    assert (shares.idxmax(axis=1) == "p_" + table["predicted"]).all()
+    assert np.allclose(shares.sum(axis=1), 1, atol=1e-5)
+    assert table[["face_left", "face_top", "face_width", "face_height"]].isna().all(axis=None)
+
+
+def test_the_box_of_a_cropped_face_is_in_the_table_as_whole_numbers(project, weights, drawn):
+    pytest.importorskip("cv2")
+    Image.fromarray(drawn[3]).save(project / "a.png")
+    Image.new("RGB", (50, 50)).save(project / "b.png")
+    assert run("predict", project / "a.png", project / "b.png", "--crop", "--weights", weights,
+               "--csv", project / "p.csv") == 0
+    found, none = (line.split(",") for line in (project / "p.csv").read_text().splitlines()[1:])
+    assert all(cell.isdigit() for cell in found[1:5]) and found[3] == found[4] and none[1:5] == [""] * 4
+
+
+def test_a_name_that_the_console_cannot_show_is_escaped(project, weights, drawn):
+    Image.fromarray(drawn[3]).save(project / "顔.png")
+    script = "import sys; from fer_utils.cli import main; sys.exit(main(sys.argv[1:]))"
+    environment = os.environ | {"PYTHONPATH": str(PACKAGE.parent), "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-c", script, "predict", "顔.png", "--weights", weights]
+    found = subprocess.run(command, cwd=project, check=False, env=environment, capture_output=True, text=True,
+                           timeout=300)
+    assert found.returncode == 0 and r"\u9854.png" in found.stdout, found.stderr
+
+
+def test_weights_that_give_no_numbers_end_predict_and_evaluate_with_the_layer(folder, drawn, capsys):
+    model = ResEmoteNet(0.0625, image_size=32)
+    model.fc1.bias.data += 1e30
+    model.fc2.weight.data = model.fc2.weight.data.abs() * 1e30
+    save_weights(model, folder.parent / "wild.safetensors")
+    for command in (("predict", folder / "FEAR"), ("evaluate", "--data", folder)):
+        assert run(*command, "--weights", folder.parent / "wild.safetensors") == 2
+        said = capsys.readouterr()
+        assert "the layer fc2 gives values too large to be numbers" in said.err and "%" not in said.out
 
 
 def test_predict_ends_with_0_when_every_photo_was_read(project, weights, drawn, capsys):
@@ -133,6 +198,23 @@ def test_explain_writes_a_picture_of_the_photos_size_for_each_and_no_name_twice(
     assert (np.ptp(shown, axis=2) > 20).any()   # coloured somewhere: the photo is laid under it in gray
 
 
+def test_an_explanation_takes_no_name_that_is_taken_from_whatever_call(project, weights, drawn, capsys):
+    for name in ("a.png", "a.jpg"):
+        Image.fromarray(drawn[0]).save(project / name)
+        for _ in range(2):
+            assert run("predict", project / name, "--weights", weights, "--explain", project / "why") == 0
+    assert len(list((project / "why").iterdir())) == 4
+
+
+def test_a_large_photo_is_explained_at_the_size_that_is_looked_at(project, weights, drawn, monkeypatch):
+    monkeypatch.setattr("fer_utils.photos.SHOWN_SIDE", 60)
+    Image.fromarray(drawn[0]).resize((300, 200)).save(project / "large.png")
+    Image.fromarray(drawn[0]).resize((600, 2)).save(project / "line.png")
+    assert run("predict", project / "large.png", project / "line.png", "--weights", weights,
+               "--explain", project / "why") == 0
+    assert {Image.open(path).size for path in (project / "why").iterdir()} == {(60, 40), (60, 1)}
+
+
 def test_predict_without_weights_says_what_to_run(project, capsys):
     assert run("predict", "x.png", "--profile", "smoke") == 2
     assert "reproduce --profile smoke" in capsys.readouterr().err
@@ -162,6 +244,87 @@ def test_evaluate_prints_the_mapping_every_class_with_n_and_interval_and_writes_
     assert overall[1] == "8" and float(overall[2]) == pytest.approx(100 * right / 8, abs=0.051)
     happy = next(line.split() for line in said.splitlines() if line.split()[:2] == ["happy", "2"])
     assert happy[4] == "to" and "Macro-F1" in said and "Confusion" in said
+
+
+def test_evaluate_works_with_one_image_and_with_images_of_one_class(folder, weights, capsys):
+    for name in CLASSES:
+        if name != "happiness":
+            (folder / name / f"{name}.png").unlink()
+    assert run("evaluate", "--weights", weights, "--data", folder) == 0
+    said = capsys.readouterr()
+    assert re.search(r"Balanced accuracy \d+\.\d % \(mean of the one emotion that has images: nothing "
+                     r"tells", said.out)
+    assert "bootstrap over 2 images" in said.out and said.err == ""
+    (folder / "happiness" / "gray.jpg").unlink()
+    assert run("evaluate", "--weights", weights, "--data", folder) == 0
+    said = capsys.readouterr()
+    assert "no interval: a bootstrap over one image" in said.out and said.err == ""
+
+
+def test_names_that_are_no_text_are_tested_and_written_as_they_are(folder, weights, capsys):
+    os.rename(folder / "FEAR" / "FEAR.png", folder / os.fsdecode(b"FEAR/caf\xe9.png"))
+    assert run("evaluate", "--weights", weights, "--data", folder, "--csv", folder.parent / "p.csv") == 0
+    assert b"\nFEAR/caf\xe9.png,fear," in (folder.parent / "p.csv").read_bytes()
+
+
+def test_balanced_accuracy_is_the_mean_over_the_emotions_that_have_images():
+    labels, predicted = np.array([0, 0, 0, 0, 1, 2, 2]), np.array([0, 0, 0, 5, 1, 6, 2])
+    assert balanced_accuracy(labels, predicted) == pytest.approx((0.75 + 1 + 0.5) / 3)
+
+
+def test_images_called_like_the_authors_altered_copies_are_named(folder, weights, drawn, capsys):
+    for name in ("happiness/img_1234_happy.jpg", "FEAR/PrivateTest_1.jpg0.jpg", "FEAR/Training_2.png"):
+        Image.fromarray(drawn[0]).save(folder / name)
+    assert run("evaluate", "--weights", weights, "--data", folder) == 0
+    assert "2 of 11 images are called like altered copies of others" in (said := capsys.readouterr().out)
+    assert "the first is FEAR/PrivateTest_1.jpg0.jpg" in said
+
+
+@pytest.mark.parametrize(("name", "data", "message"), [
+    ("sadness/0.npy", b"x", r"sadness is a class by its name, but none of its 1 files is an image by its "
+                            r"own, the first is 0"),
+    ("sadness/0.heic", b"\0\0\0\x18ftypheic" + bytes(99), "0.heic is a HEIC photo"),
+    ("sadness/0.tiff", b"II*\0" + bytes(99), "0.tiff can't be read as an image"),
+    ("contempt/0.tif", b"", "contempt is none of the seven emotions"),
+])
+def test_a_class_whose_files_are_of_another_kind_does_not_go_untested_in_silence(folder, weights, name, data,
+                                                                                 message, capsys):
+    (folder / "sadness" / "sadness.png").unlink()
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(data)
+    assert run("evaluate", "--weights", weights, "--data", folder) == 2
+    assert re.search(message, capsys.readouterr().err)
+
+
+ENDINGS = st.sampled_from(["png", "JPG", "tif", "tiff", "gif", "jfif", "avif", "ppm", "jp2", "webp", "bmp",
+                           "heic", "svg", "npy", "txt", "jpeg.bak", ""])
+FOLDERS = st.sampled_from(["happy", "sad", "SURPRISE", "contempt", "Angst", "other", ""])
+QUICK = settings(max_examples=50, deadline=None, database=None,
+                 suppress_health_check=[HealthCheck.function_scoped_fixture])
+FORMATS = {"JPG": "JPEG", "jfif": "JPEG", "tif": "TIFF", "jp2": "JPEG2000"}
+
+
+@QUICK
+@given(files=st.lists(st.tuples(FOLDERS, ENDINGS), max_size=8))
+def test_every_image_of_any_class_folders_is_read_or_named(tmp_path, drawn, files):
+    top = Path(tempfile.mkdtemp(dir=tmp_path))
+    for number, (name, ending) in enumerate(files):
+        path = top / name / f"{number}.{ending}"
+        path.parent.mkdir(exist_ok=True)
+        kind = FORMATS.get(ending, ending.upper())
+        if kind in Image.SAVE and is_image(path.name):
+            Image.fromarray(drawn[number % 7]).save(path, kind)
+        else:
+            path.write_bytes(b"of another kind")
+    try:
+        found = class_folders(top)
+        faces, _ = read_class_folders(found, size=16, channels=3)
+    except CompanionError as problem:
+        assert str(top) in str(problem)
+    else:
+        read = len(faces)
+        left = sum(int(re.search(r"\d+", note)[0]) for note in found.notes)
+        assert read + left == len(files)
 
 
 def test_a_class_beyond_the_seven_is_an_error_until_it_is_left_out_by_name(folder, weights, drawn, capsys):
@@ -204,7 +367,7 @@ def test_two_spellings_of_one_emotion_are_one_class_and_other_files_are_counted(
     found = class_folders(folder)
     assert found.images[0] == ["Angry/Angry.png", "anger/b.png"]
     assert "licence" not in found.mapping
-    assert any("1 files that are no images" in note for note in found.notes)
+    assert any("2 files that are no images" in note for note in found.notes)
 
 
 def test_unreadable_images_of_a_class_folder_are_all_counted_and_the_first_named(folder):

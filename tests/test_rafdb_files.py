@@ -103,7 +103,8 @@ def test_a_damaged_further_copy_stops_nobody(project, any_counts):
     assert read(project).found.notes[-1] == "Also there, not used: folders of images by split and class, b/DATASET."
 
 
-COMPOUND = {"compound/EmoLabel/list_patition_label.txt": "".join(f"train_{n:04d}.jpg {n}\n" for n in range(1, 12)).encode(),
+COMPOUND = {"compound/EmoLabel/list_patition_label.txt": "".join(f"train_{n:04d}.jpg "
+                                                                 f"{n}\n" for n in range(1, 12)).encode(),
             "compound/Image/aligned/train_0001_aligned.jpg": encoded(colour(1), "JPEG")}
 
 
@@ -119,7 +120,8 @@ def test_the_compound_subset_beside_is_named_and_stops_nobody(layout, place, pro
 def test_the_compound_subset_alone_is_told_not_to_be_the_basic_one(project):
     write_files(project, COMPOUND)
     assert not rafdb.has_rafdb(project)
-    with pytest.raises(CompanionError, match=r"RAF-DB was not found.*label list of RAF-DB's compound subset.*the basic one"):
+    with pytest.raises(CompanionError, match=r"RAF-DB was not found.*label list of RAF-DB's compound "
+                                             r"subset.*the basic one"):
         read(project)
 
 

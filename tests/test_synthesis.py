@@ -227,7 +227,7 @@ def test_every_image_of_the_pool_can_be_made_again(profile, prompts):
     assert len(found) == 6 and found["matches"].all()
 
 
-def test_an_image_whose_pixels_are_not_those_that_were_made_is_refused_wherever_the_pool_is_read(profile, prompts):
+def test_an_image_whose_pixels_are_not_those_that_were_made_is_refused_when_it_is_read(profile, prompts):
     synthesis.make_pool(prompts, profile)
     path = shard_files(profile)[0]
     images, rows = read_shard(path)
@@ -235,7 +235,8 @@ def test_an_image_whose_pixels_are_not_those_that_were_made_is_refused_wherever_
     write_shard(path, images, rows, {})
     name = rows["id"].iloc[0]
     for read in (synthesis.load_pool, lambda profile: remaking.remake([name], profile)):
-        with pytest.raises(CompanionError, match=rf"{path.name} is not a shard.*image {name} are not those.*Delete it"):
+        with pytest.raises(CompanionError, match=rf"{path.name} is not a shard.*image {name} are not "
+                                                 r"those.*Delete it"):
             read(profile)
     write_shard(path, images[1:], rows, {})
     with pytest.raises(CompanionError, match=rf"it has {len(rows) - 1} images and {len(rows)} rows"):
@@ -247,7 +248,8 @@ def test_two_shards_with_the_same_images_are_refused_until_stage_3_has_removed_o
     path = shard_files(profile)[0]
     path.with_name("a-00000-of-other-settings.npz").write_bytes(path.read_bytes())
     for read in (synthesis.load_pool, synthesis.read_manifest):
-        with pytest.raises(CompanionError, match=rf"{path.name} holds the image .*a-00000-of-other-settings.npz holds too"):
+        with pytest.raises(CompanionError, match=rf"{path.name} holds the image "
+                                                 r".*a-00000-of-other-settings.npz holds too"):
             read(profile)
     assert sorted(synthesis.make_pool(prompts, profile)["id"]) == sorted(prompts["id"])
 

@@ -1,5 +1,5 @@
-"""Weights are read from a run, from a file of this project, and from checkpoints as people save them; others are refused
-in a plain sentence."""
+"""Weights are read from a run, from a file of this project, and from checkpoints as people save them; others
+are refused in a plain sentence."""
 
 import collections
 import hashlib
@@ -89,18 +89,28 @@ def uneven():
     (other_network, r"another network than ResEmoteNet: \d+ of \d+ entries are missing.*it has 0.bias"),
     (lambda: {"conv1.bias": torch.zeros(3)}, "another network than ResEmoteNet.*it has nothing else"),
     (lambda: network(num_classes=8).state_dict(), "tells 8 classes apart; expected 7"),
-    (uneven, r"do not fit ResEmoteNet of width 0.0625: conv1.weight has the shape \[24, 3, 3, 3\]; expected \[8, 3, 3, 3\]"),
+    (uneven, r"do not fit ResEmoteNet of width 0.0625: conv1.weight has the shape \[24, 3, 3, 3\]; expected "
+             r"\[8, 3, 3, 3\]"),
     (lambda: [1, 2], "holds no state dict.*it holds a list. Save model.state_dict"),
     (lambda: {}, "holds nothing"),
-    (lambda: {"epoch": 3, "optimizer": {"lr": 0.1}, "\x1b[31mred": 1}, r"its keys are epoch, optimizer, \?\[31mred\. Save"),
+    (lambda: {"epoch": 3, "optimizer": {"lr": 0.1}, "\x1b[31mred": 1}, r"its keys are epoch, optimizer, "
+                                                                       r"\?\[31mred\. Save"),
     (Evil, "an object of Python without tensors"),
     (lambda: {"model": Evil(), "best": np.float64(0.7)}, "its keys are model, best"),
-    (lambda: network().state_dict() | {"fc1.weight": torch.tensor(1.0)}, r"fc1.weight has the shape \[\]; expected"),
-    (lambda: network().state_dict() | {"fc4.bias": torch.tensor(1.0)}, r"fc4.bias has the shape \[\]; expected \[7\]"),
-    (lambda: network().state_dict() | {"fc1.weight": torch.zeros(()).expand(1 << 20, 1 << 20)}, "layer fc1 has 1,048,576 inputs"),
-    (lambda: network().state_dict() | {"conv1.bias": torch.zeros(8, dtype=torch.int8)}, "conv1.bias holds int8"),
-    (lambda: network().state_dict() | {"conv1.bias": torch.zeros(8).to_sparse()}, "conv1.bias holds float32 in another form"),
-    (lambda: {f"{kind}.{name}": value for kind in ("model", "module") for name, value in network().state_dict().items()},
+    (lambda: network().state_dict() | {"fc1.weight": torch.tensor(1.0)}, r"fc1.weight has the shape \[\]; "
+                                                                         r"expected"),
+    (lambda: network().state_dict() | {"fc4.bias": torch.tensor(1.0)}, r"fc4.bias has the shape \[\]; "
+                                                                       r"expected \[7\]"),
+    (lambda: network().state_dict() | {"fc1.weight": torch.zeros(()).expand(1 << 20, 1 << 20)}, "layer fc1 "
+                                                                                                "has "
+                                                                                                "1,048,576 "
+                                                                                                "inputs"),
+    (lambda: network().state_dict() | {"conv1.bias": torch.zeros(8, dtype=torch.int8)}, "conv1.bias holds "
+                                                                                        "int8"),
+    (lambda: network().state_dict() | {"conv1.bias": torch.zeros(8).to_sparse()}, "conv1.bias holds float32 "
+                                                                                  "in another form"),
+    (lambda: {f"{kind}.{name}": value for kind in ("model", "module")
+              for name, value in network().state_dict().items()},
      "holds two networks: model.conv1.weight and module.conv1.weight are the same entry"),
 ])
 @pytest.mark.parametrize("zipped", [True, False])
@@ -142,8 +152,8 @@ def assert_same_network(found, model):
 
 WRAPS = [
     lambda kept: {"net": kept, "acc": 71.5, "epoch": 12},
-    lambda kept: {"model": kept, "optimizer": torch.optim.SGD(network().parameters(), 0.1, momentum=0.9).state_dict()},
-    lambda kept: {"state_dict": kept, "best_acc": np.float64(0.7), "losses": np.zeros(3), "classes": np.int64(7)},
+    lambda kept: {"model": kept, "optimizer": torch.optim.SGD(network().parameters(), 0.1).state_dict()},
+    lambda kept: {"state_dict": kept, "best_acc": np.float64(0.7), "losses": np.zeros(3), "n": np.int64(7)},
     lambda kept: {"epoch": 1, "checkpoint": {"model_state_dict": kept}},
     lambda kept: collections.OrderedDict(model=kept, rng=torch.get_rng_state()),
     lambda kept: kept,
@@ -160,14 +170,16 @@ def test_weights_are_read_whatever_holds_them_and_whatever_the_file_is_called(tm
     assert_same_network(read_trained(tmp_path / name, DEMO), model)
 
 
-@pytest.mark.parametrize("wrap", [lambda model: model, lambda model: {"net": torch.nn.DataParallel(model), "acc": 70},
-                                  lambda model: {"model": model, "epoch": 3}])
+@pytest.mark.parametrize("wrap", [lambda model: model, lambda model: {"model": model, "epoch": 3},
+                                  lambda model: {"net": torch.nn.DataParallel(model), "acc": 70}])
 def test_a_whole_pickled_model_gives_its_weights_and_runs_nothing(tmp_path, wrap):
     model = network()
     torch.save(wrap(model), tmp_path / "model.pkl")
     assert_same_network(read_trained(tmp_path / "model.pkl", DEMO), model)
-    torch.save(wrap(model), tmp_path / "old.pkl", _use_new_zipfile_serialization=False)   # it holds the model's source too
-    with pytest.raises(CompanionError, match="old.pkl is not a file of tensors.*holds code, which is not run"):
+    # The format of before PyTorch 1.6 holds the source of the model's class too.
+    torch.save(wrap(model), tmp_path / "old.pkl", _use_new_zipfile_serialization=False)
+    with pytest.raises(CompanionError, match="old.pkl is not a file of tensors.*holds code, which is not "
+                                             "run"):
         read_trained(tmp_path / "old.pkl", DEMO)
 
 
@@ -182,19 +194,24 @@ def test_of_two_networks_the_usual_one_is_taken_and_that_is_said(tmp_path):
 
 def test_weights_of_before_pytorch_0_4_1_have_no_counters_of_batches(tmp_path):
     model = network()
-    torch.save({name: value for name, value in model.state_dict().items() if "num_batches" not in name}, tmp_path / "old.t7")
+    kept = {name: value for name, value in model.state_dict().items() if "num_batches" not in name}
+    torch.save(kept, tmp_path / "old.t7")
     assert_same_network(read_trained(tmp_path / "old.t7", DEMO), model)
 
 
 PREFIXES = st.lists(st.sampled_from(["module.", "model.", "_orig_mod.", "net."]), max_size=3).map("".join)
 
 
-@settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(max_examples=60, deadline=None, database=None,
+                 suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@QUICK
 @given(prefix=PREFIXES, inner=st.booleans(), wraps=st.lists(st.sampled_from(range(len(WRAPS))), max_size=2),
-       damage=st.none() | st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=6)), cut=st.none() | st.floats(0, 1),
-       zipped=st.booleans())
-def test_any_wrapping_and_any_damage_gives_the_same_network_or_one_sentence(tmp_path, prefix, inner, wraps, damage, cut,
-                                                                            zipped):
+       damage=st.none() | st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=6)),
+       cut=st.none() | st.floats(0, 1), zipped=st.booleans())
+def test_any_wrapping_and_any_damage_gives_the_same_network_or_one_sentence(tmp_path, prefix, inner, wraps,
+                                                                            damage, cut, zipped):
     model = network()
     kept = {prefix + (name.replace(".conv1.", "._orig_mod.conv1.") if inner else name): value
             for name, value in model.state_dict().items()}
@@ -233,7 +250,8 @@ ABOUT = {"width": 0.0625, "image_size": 64, "channels": 3, "classes": EMOTIONS}
     ({"width": 0.125}, "do not fit ResEmoteNet of width 0.125: conv2.weight has the shape"),
 ])
 def test_metadata_that_no_training_writes_is_refused_with_the_entry(tmp_path, change, message):
-    save_file(network().state_dict(), tmp_path / "x.safetensors", metadata={"resemotenet": json.dumps(ABOUT | change)})
+    about = {"resemotenet": json.dumps(ABOUT | change)}
+    save_file(network().state_dict(), tmp_path / "x.safetensors", metadata=about)
     with pytest.raises(CompanionError, match=message):
         read_trained(tmp_path / "x.safetensors", DEMO)
 
@@ -246,9 +264,11 @@ def test_metadata_that_is_no_object_is_refused(tmp_path, text):
 
 
 def test_a_header_of_a_million_names_is_refused_unread(tmp_path):
-    header = json.dumps({f"x{number}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for number in range(1_000_000)})
+    nothing = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    header = json.dumps({f"x{number}": nothing for number in range(1_000_000)})
     (tmp_path / "many.safetensors").write_bytes(struct.pack("<Q", len(header)) + header.encode())
-    with pytest.raises(CompanionError, match=r"has a header of \d\d,\d+,\d+ bytes; that of ResEmoteNet has some thousand"):
+    with pytest.raises(CompanionError, match=r"has a header of \d\d,\d+,\d+ bytes; that of ResEmoteNet has "
+                                             r"some thousand"):
         read_trained(tmp_path / "many.safetensors", DEMO)
 
 
@@ -259,7 +279,7 @@ def test_a_header_of_a_million_names_is_refused_unread(tmp_path):
     (b"", "it is empty"),
 ])
 @pytest.mark.parametrize("name", ["x.pth", "x.safetensors"])
-def test_a_file_that_came_in_the_place_of_weights_is_told_by_its_first_bytes(tmp_path, name, content, message):
+def test_a_file_in_the_place_of_weights_is_told_by_its_first_bytes(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(CompanionError, match=f"{name} is not a weights file: {message}"):
         read_trained(tmp_path / name, DEMO)
@@ -287,7 +307,8 @@ def test_answers_that_are_no_numbers_end_with_the_layer_that_gives_them(tmp_path
     save_weights(model, tmp_path / "model.safetensors")
     faces = FaceSet(np.full((3, 64, 64, 3), 200, np.uint8), np.zeros(3, np.int64), np.array(["a", "b", "c"]),
                     np.array(["x"] * 3))
-    with pytest.raises(CompanionError, match="gives no numbers for 3 of 3 faces, the first is a: the layer fc2 gives values too large"):
+    with pytest.raises(CompanionError, match="gives no numbers for 3 of 3 faces, the first is a: the layer "
+                                             "fc2 gives values too large"):
         class_probabilities(read_trained(tmp_path, DEMO), faces, device="cpu")
 
 

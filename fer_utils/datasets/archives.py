@@ -96,8 +96,8 @@ def reading(where):
 
 
 def bounded(stream, limit: int, where: str) -> bytes:
-    """All bytes of a stream; CompanionError when there are more than ``limit``, whatever its header says, and when it
-    is a text that stands for the file."""
+    """All bytes of a stream; CompanionError when there are more than ``limit``, whatever its header says, and
+    when it is a text that stands for the file."""
     data = stream.read(limit + 1)
     kind = stand_in(data)
     if kind:
@@ -138,7 +138,7 @@ def _opened(path: Path, wanted: set[str]) -> Iterator[tuple[str, object]]:
         with zipfile.ZipFile(path) as archive:
             for info in archive.infolist():
                 if clean_name(info.filename) in wanted:
-                    _refuse_locked(path, info)   # a list of members may lie in the cache from an earlier version
+                    _refuse_locked(path, info)   # the list in the cache may be an earlier version's
                     with archive.open(info) as stream:
                         yield clean_name(info.filename), stream
         return
@@ -152,12 +152,13 @@ def _opened(path: Path, wanted: set[str]) -> Iterator[tuple[str, object]]:
 def _refuse_locked(path: Path, info: zipfile.ZipInfo) -> None:
     """Raise CompanionError for a member that is intact but that Python does not unpack."""
     if info.flag_bits & _ENCRYPTED:
-        raise CompanionError(f"{path}: the member '{info.filename}' is locked with a password. Unpack the archive with "
-                             "its password, and put the files in its place.")
+        raise CompanionError(f"{path}: the member '{info.filename}' is locked with a password. Unpack the "
+                             "archive with its password, and put the files in its place.")
     if info.compress_type not in _PACKINGS:
         packing = "Deflate64" if info.compress_type == _DEFLATE64 else f"method {info.compress_type}"
-        raise CompanionError(f"{path}: the member '{info.filename}' is packed by {packing}, which Python does not "
-                             "unpack. Unpack the archive with the program that made it, and put the files in its place.")
+        raise CompanionError(f"{path}: the member '{info.filename}' is packed by {packing}, which Python "
+                             "does not unpack. Unpack the archive with the program that made it, and put the "
+                             "files in its place.")
 
 
 def _refuse_unsafe(path: Path, name: str, size: int, total: int, count: int) -> None:

@@ -48,8 +48,9 @@ class ClassTree:
             if alias.lower() not in classes:
                 codes = [name for name in classes if name.isdigit()]
                 hint = nearest(alias.lower(), (*codes, *SPELLINGS), listed=(*codes, *EMOTIONS))
-                raise CompanionError(f"{self.tree.where(folder)} is no class of this data set: {hint} If its images show "
-                                     "one of these, rename the folder; else leave it out, by moving it elsewhere.")
+                raise CompanionError(f"{self.tree.where(folder)} is no class of this data set: {hint} If its "
+                                     "images show one of these, rename the folder; else leave it out, by "
+                                     "moving it elsewhere.")
         for folder, files in self.tree.folders.items():
             stray = next(filter(is_image, files), None)
             if stray and self._is_stray(folder):

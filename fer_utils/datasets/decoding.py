@@ -13,12 +13,13 @@ from fer_utils.datasets.tree import Tree
 from fer_utils.errors import CompanionError
 from fer_utils.file_kinds import described, kind_of
 
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
-                 ".pnm", ".jp2", ".j2k", ".avif")
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm",
+                 ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".avif")
 """What Pillow reads; which of the kinds a file is, its bytes tell."""
-_UNREAD_ENDINGS = (".heic", ".heif", ".jxl", ".svg", ".psd", ".tga", ".pcx", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw")
+_UNREAD_ENDINGS = (".heic", ".heif", ".jxl", ".svg", ".psd", ".tga", ".pcx", ".raw", ".dng", ".cr2", ".cr3",
+                   ".nef", ".arw")
 """Pictures of other kinds count as images too, so that they are named where they lie and not passed over."""
-_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF", "JPEG2000", "AVIF")   # the first five are loaded with Pillow
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF", "JPEG2000", "AVIF")
 LARGEST_IMAGE = 64 << 20
 """Bytes of an image file."""
 MOST_PIXELS = 50_000_000
@@ -73,12 +74,13 @@ def decode_image(data: bytes, where: str, *, size: int | None, channels: int, co
             if found == (size, size) or (shrink and found[0] * found[1] <= MOST_PIXELS):
                 return _pixels(image, data, size, channels, converted)
     except _Unsuitable as problem:
-        raise CompanionError(f"{where} can't be read as an image: {problem}. Save it as PNG or JPEG.") from problem
+        raise CompanionError(f"{where} can't be read as an image: {problem}. Save it as PNG or "
+                             "JPEG.") from problem
     except UnidentifiedImageError as problem:
         raise _unidentified(data, where) from problem
     except Exception as problem:  # a hostile file can raise nearly anything inside Pillow
-        raise CompanionError(f"{where} can't be read as an image ({problem}). It is damaged or was cut short: copy "
-                             "it from the original archive again.") from problem
+        raise CompanionError(f"{where} can't be read as an image ({problem}). It is damaged or was cut "
+                             "short: copy it from the original archive again.") from problem
     if size is None:
         raise CompanionError(f"{where} is {found[0]}x{found[1]} pixels; expected at most {MOST_PIXELS:,} in all. "
                              "Make the picture smaller.")
@@ -116,9 +118,11 @@ def _unidentified(data: bytes, where: str) -> CompanionError:
     if kind:
         return CompanionError(described(where, kind))
     if where.lower().rstrip(")").endswith(_UNREAD_ENDINGS):
-        return CompanionError(f"{where} can't be read as an image: that kind is not read here. Save it as PNG or JPEG.")
-    return CompanionError(f"{where} can't be read as an image (no {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}). It is "
-                          "damaged or was cut short: copy it from the original archive again.")
+        return CompanionError(f"{where} can't be read as an image: that kind is not read here. Save it as "
+                              "PNG or JPEG.")
+    return CompanionError(f"{where} can't be read as an image (no {', '.join(_FORMATS[:-1])} or "
+                          f"{_FORMATS[-1]}). It is damaged or was cut short: copy it from the original "
+                          "archive again.")
 
 
 def _pixels(image: Image.Image, data: bytes, size: int | None, channels: int, converted: Counter) -> np.ndarray:
@@ -159,7 +163,8 @@ def _plain(image: Image.Image, data: bytes) -> tuple[str | None, Image.Image]:
     if getattr(image, "n_frames", 1) > 1:
         return "several frames: the first was kept", _plain(_first_frame(image), b"")[1]
     if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
-        raise _Unsuitable("its pixels are 32-bit numbers, of which nothing tells what is black and what is white")
+        raise _Unsuitable("its pixels are 32-bit numbers, of which nothing tells what is black and what is "
+                          "white")
     if image.mode.startswith("I"):
         return "16-bit gray values: scaled to 8 bits, 65535 becoming 255", _eight_bits(image)
     if image.has_transparency_data:

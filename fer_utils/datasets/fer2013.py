@@ -133,29 +133,32 @@ def _decode_csv(source: Source) -> dict:
 
 
 def _refuse_competition_files(contents: Contents) -> None:
-    """Tables of FER2013's parts without the column Usage: the Kaggle competition's train.csv, whose test.csv has no
-    labels, or somebody's train.csv, val.csv and test.csv with labels."""
+    """Tables of FER2013's parts without the column Usage: the Kaggle competition's train.csv, whose test.csv
+    has no labels, or somebody's train.csv, val.csv and test.csv with labels."""
     for source in find_files(contents, ("train.csv",)):
         columns = _columns(source)
         if {"emotion", "pixels"} <= columns:
-            others = {other: _columns(other) for other in find_files(contents, _PARTS) if _folder(other) == _folder(source)}
-            raise CompanionError(f"{source} {_what_lacks(columns, others)} icml_face_data.csv of Kaggle's competition, or "
-                                 f"fer2013.csv, holds everything: put that into {contents.folder}.")
+            parts = find_files(contents, _PARTS)
+            others = {part: _columns(part) for part in parts if _folder(part) == _folder(source)}
+            raise CompanionError(f"{source} {_what_lacks(columns, others)} icml_face_data.csv of Kaggle's "
+                                 "competition, or fer2013.csv, holds everything: put that into "
+                                 f"{contents.folder}.")
 
 
 def _what_lacks(columns: set[str], others: dict[Source, set[str]]) -> str:
-    """Why a train.csv with these columns is not read, and what to do with it and the tables beside it, in words."""
+    """Why a train.csv with these columns is not read, and what to do with it and the tables beside it, in
+    words."""
     labelled = [str(other) for other, names in others.items() if {"emotion", "pixels"} <= names]
     if "usage" in columns:
         return "has the columns of fer2013.csv: if it holds all 35,887 faces, rename it to that."
     if labelled:
-        return (f"holds labels and pixels but no column Usage, which tells the splits; nor has {' or '.join(labelled)}. Put "
-                "them one under the other into a file fer2013.csv, with a column Usage of Training, PublicTest (to validate) "
-                "and PrivateTest (to test).")
+        return ("holds labels and pixels but no column Usage, which tells the splits; nor has "
+                f"{' or '.join(labelled)}. Put them one under the other into a file fer2013.csv, with a "
+                "column Usage of Training, PublicTest (to validate) and PrivateTest (to test).")
     held_out = f"{' and '.join(map(str, others))} of the same download has no labels" if others else \
         "no table of test faces lies beside it"
-    return (f"holds the labels and pixels of FER2013's Training faces, but {held_out}, so nothing can be validated or "
-            "tested.")
+    return (f"holds the labels and pixels of FER2013's Training faces, but {held_out}, so nothing can be "
+            "validated or tested.")
 
 
 def _columns(source: Source) -> set[str]:

@@ -134,9 +134,10 @@ def _refuse_mixed(found: ClassTree, folders, names, named) -> None:
         odd = np.asarray(names)[held_out][~some][0]
         begins = _OFFICIAL_NAME.match(_stem(odd))
         if begins:
-            raise CompanionError(f"{found.tree.where(odd)} has more in its name than {_USAGE[begins[1]]}_ and a number, "
-                                 "other test images of this copy have no more: it looks like an altered copy of one. "
-                                 "Remove such images, or use another copy of the data set.")
+            raise CompanionError(f"{found.tree.where(odd)} has more in its name than {_USAGE[begins[1]]}_ "
+                                 "and a number, other test images of this copy have no more: it looks like "
+                                 "an altered copy of one. Remove such images, or use another copy of the "
+                                 "data set.")
         raise CompanionError(f"{found.tree.where(odd)} has no PublicTest_ or PrivateTest_ in its name, other test "
                              "images of this copy have: images were added to it. Remove them, or use another copy.")
 

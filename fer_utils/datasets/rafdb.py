@@ -118,7 +118,8 @@ def _copies(contents: Contents) -> list[Copy]:
     """Every form with images, the official folders first and unaligned pictures last."""
     lists, compound = _lists(contents)
     others = [(tree, _above(name)) for tree, name in compound if _above(name)]
-    official = [_official(*found, contents, kind, others) for found in lists for kind in ("aligned", "original")]
+    official = [_official(*found, contents, kind, others)
+                for found in lists for kind in ("aligned", "original")]
     copies = [copy for copy in official if copy] + [_folders(found, lists) for found in class_trees_of(TITLE, contents)]
     if not copies and lists:
         raise _without_images(*lists[0])
@@ -130,9 +131,10 @@ def _copies(contents: Contents) -> list[Copy]:
     return sorted(copies, key=lambda copy: not copy.aligned)
 
 
-def _official(tree: Tree, name: str, contents: Contents, kind: str, others: list[tuple[Tree, str]]) -> Copy | None:
-    """The images that the label list names, in Image/<kind>/ beside it or in a folder <kind> elsewhere, but not in those
-    of ``others``; or None."""
+def _official(tree: Tree, name: str, contents: Contents, kind: str,
+              others: list[tuple[Tree, str]]) -> Copy | None:
+    """The images that the label list names, in Image/<kind>/ beside it or in a folder <kind> elsewhere, but
+    not in those of ``others``; or None."""
     images, folder = _image_folder(tree, name, contents, kind, others)
     if images is None:
         return None

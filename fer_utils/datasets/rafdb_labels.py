@@ -23,7 +23,8 @@ _COMPOUND = re.compile(r"\s*(?:train|test)_\d+\.jpg\s+([1-9]|10|11)\s*")
 
 
 def find_lists(tree: Tree) -> tuple[list[str], list[str]]:
-    """The names of the label lists in a tree, those nearest to its top first; and of those of the compound subset."""
+    """The names of the label lists in a tree, those nearest to its top first; and of those of the compound
+    subset."""
     names = [join(folder, name) for folder, files in tree.folders.items() for name in files if name.lower() == LIST]
     names.sort(key=lambda name: (name.count("/"), name))
     compound = [name for name in names if _is_compound(tree, name)]
@@ -104,7 +105,8 @@ def labels_digest(rows: pd.DataFrame) -> str:
 
 
 def _is_compound(tree: Tree, name: str) -> bool:
-    """Whether a list is that of RAF-DB's compound subset (11 classes), which its authors named like that of the basic one."""
+    """Whether a list is that of RAF-DB's compound subset (11 classes), which its authors named like that of
+    the basic one."""
     try:
         lines = [line for line in _text(tree, name).splitlines() if line.strip()]
     except CompanionError:

@@ -49,8 +49,8 @@ class HashingStream(io.RawIOBase):
     """Passes a text file on and takes the MD5 of what went by, so that a large file is read once.
 
     ``problem`` is set, and the stream ends, where the file can't be such a text: larger than ``LARGEST_FILE``
-    however small it was packed, a line of over a megabyte, or another encoding. ``kind`` is that of a text that came
-    in the table's place.
+    however small it was packed, a line of over a megabyte, or another encoding. ``kind`` is that of a text
+    that came in the table's place.
     """
 
     def __init__(self, stream):
@@ -113,15 +113,16 @@ def cached_arrays(name: str, key: str, make: Callable[[], dict]) -> dict[str, np
 
 def missing_data(title: str, folder: Path, *, wanted: str, problems: Iterable[str] = (),
                  there: Iterable[str] = ()) -> CompanionError:
-    """The error for data that is not there: where we looked, what belongs there, FER_DATA, what can't be read, and what
-    is ``there`` instead, as sentences."""
+    """The error for data that is not there: where we looked, what belongs there, FER_DATA, what can't be
+    read, and what is ``there`` instead, as sentences."""
     state = "does not exist" if not folder.is_dir() else "was searched with the folders and archives in it"
     setting = os.environ.get("FER_DATA")
-    blocked = "".join(f" This was left out: {problem}." for problem in problems)
-    return CompanionError(
-        f"{title} was not found: {folder} {state} (FER_DATA is {f'set to {setting}' if setting else 'not set'})."
-        f"{blocked}{''.join(f' {sentence}' for sentence in there)} Put {wanted} there, or set FER_DATA to the folder that holds it. "
-        "The demo profile needs no data: --profile demo.")
+    setting = f"set to {setting}" if setting else "not set"
+    blocked = [f"This was left out: {problem}." for problem in problems]
+    return CompanionError(" ".join([
+        f"{title} was not found: {folder} {state} (FER_DATA is {setting}).", *blocked, *there,
+        f"Put {wanted} there, or set FER_DATA to the folder that holds it. The demo profile needs no data: "
+        "--profile demo."]))
 
 
 def _cannot_keep(path: Path, arrays: dict, problem: OSError) -> CompanionError:

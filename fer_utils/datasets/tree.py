@@ -45,7 +45,9 @@ class Tree:
 
     def where(self, name: str) -> str:
         """A file's place for messages: a path, or an archive with the member in brackets."""
-        return f"{self.path} ({name})" if self.packed and name else str(self.path / name if name else self.path)
+        if not name:
+            return str(self.path)
+        return f"{self.path} ({name})" if self.packed else str(self.path / name)
 
     def names(self) -> Iterator[str]:
         """Every file, folder by folder."""

@@ -105,16 +105,18 @@ def _read_run(run: Run, profile: Profile) -> pd.DataFrame:
 
 
 def _together(runs: list[pd.DataFrame]) -> pd.DataFrame:
-    """All runs, one under the other; CompanionError unless all of a data set answer for the same faces and labels."""
+    """All runs, one under the other; CompanionError unless all of a data set answer for the same faces and
+    labels."""
     largest: dict[str, tuple[str, frozenset]] = {}
     for rows in sorted(runs, key=len, reverse=True):
         dataset, level, seed = rows.loc[0, ["dataset", "level", "seed"]]
         name, faces = f"{dataset} {level} seed {seed}", frozenset(zip(rows["id"], rows["emotion"]))
         other, expected = largest.setdefault(dataset, (name, faces))
         if faces != expected:
-            raise CompanionError(f"{name} has answers for {len(faces):,} test faces, {other} for {len(expected):,}; "
-                                 f"{len(faces & expected):,} of them are the same with the same label. Rows are missing, or "
-                                 "the two were tested on different faces: run stage 05 again for both.")
+            raise CompanionError(f"{name} has answers for {len(faces):,} test faces, {other} for "
+                                 f"{len(expected):,}; {len(faces & expected):,} of them are the same with "
+                                 "the same label. Rows are missing, or the two were tested on different "
+                                 "faces: run stage 05 again for both.")
     return pd.concat(runs, ignore_index=True)
 
 
@@ -125,7 +127,8 @@ def _read_file(path: Path) -> pd.DataFrame:
     except ValueError as problem:   # pandas' own for an empty table, a broken row or another encoding
         frame, fault = None, str(problem).split("\n")[0]
     if fault:
-        raise CompanionError(f"{path} is not a table of predictions: {fault}. Delete it and run stage 05 again.")
+        raise CompanionError(f"{path} is not a table of predictions: {fault}. Delete it and run stage 05 "
+                             "again.")
     return frame
 
 
@@ -138,12 +141,14 @@ def _fault(frame: pd.DataFrame) -> str:
                 f"{', '.join(frame.columns)}")
     unknown = set(frame["emotion"]) | set(frame["predicted"])
     if unknown - set(EMOTIONS):
-        return f"it names the emotion '{min(map(str, unknown - set(EMOTIONS)))}'; expected {', '.join(EMOTIONS)}"
+        first = min(map(str, unknown - set(EMOTIONS)))
+        return f"it names the emotion '{first}'; expected {', '.join(EMOTIONS)}"
     if frame["id"].duplicated().any():
         return f"it has two answers for the face {frame.loc[frame['id'].duplicated(), 'id'].iloc[0]}"
     values = frame[names].to_numpy(float)
-    if (values < 0).any() or (values > 1).any():
-        return f"the face {frame['id'][((values < 0) | (values > 1)).any(axis=1)].iloc[0]} has a probability outside of 0 to 1"
+    outside = ((values < 0) | (values > 1)).any(axis=1)
+    if outside.any():
+        return f"the face {frame.loc[outside, 'id'].iloc[0]} has a probability outside of 0 to 1"
     said = values[range(len(frame)), frame["predicted"].map(EMOTIONS.index)]
     wrong = said < values.max(axis=1) - _ROUNDING
     if wrong.any():

@@ -59,15 +59,16 @@ def write_shard(path: Path, images: np.ndarray, rows: pd.DataFrame, made: dict) 
 
 
 def read_shard(path: Path) -> tuple[np.ndarray, pd.DataFrame]:
-    """Images and manifest rows of a shard; CompanionError says what to do with one that can't be read, or of which an
-    image is not the one that its row tells of."""
+    """Images and manifest rows of a shard; CompanionError says what to do with one that can't be read, or of
+    which an image is not the one that its row tells of."""
     with _opened(path) as shard:
         images, rows = shard["images"], _rows(shard)
         if len(images) != len(rows):
             raise ValueError(f"it has {len(images):,} images and {len(rows):,} rows")
         for name, image, recorded in zip(rows["id"], images, rows["sha256"]):
             if pixel_hash(image) != recorded:
-                raise ValueError(f"the pixels of its image {name} are not those that were made, by their SHA-256")
+                raise ValueError(f"the pixels of its image {name} are not those that were made, by their "
+                                 "SHA-256")
         return images, rows
 
 
@@ -162,12 +163,13 @@ def faces_of(images: np.ndarray, rows: pd.DataFrame) -> FaceSet:
 
 
 def _refuse_repeated(rows: pd.DataFrame, path: Path, seen: dict[str, Path]) -> None:
-    """Raise CompanionError for an id that is there already; ``seen`` is which shard each id was in, and grows."""
+    """Raise CompanionError for an id that is there already; ``seen`` is which shard each id was in, and
+    grows."""
     for name in rows["id"]:
         if name in seen:
-            raise CompanionError(f"{path} holds the image {name}, which {seen[name]} holds too: one of the two shards is "
-                                 "left from other settings. Run stage 03 again, which removes it; only what is missing is "
-                                 "made again.")
+            raise CompanionError(f"{path} holds the image {name}, which {seen[name]} holds too: one of the "
+                                 "two shards is left from other settings. Run stage 03 again, which removes "
+                                 "it; only what is missing is made again.")
         seen[name] = path
 
 
