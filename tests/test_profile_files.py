@@ -49,6 +49,7 @@ def write(tmp_path, monkeypatch):
     ("data: {scale: 0.5}\n", r"as in 'extends: paper'; found None"),
     ("extends: paper\ntraining: 5\n", r"'training' must be a section, with recipe, .*found 5, a whole"),
     ("extends: paper\ntraining:\n", r"mine\.yaml: 'training' must be a section.*found None, nothing"),
+    ("extends: paper\ntraining: {max_epochs: 0}\n", r"max_epochs is 0.*Change it in the profile mine"),
     ("extends: paper\n3: 4\n", "unknown setting '3'"),
 ])
 def test_a_file_that_is_no_profile_is_refused_with_place_and_cause(write, text, message):

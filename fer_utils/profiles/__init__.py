@@ -1,7 +1,8 @@
 """Profile, the only thing that carries settings.
 
 ``profiles/paper.yaml`` is the base and defines every name and its type; the other files extend it and may
-only override. On the command line ``--set section.name=value`` overrides once more.
+only override. On the command line ``--set section.name=value`` overrides once more. What each setting may be
+is in ``ranges``.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ import pandas as pd
 
 from fer_utils.errors import CompanionError, nearest
 from fer_utils.paths import PROFILES, RunPaths
+from fer_utils.profiles.ranges import check_values
 from fer_utils.profiles.reading import read_file, read_yaml, shown
 from fer_utils.recipes import recipe_settings
 
@@ -82,14 +84,15 @@ def ancestors(name: str) -> list[str]:
 def load_profile(name: str, overrides=()) -> Profile:
     """The named profile with ``section.name=value`` overrides applied.
 
-    Raises CompanionError, naming the nearest valid name, for an unknown profile or setting, and naming the
-    expected type for a value of another type.
+    Raises CompanionError, naming the nearest valid name, for an unknown profile or setting, and saying what
+    is valid for a value of another type or out of its range.
     """
     written = _read(name)
     values = _with_overrides(written, overrides)
     recipe = recipe_settings(values["training"]["recipe"])
     if recipe:   # above the file, below what was asked for by name
         values = _with_overrides(_merge(written, {"training": recipe}, where="training.recipe"), overrides)
+    check_values(flatten(values), name)
     return Profile(name, values, tuple(overrides))
 
 
