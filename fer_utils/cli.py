@@ -1,6 +1,7 @@
 """The command line: ``python -m fer_utils``; what a command does is in ``commands``."""
 
 import argparse
+import math
 import os
 import signal
 import sys
@@ -98,12 +99,13 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
                      "do not repeat them")
     run.add_argument("--cluster", metavar="WHERE", help="spread the work over Ray: local:N for N processes here, or the "
                      "address of a cluster whose machines see this folder")
-    run.add_argument("--workers", type=int, metavar="N", help="so many trainings side by side on this machine")
+    run.add_argument("--workers", type=_at_least(1), metavar="N",
+                     help="so many trainings side by side on this machine")
     train = _add(added, "train", commands.train, "train one network of the profile, without its notebook")
     train.add_argument("--dataset", help="by default the profile's first")
     train.add_argument("--level", default="original", help="original, aug1 to aug4, or a control of the profile (default: "
                        "original, which needs no other stage)")
-    train.add_argument("--seed", type=int, help="by default the profile's first")
+    train.add_argument("--seed", type=_at_least(0), help="by default the profile's first")
     _add(added, "keep", commands.keep, "keep the predictions of finished trainings in tables/, for reproduce --kept")
     _add(added, "interim", commands.interim, "the same, and tables from the trainings that are finished so far")
     _add(added, "compare", commands.compare, "what the run made against the committed tables, cell by cell; exit code 1 if "
@@ -114,10 +116,11 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
     plan = _add(added, "plan", commands.plan, "what the pool of a profile takes: images, disk, hours, money")
     plan.add_argument("--rate", action="append", default=[], metavar="NAME=IMAGES_PER_SECOND",
                       help="of sd2 or sd3 on your device; measured here where it is not given")
-    plan.add_argument("--price", type=float, metavar="PER_HOUR", help="what an hour of the device costs")
+    plan.add_argument("--price", type=_at_least(0, float), metavar="PER_HOUR",
+                      help="what an hour of the device costs")
     again = _add(added, "remake", commands.remake, "make images of the pool again and compare")
     again.add_argument("ids", nargs="*", metavar="ID", help="ids of the manifest, such as anger-000012")
-    again.add_argument("--some", type=int, default=0, metavar="N", help="so many random ids besides")
+    again.add_argument("--some", type=_at_least(0), default=0, metavar="N", help="so many random ids besides")
     export = _add(added, "export", commands.export, "write the pool or a balanced set as a tree of PNG files with metadata.csv")
     export.add_argument("folder", help="a new folder")
     export.add_argument("--dataset", help="with --level: a balanced set of this data set instead of the pool")
@@ -173,6 +176,20 @@ def _add(added, name: str, function, summary: str, *, with_profile: bool = True)
         parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="SECTION.NAME=VALUE",
                             help="override one setting; may be given several times")
     return parser
+
+
+def _at_least(least: int, kind: type = int):
+    """A type of argparse: a number of ``kind`` that is finite and no less."""
+    def read(text: str):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value < math.inf:
+            words = "whole number" if kind is int else "number"
+            raise argparse.ArgumentTypeError(f"expected a {words} of {least} or more, found {text!r}")
+        return value
+    return read
 
 
 def _check_command(arguments: list[str], valid) -> None:

@@ -55,7 +55,7 @@ def connected(profile: Profile, *, threads: int = 1) -> Iterator[None]:
     local = re.fullmatch(r"local:(\d+)", profile.run.cluster)
     environment = {"env_vars": {"FER_ROOT": str(project_root()), "OMP_NUM_THREADS": str(threads),
                                 "HF_HUB_DISABLE_PROGRESS_BARS": "1"}}
-    options = {"num_cpus": threads * _processes(local[1])} if local else {"address": _reachable(profile.run.cluster)}
+    options = {"num_cpus": threads * int(local[1])} if local else {"address": _reachable(profile.run.cluster)}
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(**options, runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR,
@@ -76,7 +76,7 @@ def _reachable(address: str) -> str:
     if address != "auto":
         try:
             socket.create_connection((host, int(port)), timeout=10).close()
-        except (OSError, ValueError) as problem:
+        except (OSError, ValueError, OverflowError) as problem:
             raise _no_cluster(address, problem) from problem
     return address
 
@@ -85,12 +85,6 @@ def _no_cluster(address: str, problem: Exception) -> CompanionError:
     cause = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
     return CompanionError(f"No Ray cluster at '{address}' ({cause}). Expected local:N for N processes on this machine, "
                           "'auto', or host:port of a running cluster (ray start).")
-
-
-def _processes(count: str) -> int:
-    if int(count) < 1:
-        raise CompanionError(f"run.cluster is 'local:{count}'; at least one process is needed, as in local:2.")
-    return int(count)
 
 
 def _result(reference, what: str) -> None:

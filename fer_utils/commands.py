@@ -3,6 +3,8 @@
 Only what a command needs is imported when it runs, so that a run in which everything is fresh takes seconds.
 """
 
+import json
+import math
 import sys
 
 from fer_utils.errors import CompanionError, Findings
@@ -11,8 +13,8 @@ from fer_utils.errors import CompanionError, Findings
 def _profile(options):
     from fer_utils.profiles import load_profile
 
-    run = [f'run.cluster="{options.cluster}"'] if getattr(options, "cluster", None) else []
-    run += [f"run.workers={options.workers}"] if getattr(options, "workers", None) else []
+    asked = {name: getattr(options, name, None) for name in ("cluster", "workers")}
+    run = [f"run.{name}={json.dumps(value)}" for name, value in asked.items() if value is not None]
     return load_profile(options.profile, [*options.overrides, *run])
 
 
@@ -121,7 +123,7 @@ def _rates(given: list[str]) -> dict[str, float]:
             rates[name] = float(value)
         except ValueError:
             rates[name] = 0.0
-        if name not in ("sd2", "sd3") or rates[name] <= 0:
+        if name not in ("sd2", "sd3") or not 0 < rates[name] < math.inf:      # nor is "nan" a rate
             raise CompanionError(f"--rate '{text}' should read sd2=1.5 or sd3=0.8, in images a second.")
     return rates
 
@@ -193,8 +195,6 @@ def train_generators(options) -> None:
 
 
 def check_data(options) -> None:
-    import json
-
     from fer_utils.datasets.inspection import REAL_SETS, inspect_dataset, inspection_lines
     from fer_utils.profiles import load_profile
 

@@ -17,7 +17,7 @@ from fer_utils.balancing import (ALTERED, FROM_POOL, LEVEL_TITLES, REPEATED, SOU
 from fer_utils.datasets import unseen_faces
 from fer_utils.datasets.splits import dataset_info
 from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError, nearest
+from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet
 from fer_utils.paths import atomic_write
 from fer_utils.profiles import Profile, with_values
@@ -127,14 +127,8 @@ RATIO_SWEEP = ("oversampling", "ratio_25", "ratio_50", "ratio_75")
 
 
 def chosen_controls(profile: Profile) -> list[Control]:
-    """The controls of the profile in its order; CompanionError for an unknown name or level, naming the nearest."""
-    names, level = profile.controls.names, profile.controls.level
-    for name in names:
-        if name not in CONTROLS:
-            raise CompanionError(f"controls.names holds '{name}': {nearest(name, CONTROLS)}")
-    if names and (level == "original" or level not in profile.balancing.levels):
-        raise CompanionError(f"controls.level is '{level}': it must be a level of balancing.levels other than original; "
-                             f"{nearest(level, [known for known in profile.balancing.levels if known != 'original'])}")
+    """The controls of the profile in its order; CompanionError for one that does not go with its recipe."""
+    names = profile.controls.names
     idle = [name for name in names if CONTROLS[name].updates_of_level or CONTROLS[name].recipe]
     if idle and profile.training.updates:
         raise CompanionError(f"controls.names holds '{idle[0]}', but training.recipe is budget: every set has the same updates "
@@ -150,9 +144,6 @@ def trained_sets(profile: Profile) -> list[tuple[str, list[int]]]:
     """(level or control, seeds) of everything stage 5 trains for each data set, in that order: those of ``training.seeds``
     or ``controls.seeds``, or only the first ``repetition.seeds`` of them for what ``repetition.fewer`` names."""
     fewer, few = profile.repetition.fewer, profile.repetition.seeds
-    for name in fewer:
-        if name not in (*LEVEL_TITLES, *CONTROLS):
-            raise CompanionError(f"repetition.fewer holds '{name}': {nearest(name, (*LEVEL_TITLES, *CONTROLS))}")
     every = [*((level, profile.training.seeds) for level in profile.balancing.levels),
              *((control.name, profile.controls.seeds) for control in chosen_controls(profile) if not control.adjusted)]
     return [(name, seeds[:few] if name in fewer else seeds) for name, seeds in every]

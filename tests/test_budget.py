@@ -17,7 +17,8 @@ from fer_utils.training import epoch_order, normalise, train_model
 from fer_utils.training.batches import budget_orders, erased, jittered
 
 BUDGET_OF_24 = ("training.recipe=budget", "training.updates=24", "training.max_epochs=4", "training.learning_rate=0.01",
-                "training.averaging=0.5", "training.rotation=5", "training.shift=0.05", "training.label_smoothing=0.1")
+                "training.averaging=0.5", "training.rotation=5", "training.shift=0.05",
+                "training.label_smoothing=0.1", "quality.reader.max_epochs=4")
 
 
 def trained(folder, *overrides, count=70, seed=0):

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from fer_utils import cli
 from fer_utils.profiles import profile_names
 
 
@@ -32,6 +33,34 @@ def test_a_mistake_ends_in_one_message_that_helps_and_exit_code_2(arguments, hin
     assert found.stdout == ""
 
 
+@pytest.mark.parametrize("arguments, hint", [
+    (["reproduce", "--workers", "0"], "--workers: expected a whole number of 1 or more, found '0'"),
+    (["reproduce", "--workers", "two"], "--workers: expected a whole number of 1 or more, found 'two'"),
+    (["reproduce", "--workers", "9" * 5000], "--workers: expected a whole number of 1 or more"),
+    (["reproduce", "--workers", "5000"], "run.workers is 5000, but must be a whole number from 1 to 1,024"),
+    (["reproduce", "--cluster", "local:0"], "run.cluster is 'local:0', but must be"),
+    (["reproduce", "--cluster", 'a"b'], "run.cluster is 'a\"b', but must be"),
+    (["reproduce", "--from", "0"], "Unknown stage '0'"),
+    (["train", "--seed", "-1"], "--seed: expected a whole number of 0 or more, found '-1'"),
+    (["plan", "--price=-5"], "--price: expected a number of 0 or more, found '-5'"),
+    (["plan", "--price", "nan"], "--price: expected a number of 0 or more, found 'nan'"),
+    (["plan", "--price", "inf"], "--price: expected a number of 0 or more, found 'inf'"),
+    (["plan", "--rate", "sd2=nan"], "--rate 'sd2=nan' should read sd2=1.5 or sd3=0.8"),
+    (["plan", "--rate", "sd2=inf"], "--rate 'sd2=inf' should read"),
+    (["plan", "--rate", "sd3=-1"], "--rate 'sd3=-1' should read"),
+    (["plan", "--rate", "sd4=1"], "--rate 'sd4=1' should read"),
+    (["plan", "--rate", "sd2"], "--rate 'sd2' should read"),
+    (["remake", "--some", "-5"], "--some: expected a whole number of 0 or more, found '-5'"),
+    (["remake", "--some", "1.5"], "--some: expected a whole number of 0 or more, found '1.5'"),
+    (["status", "--profile", "../demo"], "A profile is named by letters, digits, - and _"),
+    (["status", "--set", "training.seeds=[0"], "this can't be read as YAML"),
+])
+def test_a_number_or_name_that_cannot_be_is_refused_before_anything_is_done(arguments, hint, project, capsys):
+    assert cli.main(arguments) == 2
+    printed = capsys.readouterr()
+    assert hint in printed.err and printed.out == "" and list(project.iterdir()) == []
+
+
 def test_profiles_are_listed_with_what_they_are_for(tmp_path):
     found = command("profiles", root=tmp_path)
     assert found.returncode == 0
@@ -55,7 +84,7 @@ def test_status_of_a_profile_that_never_ran_says_so_for_every_training(tmp_path)
 
 
 def test_ctrl_c_ends_with_130_and_a_word_about_what_is_kept(monkeypatch, capsys):
-    from fer_utils import cli, commands
+    from fer_utils import commands
 
     def stopped(options):
         raise KeyboardInterrupt

@@ -341,7 +341,7 @@ def test_options_that_were_not_written_name_the_stage_and_the_setting(project):
 
 @pytest.mark.parametrize(("overrides", "message"), [
     (["controls.names=[oversamplin]"], "did you mean 'oversampling'"),
-    (["controls.names=[geometric]", "controls.level=aug5"], r"balancing\.levels other than original.*did you mean 'aug"),
+    (["controls.names=[geometric]", "controls.level=aug5"], "did you mean 'aug"),
     (["controls.names=[geometric]", "controls.level=original"], "other than original"),
     (["controls.names=[geometric]", "controls.level=aug2", "balancing.levels=[original, aug1]"], "aug1"),
 ])

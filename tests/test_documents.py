@@ -189,7 +189,8 @@ def test_messages_in_the_troubleshooting_page_are_messages_of_the_program():
                     "is not a shard of the pool that can be read", "The model does not fit into the memory of the GPU",
                     "Not even one image at a time fits into memory", "run.cluster needs Ray", "No Ray cluster at '…'",
                     "too little memory is the usual reason", "Another run is working in …", "Training diverged",
-                    "is not safe to train on a CPU", "is none of the seven emotions", "Not the official data",
+                    "is not safe to train on a CPU", ", but must be …", "this can't be read as YAML",
+                    "is none of the seven emotions", "Not the official data",
                     "A notebook's code has changed since it was run", "The cluster lost a "):
         page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
         assert message in page and message in known, message

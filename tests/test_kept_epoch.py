@@ -86,7 +86,7 @@ def test_a_training_that_keeps_the_last_epoch_goes_on_after_a_stop_as_if_there_w
 
 
 def test_an_unknown_rule_is_refused_with_the_valid_ones(tmp_path):
-    with pytest.raises(CompanionError, match="training.keep 'lst'.*last"):
+    with pytest.raises(CompanionError, match="training.keep is 'lst'.*last"):
         train_model(toy_faces(14), toy_faces(14), profile("training.keep=lst"), seed=0, folder=tmp_path)
 
 

@@ -142,7 +142,7 @@ def test_compile_is_asked_of_the_denoiser_alone(paper, monkeypatch):
     (["generators.sd3.without=[vae]"], "cannot do without"),
     (["generators.sd3.without=[text_encoder_3]"], "together"),
     (["generators.sd3.lora=/no/such/file.safetensors"], "no such folder or file"),
-    (["generators.sd3.revision=main"], "is a folder; a revision is a commit"),
+    ([f"generators.sd3.revision='{COMMIT}'"], "is a folder; a revision is a commit"),
     (["generators.sd3.model=owner/name", "generators.sd3.revision=main"], "40 hexadecimal digits"),
 ])
 def test_a_setting_that_cannot_work_is_refused_before_any_weights_are_read(paper, settings, message, monkeypatch):
@@ -152,11 +152,12 @@ def test_a_setting_that_cannot_work_is_refused_before_any_weights_are_read(paper
 
 
 def test_the_settings_of_both_generators_are_checked_before_the_first_one_works(paper, monkeypatch):
-    profile = paper("generators.sd2.scheduler=Nonsense")
+    profile = paper("generators.sd2.lora=/no/such/file")
     monkeypatch.setattr("fer_utils.synthesis.rendering.load_generator", lambda *_: pytest.fail("a generator was loaded"))
-    with pytest.raises(CompanionError, match="generators.sd2.scheduler"):
+    with pytest.raises(CompanionError, match="generators.sd2.lora"):
         synthesis.make_pool(prompt_table({"fear": 4}, profile), profile)
-    check_generators(paper("generators.sd2.scheduler=Nonsense", "generators.sd2.share=0.0"))
+    check_generators(paper("generators.sd2.lora=/no/such/file", "generators.sd2.share=0",
+                           "generators.sd3.share=1"))
 
 
 def test_a_pipeline_of_another_class_that_knows_no_negative_prompt_draws_too(paper, tmp_path):

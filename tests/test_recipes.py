@@ -37,9 +37,9 @@ def test_the_switches_are_the_settings_in_which_the_published_code_differs():
 
 
 def test_a_recipe_is_put_in_place_by_its_name_and_single_settings_stay_on_top():
-    settings = load_profile("demo", ["training.recipe=authors_code", "training.patience=3"]).training
+    settings = load_profile("demo_recipes", ["training.recipe=authors_code", "training.patience=3"]).training
     assert settings.scheduler == "none" and settings.test_flip and settings.patience == 3
-    assert settings.learning_rate == load_profile("demo").training.learning_rate
+    assert settings.learning_rate == load_profile("demo_recipes").training.learning_rate
     assert recipe_settings("paper") == {}
     with pytest.raises(CompanionError, match="did you mean 'authors_code'"):
         load_profile("demo", ["training.recipe=author_code"])

@@ -58,10 +58,10 @@ def test_two_workers_one_of_them_killed_make_the_same_pool(settings, monkeypatch
     assert told[-1] == (18, 18) and not list(here.paths.pool.glob(".*"))
 
 
-@pytest.mark.parametrize("where, message", [("local:0", "at least one process"), ("127.0.0.1:1", "No Ray cluster at '127.0.0.1:1'")])
-def test_a_cluster_that_is_not_there_is_named(settings, where, message):
+@pytest.mark.parametrize("where", ["127.0.0.1:1", "127.0.0.1:99999"])
+def test_a_cluster_that_is_not_there_is_named(settings, where):
     profile = load_profile("smoke", [*settings, f'run.cluster="{where}"'])
-    with pytest.raises(CompanionError, match=message):
+    with pytest.raises(CompanionError, match=f"No Ray cluster at '{where}'"):
         make_pool(prompt_table({"happy": 2}, profile), profile)
 
 

@@ -175,8 +175,8 @@ def test_one_face_left_over_is_trained_on_in_the_batch_before_it():
 
 
 def test_sets_too_small_to_train_on_are_refused_in_words(tmp_path):
-    with pytest.raises(CompanionError, match="training.batch_size 1"):
-        train_model(toy_faces(14), toy_faces(14), profile("training.batch_size=1"), seed=0, folder=tmp_path)
+    with pytest.raises(CompanionError, match="training.batch_size is 1, but must be a whole number from 2"):
+        profile("training.batch_size=1")
     with pytest.raises(CompanionError, match=", 1 training"):
         train_model(toy_faces(1), toy_faces(14), profile(), seed=0, folder=tmp_path)
 

@@ -145,7 +145,4 @@ def _at_scale(splits: Splits, profile: Profile) -> Splits:
 
 
 def _share(faces: FaceSet, share: float, seed: int) -> FaceSet:
-    if not 0 < share <= 1:
-        raise CompanionError(f"A real data set can't be used at scale {share}: data.scale and data.evaluation_scale "
-                             "must be over 0 and at most 1.")
     return faces if share == 1 else faces.select(stratified_sample(faces.labels, share, seed=seed))

@@ -24,7 +24,6 @@ from fer_utils.datasets.population import (
 )
 from fer_utils.datasets.splits import SPLITS, Splits, dataset_info, derived_seed, scaled_counts
 from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet
 from fer_utils.profiles import Profile
 
@@ -69,8 +68,6 @@ def draw_more(name: str, per_class: int, profile: Profile) -> FaceSet:
 
 def _plan(name: str, split: str, counts: dict[str, int], profile: Profile) -> pd.DataFrame:
     noise = profile.data.label_noise
-    if not 0 <= noise < 1:
-        raise CompanionError(f"data.label_noise is {noise}; it is a share of the labels, from 0 to under 1.")
     random = np.random.default_rng(_seed(name, split, profile, "labels"))
     labels = random.permutation(np.repeat(np.arange(len(EMOTIONS)), list(counts.values())))
     drawn = labels.copy()

@@ -71,6 +71,7 @@ def train_attributes(network: AttributeNetwork, inputs, labels: dict[str, torch.
                      prepare=lambda batch: batch, batch_size: int = 128, learning_rate: float = 2e-3,
                      device: str = "cpu") -> AttributeNetwork:
     """Teach the network the labels; ``prepare`` turns a slice of ``inputs`` into a batch of tensors."""
+    batch_size = min(batch_size, len(inputs))      # a small share of a data set may be less than one batch
     torch.manual_seed(seed)
     network(prepare(inputs[:2]))
     network.to(device)

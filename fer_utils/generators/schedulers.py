@@ -1,31 +1,15 @@
 """Which of diffusers' schedulers may take the place of a model's own."""
 
 from fer_utils.errors import CompanionError, nearest
-
-DIFFUSION = ("DDIMScheduler", "DDPMScheduler", "DEISMultistepScheduler", "DPMSolverMultistepScheduler",
-             "DPMSolverSinglestepScheduler", "EulerAncestralDiscreteScheduler", "EulerDiscreteScheduler",
-             "HeunDiscreteScheduler", "KDPM2AncestralDiscreteScheduler", "KDPM2DiscreteScheduler", "LCMScheduler",
-             "LMSDiscreteScheduler", "PNDMScheduler", "TCDScheduler", "UniPCMultistepScheduler")
-"""For models that predict noise or velocity (Stable Diffusion 2). Those that draw noise at each step take it from the
-generator of each image."""
-
-FLOW = ("DEISMultistepScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler",
-        "FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler", "UniPCMultistepScheduler")
-"""For models that learnt a rectified flow (Stable Diffusion 3). All are deterministic: its pipeline gives the scheduler
-no generator, so with one that draws noise at each step no image could be made again from its seed."""
+from fer_utils.profiles.ranges import DIFFUSION, FLOW
 
 
-def check_scheduler(name: str, where: str, *, own: str = "") -> None:
-    """Raise CompanionError unless the scheduler ``name`` can drive a model whose own scheduler is ``own``.
-
-    While the model is not known yet, ``own`` is empty and the name alone is checked.
-    """
-    valid = (FLOW if own.startswith("FlowMatch") else DIFFUSION) if own else sorted({*DIFFUSION, *FLOW})
-    if name in valid:
-        return
-    kind = f" for a model made for {own}" if own else " known here"
-    raise CompanionError(f"{where} is '{name}', no scheduler{kind}: {nearest(name, valid)} "
-                         'Leave it "" for the model\'s own.')
+def check_scheduler(name: str, where: str, *, own: str) -> None:
+    """Raise CompanionError unless the scheduler ``name`` can drive a model whose own scheduler is ``own``."""
+    valid = FLOW if own.startswith("FlowMatch") else DIFFUSION
+    if name not in valid:
+        raise CompanionError(f"{where} is '{name}', no scheduler for a model made for {own}: "
+                             f'{nearest(name, valid)} Leave it "" for the model\'s own.')
 
 
 def exchange_scheduler(pipeline, name: str) -> None:

@@ -1,17 +1,18 @@
-"""Checks of a generator's settings before its model is loaded, which may take minutes and hours of download."""
+"""Checks of a generator's settings before its model is loaded, which may take minutes and hours of download.
+
+What a setting may be anywhere is checked when a profile loads (``profiles.ranges``); here is what depends on
+the machine, on folders and on the model.
+"""
 
 import importlib.util
-import re
 
 from fer_utils.devices import choose_device
 from fer_utils.errors import CompanionError, nearest
 from fer_utils.generators.addresses import lora_address, model_address
 from fer_utils.generators.schedulers import check_scheduler
 from fer_utils.profiles import Profile
+from fer_utils.profiles.ranges import GENERATORS
 
-DTYPES = ("float32", "float16", "bfloat16")
-OFFLOADS = ("none", "model", "sequential")
-GENERATORS = ("sd2", "sd3")
 THIRD_ENCODER = ("text_encoder_3", "tokenizer_3")
 
 
@@ -26,10 +27,10 @@ def check_generator(generator: str, profile: Profile) -> None:
     """Raise CompanionError if a setting of 'sd2' or 'sd3' cannot work, as far as that shows without its model."""
     settings, where = getattr(profile.generators, generator), f"generators.{generator}"
     _check_memory_settings(profile)
-    if settings.scheduler:
-        check_scheduler(settings.scheduler, f"{where}.scheduler")
     address = model_address(generator, profile)
-    _check_revision(settings.revision, address, where)
+    if settings.revision and not isinstance(address, str):
+        raise CompanionError(f"{where}.revision is '{settings.revision}', but {where}.model is a folder; a "
+                             f'revision is a commit of the hub. Use {where}.revision="".')
     if lora_address(generator, profile) is not None and importlib.util.find_spec("peft") is None:
         raise CompanionError(f"{where}.lora needs the package peft, which is not installed: pip install 'fer_utils[lora]', "
                              f'or set {where}.lora="".')
@@ -65,24 +66,9 @@ def _optional_components(index: dict) -> list[str]:
 
 def _check_memory_settings(profile: Profile) -> None:
     section, device = profile.synthesis, choose_device(profile.run.device).type
-    for name, valid in (("dtype", DTYPES), ("offload", OFFLOADS)):
-        if getattr(section, name) not in valid:
-            value = getattr(section, name)
-            raise CompanionError(f"synthesis.{name} is '{value}': {nearest(value, valid)}")
     if section.offload != "none" and device == "cpu":
         raise CompanionError(f"synthesis.offload is '{section.offload}', which moves models between CPU and GPU, but this "
                              "run is on the CPU; use synthesis.offload=none.")
     if section.dtype == "float16" and device == "cpu":
         raise CompanionError("synthesis.dtype is 'float16', which CPUs compute slowly or not at all, and this run is on "
                              "the CPU; use synthesis.dtype=float32 (or bfloat16 for half the memory).")
-
-
-def _check_revision(revision: str, address, where: str) -> None:
-    if not revision:
-        return
-    if not isinstance(address, str):
-        raise CompanionError(f"{where}.revision is '{revision}', but {where}.model is a folder; a revision is a commit of "
-                             f'the hub. Use {where}.revision="".')
-    if not re.fullmatch(r"[0-9a-f]{40}", revision):
-        raise CompanionError(f"{where}.revision is '{revision}'; expected the 40 hexadecimal digits of a commit, since a "
-                             'branch or tag may move, or "" for the newest.')

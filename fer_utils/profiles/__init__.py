@@ -1,23 +1,29 @@
 """Profile, the only thing that carries settings.
 
 ``profiles/paper.yaml`` is the base and defines every name and its type; the other files extend it and may
-only override. On the command line ``--set section.name=value`` overrides once more.
+only override. On the command line ``--set section.name=value`` overrides once more. What each setting may be
+is in ``ranges``.
 """
 
 import hashlib
 import json
+import math
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
-import yaml
 
 from fer_utils.errors import CompanionError, nearest
 from fer_utils.paths import PROFILES, RunPaths
+from fer_utils.profiles.ranges import check_values
+from fer_utils.profiles.reading import read_file, read_yaml, shown
 from fer_utils.recipes import recipe_settings
 
 BASE = "paper"
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+"""Profiles' names are names of folders too, in ``runs/`` and elsewhere."""
 
 
 class Section(SimpleNamespace):
@@ -66,25 +72,27 @@ class Profile:
 
 def profile_names() -> list[str]:
     """The profiles shipped with the package."""
-    return sorted(path.stem for path in PROFILES.glob("*.yaml"))
+    return sorted(path.stem for path in PROFILES.glob("*.yaml") if NAME.fullmatch(path.stem))
 
 
 def ancestors(name: str) -> list[str]:
     """The profiles that this one extends, the nearest first: ['demo', 'paper'] for demo_controls."""
-    parent = yaml.safe_load((PROFILES / f"{name}.yaml").read_text(encoding="utf-8")).get("extends")
+    parent = read_file(_path(name)).get("extends")
     return [parent, *ancestors(parent)] if parent else []
 
 
 def load_profile(name: str, overrides=()) -> Profile:
     """The named profile with ``section.name=value`` overrides applied.
 
-    Raises CompanionError, naming the nearest valid name, for an unknown profile or setting, and naming the
-    expected type for a value of another type.
+    Raises CompanionError, naming the nearest valid name, for an unknown profile or setting, and saying what
+    is valid for a value of another type or out of its range.
     """
-    values = _with_overrides(_read(name), overrides)
+    written = _read(name)
+    values = _with_overrides(written, overrides)
     recipe = recipe_settings(values["training"]["recipe"])
     if recipe:   # above the file, below what was asked for by name
-        values = _with_overrides(_merge(_read(name), {"training": recipe}, where="training.recipe"), overrides)
+        values = _with_overrides(_merge(written, {"training": recipe}, where="training.recipe"), overrides)
+    check_values(flatten(values), name)
     return Profile(name, values, tuple(overrides))
 
 
@@ -111,16 +119,29 @@ def differences(profile: Profile, base: Profile | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["setting", "paper", profile.name], dtype=object)
 
 
-def _read(name: str) -> dict:
-    path = PROFILES / f"{name}.yaml"
-    if not path.is_file():
-        raise CompanionError(f"Unknown profile '{name}': {nearest(name, profile_names())}")
-    return _extend(yaml.safe_load(path.read_text(encoding="utf-8")), path)
-
-
-def _extend(values: dict, path: Path) -> dict:
+def _read(name: str, heirs: tuple[str, ...] = ()) -> dict:
+    """A profile's own settings over those of the profile it extends; ``heirs`` are those that extend it."""
+    path = _path(name)
+    if name in heirs:
+        raise CompanionError(f"{path.name} extends itself by way of {', '.join(heirs)}: let it extend "
+                             f"{BASE}.")
+    values = read_file(path)
     parent = values.pop("extends", None)
-    return values if parent is None else _merge(_read(parent), values, where=path.name)
+    if name == BASE and parent is None:
+        return values
+    if not isinstance(parent, str):
+        raise CompanionError(f"{path.name} must name the profile that it extends, as in 'extends: {BASE}'; "
+                             f"found {shown(parent)}.")
+    return _merge(_read(parent, (*heirs, name)), values, where=path.name)
+
+
+def _path(name: str) -> Path:
+    if not NAME.fullmatch(name):
+        raise CompanionError(f"A profile is named by letters, digits, - and _, not by its file; found "
+                             f"{shown(name)}: {nearest(name, profile_names())}")
+    if name not in profile_names():
+        raise CompanionError(f"Unknown profile '{name}': {nearest(name, profile_names())}")
+    return PROFILES / f"{name}.yaml"
 
 
 def _merge(base: dict, changes: dict, *, where: str, prefix: str = "") -> dict:
@@ -138,10 +159,11 @@ def _merge(base: dict, changes: dict, *, where: str, prefix: str = "") -> dict:
 def _checked(value, example, where: str):
     """``value`` if it has the type of ``example`` (an integer may stand for a float)."""
     if isinstance(example, float) and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return float(value) if value.bit_length() < 1024 else math.inf
     if type(value) is not type(example):
-        raise CompanionError(f"{where} must be {_type_name(example)}, like {example!r}; "
-                             f"found {value!r}, {_type_name(value)}.")
+        like = f"with {', '.join(example)}" if isinstance(example, dict) else f"like {example!r}"
+        raise CompanionError(f"{where} must be {_type_name(example)}, {like}; found {shown(value)}, "
+                             f"{_type_name(value)}.")
     if isinstance(example, list) and example:
         return [_checked(item, example[0], f"{where}, an item") for item in value]
     return value
@@ -152,7 +174,7 @@ def _apply_override(values: dict, override: str) -> dict:
     if not equals:
         raise CompanionError(f"Override '{override}' should read section.name=value, "
                              "for instance training.max_epochs=2.")
-    nested = yaml.safe_load(text)
+    nested = read_yaml(text, f"The value in --set {shown(override)}")
     if isinstance(nested, str):
         nested = _number(nested)
     for part in reversed(key.strip().split(".")):
@@ -182,4 +204,5 @@ def _as_section(value):
 
 def _type_name(value) -> str:
     return {"str": "text", "bool": "true or false", "int": "a whole number", "float": "a number",
-            "list": "a list", "dict": "a section"}.get(type(value).__name__, type(value).__name__)
+            "list": "a list", "dict": "a section",
+            "NoneType": "nothing"}.get(type(value).__name__, type(value).__name__)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError, nearest
+from fer_utils.errors import CompanionError
 from fer_utils.evaluation import wilson_interval
 from fer_utils.faces import FaceSet
 from fer_utils.paths import atomic_write
@@ -69,10 +69,7 @@ def read_scores(dataset: str, profile: Profile) -> pd.DataFrame:
 
 def kept(scores: pd.DataFrame, profile: Profile) -> list[str]:
     """Ids of the synthetic faces that ``quality.filter`` keeps, in their order."""
-    chosen = profile.quality.filter
-    if chosen not in FILTERS:
-        raise CompanionError(f"quality.filter '{chosen}' is unknown: {nearest(chosen, FILTERS)}")
-    return scores.loc[FILTERS[chosen](scores, profile), "id"].tolist()
+    return scores.loc[FILTERS[profile.quality.filter](scores, profile), "id"].tolist()
 
 
 def kept_table(scores: pd.DataFrame, profile: Profile) -> pd.DataFrame:
