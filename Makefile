@@ -27,11 +27,8 @@ report: $(READY)
 test: $(READY)
 	@$(PYTHON) -m pytest $(TESTS)
 
-# FER_ROOT and FER_DATA as seen from here: a kernel's working folder is that of its notebook.
 lab: $(READY)
-	@$(PYTHON) -c 'import os, sys; from fer_utils.paths import absolute_folders; os.environ |= absolute_folders(); \
-	  os.execv(sys.executable, [sys.executable, "-m", "jupyter", *sys.argv[1:]])' \
-	  lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
+	@$(PYTHON) -m jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 publish: $(READY)
 	@$(PYTHON) -m fer_utils reproduce --profile demo $(ARGS)

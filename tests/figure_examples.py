@@ -121,7 +121,7 @@ def _calibration():
 
 
 def _real_faces():
-    order = [*list(LEVEL_TITLES)[1:], *CONTROLS]
+    order = [*list(LEVEL_TITLES)[1:], *list(CONTROLS)[:10]]
     rows = [{"level": level, "width": width, "measure": measure, "value": place - 5.0, "low": place - 7.5, "high": place - 2.0}
             for measure in ("accuracy", "balanced accuracy") for width in (1.0, 0.25) for place, level in enumerate(order)]
     return figures.figure_a6_real_faces(pd.DataFrame(rows), {"aug1": 5.02, "aug4": 16.68})

@@ -44,7 +44,7 @@ def write(tmp_path, monkeypatch):
     ("extends: paper\nstamp: a\0b\n", r"mine\.yaml: this can't be read as YAML: unacceptable character"),
     ("extends: papre\n", "Unknown profile 'papre': did you mean 'paper'"),
     ("extends: ../paper\n", "named by letters, digits"),
-    ("extends: mine\n", r"mine\.yaml extends itself by way of mine; let it extend paper"),
+    ("extends: mine\n", r"mine\.yaml extends itself by way of mine: let it extend paper"),
     ("extends: [paper]\n", r"mine\.yaml must name the profile that it extends.*found \['paper'\]"),
     ("data: {scale: 0.5}\n", r"as in 'extends: paper'; found None"),
     ("extends: paper\ntraining: 5\n", r"'training' must be a section, with recipe, .*found 5, a whole"),
