@@ -10,7 +10,7 @@ from fer_utils.errors import CompanionError
 from fer_utils.control_results import comparisons
 from fer_utils.evaluation import compare
 from fer_utils.evaluation.comparison import holm
-from fer_utils.evaluation.two_way import two_way
+from fer_utils.evaluation.two_way import RunVariance, two_way
 from fer_utils.profiles import load_profile
 
 PROFILE = load_profile("demo")
@@ -53,14 +53,17 @@ def test_each_seed_is_paired_with_itself_and_gives_a_difference_of_its_own():
     assert row["difference"] == pytest.approx(100 * (row["b"] - row["c"]) / row["n"])
 
 
-def test_interval_and_p_are_those_of_the_two_way_model_of_the_gains():
+def test_interval_and_p_are_those_of_the_two_way_model_of_the_gains_with_the_runs_variance_of_both_sets():
     runs = [pair(9, 4, seed=0), pair(1, 7, both=35, seed=1), pair(12, 0, both=31, seed=2)]
     row = compare(pd.concat([frame for both in runs for frame in both]), PROFILE).iloc[0]
     right = lambda frame: (frame["emotion"] == frame["predicted"]).to_numpy(float)
-    gains = 100 * np.stack([right(level) - right(original) for level, original in runs], axis=1)
+    level, original = (100 * np.stack([right(both[k]) for both in runs], axis=1) for k in (0, 1))
     emotions = np.arange(63)[:, None] % 7 == np.arange(7)
-    assert row[["difference", "low", "high", "p"]].tolist() == pytest.approx(two_way(gains, np.ones((63, 1)))[:4])
-    assert row[["balanced", "balanced_low", "balanced_high", "balanced_p"]].tolist() == pytest.approx(two_way(gains, emotions)[:4])
+    for groups, names in ((np.ones((63, 1)), ["difference", "low", "high", "p"]),
+                          (emotions, ["balanced", "balanced_low", "balanced_high", "balanced_p"])):
+        means = [two_way(values, groups).runs for values in (level, original)]
+        twice = RunVariance(means[0].var(ddof=1) + means[1].var(ddof=1), 4)
+        assert row[names].tolist() == pytest.approx(two_way(level - original, groups, of_a_run=twice)[:4])
 
 
 def levels_and_a_control():

@@ -41,7 +41,21 @@ def variance(values):
     return math.fsum((value - middle) ** 2 for value in values) / (len(values) - 1)
 
 
-def estimate(ours, theirs, *, by_class):
+def run_means(runs, *, by_class):
+    """Accuracy, or balanced accuracy, of each run, in percent."""
+    groups = CLASSES if by_class else [None]
+    return [100 * mean(mean(one for label, one in run.values() if name in (None, label)) for name in groups)
+            for run in runs.values()]
+
+
+def of_a_run(profile, *, by_class):
+    """The variance of a run around the mean of its own set, over Original and the augmentations, and its freedom."""
+    sets = [run_means(right(profile, level), by_class=by_class) for level in ("original", *LEVELS)]
+    freedom = sum(len(values) - 1 for values in sets if values)
+    return math.fsum((value - mean(values)) ** 2 for values in sets for value in values) / freedom, freedom
+
+
+def estimate(ours, theirs, known, *, by_class):
     """Mean gain in points, its ends and p: the run's and the faces' variances added, t of Satterthwaite's freedom."""
     seeds = sorted(set(ours) & set(theirs))
     gains = {image: [100 * (ours[seed][image][1] - theirs[seed][image][1]) for seed in seeds] for image in ours[seeds[0]]}
@@ -52,7 +66,7 @@ def estimate(ours, theirs, *, by_class):
     parts = [(variance(mean(gains[image]) for image in images) / len(images) / len(groups) ** 2, len(images) - 1)
              for images in groups.values()]
     if len(seeds) > 1:
-        parts.append((variance(of_run) / len(seeds), len(seeds) - 1))
+        parts.append((2 * known[0] / len(seeds), known[1]))
     total = math.fsum(part for part, _ in parts)
     freedom = total ** 2 / math.fsum(part ** 2 / count for part, count in parts)
     middle, half = mean(of_run), student.ppf(0.975, freedom) * math.sqrt(total)
@@ -97,7 +111,8 @@ def test_the_primary_family_comes_out_again_with_intervals_p_and_holm(profile):
     assert list(found) == [level for level in LEVELS if right(profile, level)] and found
     for level, row in found.items():
         for measure, prefix, by_class in (("difference", "", False), ("balanced", "balanced_", True)):
-            middle, low, high, p = estimate(right(profile, level), original, by_class=by_class)
+            middle, low, high, p = estimate(right(profile, level), original, of_a_run(profile, by_class=by_class),
+                                            by_class=by_class)
             assert [float(row[name]) for name in (measure, f"{prefix}low", f"{prefix}high")] == pytest.approx(
                 [middle, low, high], abs=1e-7), (level, measure)
             assert math.isnan(p) == (row[f"{prefix}p"] == "") and (math.isnan(p) or float(row[f"{prefix}p"]) == pytest.approx(p))

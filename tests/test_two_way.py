@@ -6,7 +6,7 @@ from scipy.stats import t, ttest_1samp
 from sklearn.metrics import balanced_accuracy_score
 
 from fer_utils.evaluation import wilson_interval
-from fer_utils.evaluation.two_way import two_way
+from fer_utils.evaluation.two_way import RunVariance, pooled, two_way
 
 ALL = np.ones((300, 1), bool)
 LABELS = np.random.default_rng(0).choice(7, p=[.3, .2, .15, .15, .1, .07, .03], size=300)
@@ -109,3 +109,29 @@ def test_an_interval_of_faces_and_runs_covers_the_truth_as_often_as_it_says():
         found = two_way(random.random((300, 3)) < np.clip(0.6 + ability + difficulty[:, None], 0, 1), ALL)
         hits += found.low <= 0.6 <= found.high
     assert 0.92 <= hits / 400 <= 0.99
+
+
+def test_a_pooled_variance_is_that_within_the_sets_on_the_freedom_of_all_of_them():
+    found = pooled([np.array([1.0, 3.0]), np.array([10.0, 10.0, 13.0]), np.array([7.0])])
+    assert found == (pytest.approx((2 + 6) / 3), 3)
+    assert pooled([np.array([1.0])]) is None
+
+
+def test_a_variance_that_is_known_takes_the_place_of_that_of_the_runs():
+    values = np.tile([2.0, 3.5, 1.0], (300, 1))
+    found = two_way(values, ALL, of_a_run=RunVariance(3.0, 12))
+    assert found.high - found.mean == pytest.approx(t(12).ppf(0.975) * 1.0)
+    assert np.isnan(two_way(values[:, :1], ALL, of_a_run=RunVariance(3.0, 12)).p)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.02, 0.06])
+def test_with_the_variance_pooled_from_five_sets_three_runs_err_in_five_of_a_hundred_cases_or_fewer(spread):
+    random, errs, cases = np.random.default_rng(5), 0, 1500
+    hard = random.normal(0.55, 0.2, 200)
+    for _ in range(cases):
+        ability = random.normal(0, spread, (5, 3))
+        right = (random.random((5, 200, 3)) < np.clip(hard[None, :, None] + ability[:, None], 0, 1)).astype(float)
+        of_a_run = pooled(right.mean(axis=1))
+        gain = RunVariance(2 * of_a_run.variance, of_a_run.freedom)
+        errs += two_way(right[1] - right[0], np.ones((200, 1), bool), of_a_run=gain).p < 0.05
+    assert errs / cases < 0.05 + 3 * np.sqrt(0.05 * 0.95 / cases)

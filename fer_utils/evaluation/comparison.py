@@ -13,7 +13,7 @@ from statsmodels.stats.multitest import multipletests
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
 from fer_utils.evaluation.predictions import level_rows
-from fer_utils.evaluation.two_way import two_way
+from fer_utils.evaluation.two_way import RunVariance, pooled, two_way
 from fer_utils.profiles import Profile
 
 MIN_SEEDS = 3
@@ -38,8 +38,8 @@ def compare(predictions: pd.DataFrame, profile: Profile, *, reference: str = "or
         dataset, level, reference, n (test images), seeds (those that both sides have; only these are used).
         difference: mean accuracy of the level less that of the reference, over images and seeds, in points; each seed's run of
             the level is paired with the reference's run of that seed.
-        low, high, p: of ``two_way`` at ``evaluation.confidence``, which lets images and runs vary; of one seed the interval
-            holds the images alone, and p is nan.
+        low, high, p: of ``two_way`` at ``evaluation.confidence``, which lets images and runs vary; how runs vary is ``pooled``
+            from all levels of the profile. Of one seed the interval holds the images alone, and p is nan.
         balanced, balanced_low, balanced_high, balanced_p: the same in balanced accuracy (``scores``), where each emotion counts
             alike whatever the number of its images.
         b, c: images that only the level gets right, and only the reference, mean over seeds; so
@@ -109,10 +109,20 @@ def _compared(rows, dataset: str, level: str, reference: str, profile: Profile) 
     row = {"dataset": dataset, "level": level, "reference": reference, "n": len(ours), "seeds": len(seeds)}
     by_seed = {}
     for (name, prefix), groups in zip(PREFIXES.items(), (np.ones((len(ours), 1)), emotion_groups(rows, ours.index))):
-        found = two_way(gains, groups, profile.evaluation.confidence)
+        found = two_way(gains, groups, profile.evaluation.confidence, of_a_run=_of_a_gain(rows, dataset, groups, profile))
         row |= {name: found.mean, f"{prefix}low": found.low, f"{prefix}high": found.high, f"{prefix}p": found.p}
         by_seed |= {f"{name}_seed_{seed}": of_run for seed, of_run in zip(seeds, found.runs, strict=True)}
     return {**row, "b": b, "c": c, **by_seed}
+
+
+def _of_a_gain(rows: pd.DataFrame, dataset: str, groups: np.ndarray, profile: Profile) -> RunVariance | None:
+    """How a run's gain on a run of another set varies: by twice the variance of a run, ``pooled`` from the levels of the
+    profile. Controls are left out, so that none changes what is said of another."""
+    there = set(rows["level"])
+    runs = [two_way(100 * right_answers(rows, dataset, level).to_numpy(float), groups).runs
+            for level in profile.balancing.levels if level in there]
+    found = pooled(runs)
+    return found and RunVariance(2 * found.variance, found.freedom)
 
 
 def emotion_groups(rows: pd.DataFrame, ids: pd.Index) -> np.ndarray:

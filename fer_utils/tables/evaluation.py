@@ -10,7 +10,8 @@ from fer_utils.evaluation import BRIER, EXPLORATORY, FACES_AND_RUNS, MIN_SEEDS, 
 SIGNIFICANT = 0.05
 BETTER, WORSE, OPEN, TOO_FEW = VERDICTS = ("better", "worse", "open", "too few seeds")
 
-HOW_JUDGED = (f"Interval and p of a difference are of the two-way model ({FACES_AND_RUNS}), Student's t with Satterthwaite's "
+HOW_JUDGED = (f"Interval and p of a difference are of the two-way model ({FACES_AND_RUNS}; how runs vary is pooled from Original "
+              "and the augmentations), Student's t with Satterthwaite's "
               "degrees of freedom; Holm's correction over Augmentations 1 to 4 against Original in accuracy and balanced "
               f"accuracy; all else is exploratory, its p uncorrected; no verdict under {MIN_SEEDS} seeds; of one seed the "
               "interval holds faces alone and there is no p")
