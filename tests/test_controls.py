@@ -404,7 +404,7 @@ def test_another_control_leaves_the_training_of_a_level_fresh(project, tmp_path)
 
     def inputs_after(hashes):
         handed_on = {path.relative_to(project).as_posix(): "1" for path in balancing.outputs(profile)} | hashes
-        record = {"finished": True, "handed_on": sorted(handed_on),
+        record = {"finished": True, "ingredients": {}, "handed_on": sorted(handed_on),
                   "outputs": {name: {"sha256": value} for name, value in handed_on.items()}}
         folder = profile.paths.stages
         folder.mkdir(parents=True, exist_ok=True)
