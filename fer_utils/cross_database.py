@@ -66,8 +66,8 @@ def class_folders(folder: Path, *, leave_out: Iterable[str] = ()) -> ClassFolder
     tree = walk(folder)
     found = {name: [join(name, file) for file in files if is_image(file)] for name, files in tree.folders.items()}
     _refuse_strays(tree, {name: files for name, files in found.items() if files}, left)
+    top = [name for name in found if name and "/" not in name]
     for name in sorted(left - set(found)):
-        top = [name for name in found if name and "/" not in name]
         raise CompanionError(f"--leave-out {name}: {folder} has no such sub-folder with files in it: "
                              f"{nearest(name, top)}")
     _refuse_classes_without_images(tree, found, left)

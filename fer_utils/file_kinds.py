@@ -47,6 +47,8 @@ _BY_START = (
     (b"\xff\xd8\xff", Kind("a JPEG image", _OTHER, (".jpg", ".jpeg", ".jpe", ".jfif"))),
     (b"GIF8", Kind("a GIF image", _OTHER, (".gif",))),
     (b"8BPS", Kind("a Photoshop document", _SAVE, (".psd",))),
+    (b"<?xml", Kind("an XML document, such as an SVG drawing", _SAVE, (".svg", ".xml"))),
+    (b"<svg", Kind("an SVG drawing", _SAVE, (".svg",))),
     (b"\xff\x0a", Kind("a JPEG XL image", _SAVE, (".jxl",))),
     (b"\x00\x00\x00\x0cJXL ", Kind("a JPEG XL image", _SAVE, (".jxl",))),
 )
@@ -55,7 +57,8 @@ _TAR = Kind("a tar archive", _UNPACK, (".tar",))
 
 def kind_of(start: bytes) -> Kind | None:
     """The kind that a file's first ``START`` bytes tell; None where they tell none that is known here."""
-    page = start.lstrip(b"\xef\xbb\xbf \t\r\n")[:20].lower()
+    start = start[:START]
+    page = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if page.startswith(_PAGES):
         return WEB_PAGE
     if start[4:8] == b"ftyp" and start[8:12] in _HEIC_BRANDS:

@@ -91,19 +91,22 @@ def refuse_changed(folder: Path) -> None:
 
 
 def class_probabilities(trained: Trained, faces: FaceSet, *, device: str = "auto") -> np.ndarray:
-    """Class probabilities, float32 [N, 7] in the order of ``EMOTIONS``.
+    """Class probabilities, float32 [N, 7] in the order of ``EMOTIONS``; errors as of ``all_numbers``."""
+    return all_numbers(predict(trained.model, faces, device=device), trained.model, faces, where=trained.path)
 
-    Raises CompanionError naming the layer where an answer is no number: no emotion is the most probable then.
+
+def all_numbers(probabilities: np.ndarray, model: ResEmoteNet, faces: FaceSet, *, where: Path) -> np.ndarray:
+    """The ``probabilities`` that ``model`` gave for ``faces``.
+
+    Raises CompanionError naming the layer where one is no number: no emotion is the most probable then.
     """
-    found = predict(trained.model, faces, device=device)
-    broken = np.flatnonzero(~np.isfinite(found).all(axis=1))
+    broken = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
     if len(broken):
-        layer = _first_without_numbers(trained.model, faces.select(broken[:1]))
-        raise CompanionError(f"{trained.path} gives no numbers for {len(broken):,} of {len(faces):,} faces, "
-                             f"the first is {faces.ids[broken[0]]}: {layer}. Such weights come from a "
-                             "training that diverged or from a damaged file: train it again, or copy it "
-                             "again.")
-    return found
+        layer = _first_without_numbers(model, faces.select(broken[:1]))
+        raise CompanionError(f"{where} gives no numbers for {len(broken):,} of {len(faces):,} faces, the "
+                             f"first is {faces.ids[broken[0]]}: {layer}. Such weights come from a training that "
+                             "diverged or from a damaged file: train it again, or copy it again.")
+    return probabilities
 
 
 def own_trained(profile) -> Trained:

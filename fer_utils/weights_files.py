@@ -156,33 +156,38 @@ def _without_wrappers(name: str) -> str:
     return ".".join(part for part in name.split(".") if part not in _WRAPPERS)
 
 
-def _states(loaded, place: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """(place, names with tensors) of what was loaded and of what lies in it."""
-    if isinstance(loaded, Inert):
-        loaded = _module_state(loaded) or vars(loaded)
-    if not isinstance(loaded, dict):
+def _states(loaded, place: str = "", *, depth: int = 0,
+            seen: set[int] | None = None) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """(place, names with tensors) of what was loaded and of what lies in it, nothing twice."""
+    seen = set() if seen is None else seen
+    if id(loaded) in seen:
         return
-    tensors = {name: value for name, value in loaded.items()
+    seen.add(id(loaded))
+    kept = (_module_state(loaded, "", set()) or vars(loaded)) if isinstance(loaded, Inert) else loaded
+    if not isinstance(kept, dict):
+        return
+    tensors = {name: value for name, value in kept.items()
                if isinstance(name, str) and isinstance(value, Tensor)}
     if tensors:
         yield place, tensors
     if depth < _DEEPEST:
-        inner = [name for name in loaded if isinstance(name, str)]
+        inner = [name for name in kept if isinstance(name, str)]
         for name in sorted(inner, key=lambda name: LIKELY.index(name) if name in LIKELY else len(LIKELY)):
-            yield from _states(loaded[name], f"{place}.{name}" if place else name, depth + 1)
+            yield from _states(kept[name], f"{place}.{name}" if place else name, depth=depth + 1, seen=seen)
 
 
-def _module_state(module: Inert, prefix: str = "", depth: int = 0) -> dict[str, Tensor]:
+def _module_state(module: Inert, prefix: str, seen: set[int]) -> dict[str, Tensor]:
     """The state dict of a pickled ``torch.nn.Module``, as its own method would give it; empty for any other
     object."""
+    if id(module) in seen or prefix.count(".") > 2 * _DEEPEST:   # one that holds itself, or no end
+        return {}
+    seen.add(id(module))
     kept = vars(module)
     own = {f"{prefix}{name}": value for kind in ("_parameters", "_buffers")
            for name, value in _items(kept.get(kind)) if isinstance(value, Tensor)}
-    if depth > 2 * _DEEPEST:   # a module that holds itself
-        return own
     for name, part in _items(kept.get("_modules")):
         if isinstance(part, Inert):
-            own |= _module_state(part, f"{prefix}{name}.", depth + 1)
+            own |= _module_state(part, f"{prefix}{name}.", seen)
     return own
 
 

@@ -35,6 +35,7 @@ JPEG = encoded(gray(30), "JPEG")
     ("Training_30.jpg", JPEG[:len(JPEG) // 2], r"can't be read as an image.*truncated.*copy it from the original"),
     ("Training_30.png", encoded(gray(30))[:500], r"can't be read as an image.*cut short"),
     ("Training_30.png", b"no image", r"can't be read as an image"),
+    ("Training_30.png", b"\xff\xd8\xff" + bytes(99), r"can't be read as an image.*damaged"),
     ("Training_30.png", b"", r"can't be read as an image"),
     ("Training_30.png", png_header(60_000, 60_000), r"can't be read as an image.*decompression bomb"),
     ("Training_30.png", png_header(9_000, 9_000), r"is 9000x9000 pixels; expected 48x48"),

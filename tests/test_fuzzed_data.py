@@ -37,11 +37,13 @@ NAMES = TEXT | st.sampled_from([
 FILES = NAMES | st.sampled_from([
     "Training_1.png", "PrivateTest_2.JPG", "a.bmp", "fer0000001.png", "train_00001_aligned.jpg", "test_0001.jpg",
     "fer2013.csv", "fer2013.csv.gz", "train.csv", "a.zip", "a.tar.gz", "train-0.parquet", FILE,
-    "list_patition_label.txt", "train_labels.csv", ".DS_Store", "Thumbs.db"])
+    "list_patition_label.txt", "train_labels.csv", ".DS_Store", "Thumbs.db", "Training_3.tiff", "a.gif",
+    "b.heic", "c.jfif"])
 DATA = st.binary(max_size=60) | st.sampled_from([
     b"", encoded(gray(1)), encoded(gray(1), "JPEG"), encoded(gray(1, 100), "JPEG"), encoded(gray(2, 20)), csv_text(),
     csv_text()[:5000], rafdb_list(rafdb_images()), b"image,label\n", b"emotion,pixels\n0,1\n", b"\x1f\x8b\x08\x00",
-    b"PK\x03\x04", b"PAR1PAR1"])
+    b"PK\x03\x04", b"PAR1PAR1", b"version https://git-lfs.github.com/spec/v1", b"<!DOCTYPE html>",
+    encoded(gray(3), "TIFF"), encoded(gray(3), "GIF"), b"\0\0\0\x18ftypheic"])
 PATHS = st.lists(NAMES, max_size=3).flatmap(lambda folders: FILES.map(lambda name: "/".join([*folders, name])))
 CELLS = st.text(max_size=8) | st.sampled_from([
     "0", "6", "7", "-1", "", " 3", "happy", "Training", "PublicTest", "256", " ".join(["7"] * 2304),
@@ -138,7 +140,8 @@ def test_any_archive_and_any_damage_to_one_is_read_or_refused_in_our_words(files
 
 
 @QUICK
-@given(kind=st.sampled_from(["PNG", "JPEG", "BMP", "WEBP"]), at=st.floats(0, 1), data=st.binary(min_size=1, max_size=6))
+@given(kind=st.sampled_from(["PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF"]),
+       at=st.floats(0, 1), data=st.binary(min_size=1, max_size=6))
 def test_any_damage_to_an_image_is_read_or_refused_in_our_words(kind, at, data):
     image = bytearray(encoded(gray(30), kind))
     start = int(at * len(image))

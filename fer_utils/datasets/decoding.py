@@ -115,7 +115,7 @@ def quiet_about_size():
 def _unidentified(data: bytes, where: str) -> CompanionError:
     """The error on bytes that begin like none of ``_FORMATS``."""
     kind = kind_of(data)
-    if kind:
+    if kind and not set(kind.endings) & set(IMAGE_ENDINGS):   # else it is of a kind that is read, and damaged
         return CompanionError(described(where, kind))
     if where.lower().rstrip(")").endswith(_UNREAD_ENDINGS):
         return CompanionError(f"{where} can't be read as an image: that kind is not read here. Save it as "
