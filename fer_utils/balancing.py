@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from fer_utils.alterations import altered_copies
-from fer_utils.datasets import dataset_info
+from fer_utils.datasets import UNSEEN, dataset_info
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError, nearest
 from fer_utils.faces import FaceSet, resize_images
@@ -26,8 +26,8 @@ from fer_utils.profiles import Profile
 LEVEL_TITLES = {"original": "Original", "aug1": "Aug. 1", "aug2": "Aug. 2", "aug3": "Aug. 3", "aug4": "Aug. 4"}
 """Levels by the name profiles use, with the paper's column heads; each holds the ones before it."""
 
-REAL, SYNTHETIC, REPEATED, ALTERED, SHUFFLED, UNSEEN = SOURCES = (
-    "real", "synthetic", "repeated", "altered", "shuffled", "unseen")
+REAL, SYNTHETIC, REPEATED, ALTERED, SHUFFLED = "real", "synthetic", "repeated", "altered", "shuffled"
+SOURCES = (REAL, SYNTHETIC, REPEATED, ALTERED, SHUFFLED, UNSEEN)
 """Where a face of a set comes from. Repeated and altered ones are copies of real faces, as they are or changed geometrically;
 shuffled ones are synthetic under a label drawn by lot; unseen ones are real training faces that ``data.scale`` left out."""
 
@@ -121,8 +121,7 @@ def copy_rows(train: FaceSet, emotion: str, count: int, source: str, profile: Pr
 
     ``source`` is 'repeated' or 'altered'; fewer copies are the first of more.
     """
-    names = sorted(train.ids[train.labels == EMOTIONS.index(emotion)],
-                   key=lambda name: _shuffle_key(name, profile.balancing.seed))
+    names = _ids_in_order(train, emotion, profile)
     if count and not names:
         raise CompanionError(f"No real face of {emotion} to copy. Raise data.scale.")
     ids = [f"{names[place % len(names)]}+{1 + place // len(names)}" for place in range(count)]
@@ -131,9 +130,13 @@ def copy_rows(train: FaceSet, emotion: str, count: int, source: str, profile: Pr
 
 def unseen_rows(unseen: FaceSet, emotion: str, count: int, profile: Profile) -> pd.DataFrame:
     """The rows of the first ``count`` faces of an emotion that the training set left out, or of all where there are fewer."""
-    names = sorted(unseen.ids[unseen.labels == EMOTIONS.index(emotion)],
-                   key=lambda name: _shuffle_key(name, profile.balancing.seed))
-    return pd.DataFrame({"id": names[:count], "source": UNSEEN, "emotion": emotion})
+    return pd.DataFrame({"id": _ids_in_order(unseen, emotion, profile)[:count], "source": UNSEEN, "emotion": emotion})
+
+
+def _ids_in_order(faces: FaceSet, emotion: str, profile: Profile) -> list[str]:
+    """Ids of the faces of an emotion in an order that depends on the seed and the ids alone."""
+    return sorted(faces.ids[faces.labels == EMOTIONS.index(emotion)],
+                  key=lambda name: _shuffle_key(name, profile.balancing.seed))
 
 
 def shuffled_rows(synthetic: pd.DataFrame, profile: Profile) -> pd.DataFrame:

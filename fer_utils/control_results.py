@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from fer_utils.balancing import FROM_POOL, read_balanced_set
-from fer_utils.controls import CONTROLS, RATIO_SWEEP, answering_sets, chosen_controls, set_title, trained_sets
+from fer_utils.controls import CONTROLS, RATIO_SWEEP, Run, answering_sets, chosen_controls, set_title
 from fer_utils.datasets import dataset_info
 from fer_utils.evaluation import EXPLORATORY, OVERALL, PREFIXES, all_predictions, class_accuracy, compare, in_families
 from fer_utils.profiles import Profile
@@ -76,10 +76,9 @@ def in_words(results: pd.DataFrame, profile: Profile) -> str:
 
 def _described(dataset: str, name: str, profile: Profile) -> dict:
     control = CONTROLS.get(name)
-    trained = "original" if control and control.adjusted else name
-    runs = [pd.read_csv(profile.paths.model(dataset, trained, seed) / HISTORY)["images"]
-            for seed in dict(trained_sets(profile))[trained]]
-    index = read_balanced_set(dataset, trained, profile)
+    answering = [Run(dataset, name, seed).answering for seed in dict(answering_sets(profile))[name]]
+    runs = [pd.read_csv(run.folder(profile) / HISTORY)["images"] for run in answering]
+    index = read_balanced_set(dataset, answering[0].level, profile)
     return {"dataset": dataset, "control": name, "group": control.group if control else LEVEL,
             "answers": control.answers if control else _LEVEL_ANSWERS[name != "original"],
             "faces": len(index) if profile.training.updates else int(runs[0].iloc[0]),

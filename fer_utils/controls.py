@@ -167,6 +167,12 @@ class Run(NamedTuple):
         """What readers see."""
         return f"{dataset_info(self.dataset).title}, {set_title(self.level)}, seed {self.seed}"
 
+    @property
+    def answering(self) -> "Run":
+        """The run whose network answers: itself, but of a control that only reads Original's answers that of Original."""
+        adjusted = self.level in CONTROLS and CONTROLS[self.level].adjusted
+        return self._replace(level="original") if adjusted else self
+
     def folder(self, profile: Profile) -> Path:
         """Where its files lie."""
         return profile.paths.model(*self)

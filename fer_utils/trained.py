@@ -6,7 +6,6 @@ it learned from gray faces stretched to 64x64 (its ``Resize((64, 64))`` and ``Gr
 order ``emotions.AUTHORS_ORDER``.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from fer_utils.datasets.splits import dataset_info
 from fer_utils.emotions import AUTHORS_ORDER
 from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet
+from fer_utils.freshness import file_hash
 from fer_utils.resemotenet import METADATA, ResEmoteNet
 from fer_utils.state_dicts import check_about, names_of_the_network, network_of
 from fer_utils.training import TRAINED_WITH, WEIGHTS, as_tensors, normalise, predict
@@ -84,7 +84,7 @@ def refuse_changed(folder: Path) -> None:
         raise CompanionError(f"{record} can't be read, so nothing tells whether {WEIGHTS} beside it is "
                              f"whole. Copy the folder again, or delete {TRAINED_WITH} to take the weights "
                              "unchecked.") from problem
-    if recorded and recorded != _sha256(weights):
+    if recorded and recorded != file_hash(weights):
         raise CompanionError(f"{weights} is not the file that training left: {TRAINED_WITH} beside it "
                              "records another SHA-256. It was damaged or replaced: copy it again, or delete "
                              f"{TRAINED_WITH} if you put other weights there.")
@@ -123,11 +123,6 @@ def own_trained(profile) -> Trained:
     if dataset_info(dataset).is_demo:
         learned += " It learned from drawn faces alone and has seen no photograph: its answers about photos mean little."
     return replace(trained, assumed=f"{trained.assumed} {learned}".strip())
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _weights_file(address: Path) -> Path:

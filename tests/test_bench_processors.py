@@ -1,10 +1,17 @@
 """What the demo says must not hang on the processor: how that is counted, and what was found."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import pandas as pd
 import pytest
 
 from fer_utils.bench.processors import VARIANTS, in_short, read_processors, results, shown
 from fer_utils.emotions import EMOTIONS
+from fer_utils.paths import PACKAGE
 from fer_utils.profiles import load_profile
 
 
@@ -69,3 +76,16 @@ def test_no_reading_of_the_demo_and_no_accuracy_hangs_on_the_processor(measured)
     found = in_short(measured)
     assert found["accuracies outside another variant's interval"] == 0 and found["readings that differ between variants"] == 0
     assert found["readings"] == 8 and found["accuracies compared with another variant's interval"] == 120
+
+
+def test_workers_of_a_benchmark_end_with_it(tmp_path):
+    code = ("import time\nfrom fer_utils.bench.measuring import side_by_side\n"
+            "if __name__ == '__main__':\n    print('begun', flush=True)\n    list(side_by_side(time.sleep, [300, 300], 2))\n")
+    (tmp_path / "work.py").write_text(code)
+    process = subprocess.Popen([sys.executable, tmp_path / "work.py"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                               env=os.environ | {"PYTHONPATH": str(PACKAGE.parent)}, start_new_session=True)
+    assert process.stdout.readline() == "begun\n"
+    time.sleep(3)                       # the workers are being started, or sleep
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)     # ends once no worker holds the other end of its output any more
+    assert process.returncode != 0

@@ -12,7 +12,7 @@ from fer_utils.controls import CONTROLS, Run, answering_sets, trained_sets
 from fer_utils.emotions import EMOTIONS
 from fer_utils.evaluation import priors
 from fer_utils.evaluation.prior_table import prior_table
-from fer_utils.evaluation.priors import EQUAL, EVEN, NATURAL, in_every_reading, read_for, trained_shares
+from fer_utils.evaluation.priors import EQUAL, EVEN, NATURAL, in_reading, read_for, trained_shares
 from fer_utils.evaluation.predictions import read_predictions
 from fer_utils.paths import committed_tables
 from fer_utils.profiles import load_profile
@@ -67,11 +67,12 @@ def trained(project):
 
 
 def test_two_networks_that_differ_in_their_prior_alone_agree_once_read_alike(trained):
-    read = in_every_reading(read_predictions("demo_rafdb", trained), trained)
+    predictions = read_predictions("demo_rafdb", trained)
     for reading in (EQUAL, NATURAL):
-        original, aug1 = (rows["predicted"].tolist() for _, rows in read[reading].groupby("level", sort=False))
+        read = in_reading(predictions, reading, trained)
+        original, aug1 = (rows["predicted"].tolist() for _, rows in read.groupby("level", sort=False))
         assert original == aug1
-    table = prior_table(read_predictions("demo_rafdb", trained), trained).set_index(["level", "reading"])
+    table = prior_table(predictions, trained).set_index(["level", "reading"])
     assert table.loc[("aug1", "as trained"), "to_original_balanced"] > 5
     assert table.loc[("aug1", EQUAL), "to_original_balanced"] == table.loc[("aug1", NATURAL), "to_original"] == 0
     assert table.loc[("original", EQUAL), "balanced"] > table.loc[("original", "as trained"), "balanced"] + 5

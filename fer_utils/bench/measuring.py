@@ -5,12 +5,15 @@ A case's memory is the peak of its whole process, imports included, and beside i
 
 import importlib
 import json
+import multiprocessing
 import os
 import platform
 import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pandas as pd
@@ -31,6 +34,19 @@ def median_case(module: str, name: str, folder: Path, *, rounds: int = ROUNDS) -
     """
     found = sorted((_in_own_process(module, name, folder) for _ in range(rounds)), key=lambda one: one["seconds"])
     return {"case": name, **found[rounds // 2], "rounds": rounds}
+
+
+def side_by_side(work: Callable, items: Iterable, workers: int, *, threads: int = 1) -> Iterator:
+    """``work`` of every item, in order, by that many processes of ``threads`` threads each. Whatever ends this ends them:
+    an executor alone would wait until each has done its item."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)   # of the processes to come
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as executor:
+        try:
+            yield from executor.map(work, items)
+        except BaseException:
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            raise
 
 
 def write_benchmark(name: str, table: pd.DataFrame, shown: pd.DataFrame, ratios: dict[str, float], *, about: str) -> None:

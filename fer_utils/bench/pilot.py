@@ -6,14 +6,12 @@ are never looked at.
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import balanced_accuracy_score
 
-from fer_utils.bench.measuring import write_benchmark
+from fer_utils.bench.measuring import side_by_side, write_benchmark
 from fer_utils.datasets import prepare_splits
 from fer_utils.paths import project_root
 from fer_utils.profiles import load_profile
@@ -50,12 +48,10 @@ def bench_pilot() -> Iterator[str]:
     lines. What is finished stays, a stopped training goes on where it was."""
     prepare_splits(DATASET, _profile({}))
     wanted = [(name, seed) for name in variants() for seed in SEEDS]
-    os.environ["OMP_NUM_THREADS"] = "1"   # of the processes to come
     found = []
-    with ProcessPoolExecutor(min(2, os.cpu_count() or 1), mp_context=get_context("spawn")) as side_by_side:
-        for row in side_by_side.map(_trained, wanted):
-            found.append(row)
-            yield f"{row['variant']}, seed {row['seed']}: {row['accuracy']:.2f}, balanced {row['balanced']:.2f}"
+    for row in side_by_side(_trained, wanted, min(2, os.cpu_count() or 1)):
+        found.append(row)
+        yield f"{row['variant']}, seed {row['seed']}: {row['accuracy']:.2f}, balanced {row['balanced']:.2f}"
     table = pd.DataFrame(found)
     write_benchmark(NAME, table, shown(table), {}, about=(
         "FER2013's Original, ResEmoteNet of width 0.25, accuracy and balanced accuracy on the "

@@ -8,15 +8,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from itertools import combinations
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from fer_utils.bench.measuring import write_benchmark
+from fer_utils.bench.measuring import side_by_side, write_benchmark
 from fer_utils.errors import CompanionError
 from fer_utils.evaluation import all_predictions, right_answers
 from fer_utils.evaluation.two_way import two_way
@@ -123,9 +121,7 @@ def take_the_road(profile: Profile) -> None:
     write_verdict(kept_out, profile.paths.gate("pool"))
     for name, part in splits.items():
         write_balanced_sets(name, profile, train=part.train, manifest=manifest[manifest["id"].isin(admitted.ids)])
-    os.environ["OMP_NUM_THREADS"] = str(profile.run.threads // profile.run.workers)   # of the processes to come
-    with ProcessPoolExecutor(profile.run.workers, mp_context=get_context("spawn")) as side_by_side:
-        list(side_by_side.map(_train, runs_of(profile)))
+    list(side_by_side(_train, runs_of(profile), profile.run.workers, threads=profile.run.threads // profile.run.workers))
 
 
 def _train(run) -> None:

@@ -49,10 +49,11 @@ def compare(predictions: pd.DataFrame, profile: Profile, *, reference: str = "or
     Raises CompanionError if a level or the reference is missing, if the two sides share no seed, or if they were not
     tested on the same images.
     """
-    chosen = None if levels is None else list(levels)
-    rows = [_compared(predictions[predictions["dataset"] == dataset], dataset, level, reference, profile)
-            for dataset in predictions["dataset"].unique()
-            for level in chosen or _other_levels(predictions, dataset, reference, profile)]
+    chosen, rows = None if levels is None else list(levels), []
+    for dataset, found in predictions.groupby("dataset", sort=False):
+        of_a_gain = _of_a_gain(found, dataset, profile)
+        rows += [_compared(found, dataset, level, reference, of_a_gain, profile)
+                 for level in chosen or _other_levels(predictions, dataset, reference, profile)]
     if not rows:
         raise CompanionError(f"No level to compare with '{reference}' in these predictions; there are: "
                              f"{', '.join(predictions['level'].unique()) or 'none'}.")
@@ -96,7 +97,7 @@ def right_answers(predictions: pd.DataFrame, dataset: str, level: str) -> pd.Dat
     return rows.assign(right=rows["emotion"] == rows["predicted"]).pivot(index="id", columns="seed", values="right")
 
 
-def _compared(rows, dataset: str, level: str, reference: str, profile: Profile) -> dict:
+def _compared(rows, dataset: str, level: str, reference: str, of_a_gain: dict, profile: Profile) -> dict:
     ours, theirs = (right_answers(rows, dataset, name) for name in (level, reference))
     seeds = [seed for seed in ours.columns if seed in theirs.columns]
     if not seeds:
@@ -108,21 +109,26 @@ def _compared(rows, dataset: str, level: str, reference: str, profile: Profile) 
     gains = 100 * (ours[seeds].to_numpy(float) - theirs[seeds].to_numpy(float))
     row = {"dataset": dataset, "level": level, "reference": reference, "n": len(ours), "seeds": len(seeds)}
     by_seed = {}
-    for (name, prefix), groups in zip(PREFIXES.items(), (np.ones((len(ours), 1)), emotion_groups(rows, ours.index))):
-        found = two_way(gains, groups, profile.evaluation.confidence, of_a_run=_of_a_gain(rows, dataset, groups, profile))
+    for name, prefix in PREFIXES.items():
+        found = two_way(gains, _groups(name, rows, ours.index), profile.evaluation.confidence, of_a_run=of_a_gain[name])
         row |= {name: found.mean, f"{prefix}low": found.low, f"{prefix}high": found.high, f"{prefix}p": found.p}
         by_seed |= {f"{name}_seed_{seed}": of_run for seed, of_run in zip(seeds, found.runs, strict=True)}
     return {**row, "b": b, "c": c, **by_seed}
 
 
-def _of_a_gain(rows: pd.DataFrame, dataset: str, groups: np.ndarray, profile: Profile) -> RunVariance | None:
-    """How a run's gain on a run of another set varies: by twice the variance of a run, ``pooled`` from the levels of the
-    profile. Controls are left out, so that none changes what is said of another."""
+def _of_a_gain(rows: pd.DataFrame, dataset: str, profile: Profile) -> dict[str, RunVariance | None]:
+    """How a run's gain on a run of another set varies, for each of ``PREFIXES``: by twice the variance of a run, ``pooled`` from
+    the levels of the profile. Controls are left out, so that none changes what is said of another."""
     there = set(rows["level"])
-    runs = [two_way(100 * right_answers(rows, dataset, level).to_numpy(float), groups).runs
-            for level in profile.balancing.levels if level in there]
-    found = pooled(runs)
-    return found and RunVariance(2 * found.variance, found.freedom)
+    right = [right_answers(rows, dataset, level) for level in profile.balancing.levels if level in there]
+    found = {name: pooled([two_way(100 * runs.to_numpy(float), _groups(name, rows, runs.index)).runs for runs in right])
+             for name in PREFIXES}
+    return {name: of_a_run and RunVariance(2 * of_a_run.variance, of_a_run.freedom) for name, of_a_run in found.items()}
+
+
+def _groups(name: str, rows: pd.DataFrame, ids: pd.Index) -> np.ndarray:
+    """The images that weigh alike for a difference of ``PREFIXES``: all, or the seven emotions."""
+    return emotion_groups(rows, ids) if name == "balanced" else np.ones((len(ids), 1))
 
 
 def emotion_groups(rows: pd.DataFrame, ids: pd.Index) -> np.ndarray:

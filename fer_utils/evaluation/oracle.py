@@ -8,10 +8,10 @@ read for equal class shares (``priors``), so that a set gains nothing by its cla
 import numpy as np
 import pandas as pd
 
-from fer_utils.controls import CONTROLS, Run, trained_sets
+from fer_utils.controls import Run, answering_sets
 from fer_utils.evaluation.bootstrap import image_draws, percentile_interval
 from fer_utils.evaluation.comparison import emotion_groups, right_answers
-from fer_utils.evaluation.priors import EQUAL, in_every_reading, trained_on
+from fer_utils.evaluation.priors import EQUAL, in_reading, trained_on
 from fer_utils.evaluation.two_way import two_way
 from fer_utils.profiles import Profile
 
@@ -23,7 +23,7 @@ def oracle_table(predictions: pd.DataFrame, profile: Profile) -> pd.DataFrame:
     """A row for every set of one part of the data: dataset, level, faces (of its training set), added (to Original's), n (test
     images), seeds, balanced, low, high (faces and runs, at ``evaluation.confidence``), in %. The last row of a data set, 'exchange
     rate', has ``exchange_rate`` in the place of balanced, without faces; it is there once its sets are."""
-    read, rows = in_every_reading(predictions, profile)[EQUAL], []
+    read, rows = in_reading(predictions, EQUAL, profile), []
     for dataset, level in read[["dataset", "level"]].drop_duplicates().itertuples(index=False):
         right = right_answers(read, dataset, level)
         found = two_way(100 * right.to_numpy(float), emotion_groups(read, right.index), profile.evaluation.confidence)
@@ -45,7 +45,7 @@ def exchange_rate(predictions: pd.DataFrame, dataset: str, profile: Profile) -> 
     measured, divided by their number; 0 where these give no more than the part alone. The interval is the middle
     ``evaluation.confidence`` of ``evaluation.resamples`` draws of test images and, independently, of runs.
     """
-    read = in_every_reading(predictions, profile)[EQUAL]
+    read = in_reading(predictions, EQUAL, profile)
     right = [right_answers(read, dataset, level) for level in (*REAL_CURVE, "aug1")]
     seeds = sorted(set.intersection(*(set(found.columns) for found in right)))
     values = np.stack([found[seeds].to_numpy(float) for found in right], axis=1)          # [images, sets, runs]
@@ -86,6 +86,5 @@ def _reached(balanced: np.ndarray, added: np.ndarray) -> float:
 
 def _faces(dataset: str, level: str, profile: Profile) -> int:
     """Faces of a training set, as its first run recorded them."""
-    control = CONTROLS.get(level)
-    seeds = dict(trained_sets(profile))["original" if control and control.adjusted else level]
-    return trained_on(Run(dataset, level, seeds[0]), profile)["faces"]
+    seeds = dict(answering_sets(profile))[level]
+    return trained_on(Run(dataset, level, seeds[0]).answering, profile)["faces"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_utils.controls import CONTROLS, Run, answering_sets, runs_of
+from fer_utils.controls import Run, answering_sets, runs_of
 from fer_utils.datasets import dataset_info
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError, nearest
@@ -87,18 +87,13 @@ def check_same_test_set(rows: pd.DataFrame, dataset: str, level: str) -> None:
 
 
 def _is_there(run: Run, profile: Profile) -> bool:
-    return (_source(run).folder(profile) / PREDICTIONS).is_file()
-
-
-def _source(run: Run) -> Run:
-    """Whose predictions a run's are made from: a control that adjusts answers has none of its own."""
-    return run._replace(level="original") if run.level in CONTROLS and CONTROLS[run.level].adjusted else run
+    return (run.answering.folder(profile) / PREDICTIONS).is_file()
 
 
 def _read_run(run: Run, profile: Profile) -> pd.DataFrame:
-    frame = _read_file(_source(run).folder(profile) / PREDICTIONS)
-    if _source(run) != run:
-        frame = read_for(frame, trained_shares(_source(run), profile), EVEN)
+    frame = _read_file(run.answering.folder(profile) / PREDICTIONS)
+    if run.answering != run:
+        frame = read_for(frame, trained_shares(run.answering, profile), EVEN)
     for position, (column, value) in enumerate(run._asdict().items()):
         frame.insert(position, column, value)
     return frame

@@ -5,7 +5,7 @@ import pandas as pd
 
 from fer_utils.controls import CONTROLS
 from fer_utils.evaluation.comparison import compare, emotion_groups, right_answers
-from fer_utils.evaluation.priors import in_every_reading
+from fer_utils.evaluation.priors import READINGS, in_reading
 from fer_utils.evaluation.two_way import two_way
 from fer_utils.profiles import Profile
 
@@ -18,8 +18,8 @@ def prior_table(predictions: pd.DataFrame, profile: Profile) -> pd.DataFrame:
     to_original_balanced, ...: against Original in the same reading, in points, exploratory; empty for Original itself.
     """
     trained = predictions[~predictions["level"].isin([name for name, control in CONTROLS.items() if control.adjusted])]
-    return pd.concat([_of_reading(read, profile).assign(reading=reading)
-                      for reading, read in in_every_reading(trained, profile).items()], ignore_index=True)
+    return pd.concat([_of_reading(in_reading(trained, reading, profile), profile).assign(reading=reading)
+                      for reading in READINGS], ignore_index=True)
 
 
 def _of_reading(predictions: pd.DataFrame, profile: Profile) -> pd.DataFrame:

@@ -48,8 +48,11 @@ def trained_on(run: Run, profile: Profile) -> dict:
 
 
 def trained_shares(run: Run, profile: Profile) -> np.ndarray:
-    """float [7]: the class shares that a finished run was trained on, as it recorded them; of runs that earlier versions kept
-    without a record, those that its set has by definition."""
+    """float [7]: the class shares that the answers of a finished run stand for. Those it was trained on, as it recorded them;
+    of runs that earlier versions kept without a record, those that its set has by definition; equal ones where a control reads
+    Original's answers for them."""
+    if run.answering != run:
+        return EVEN
     if shares := trained_on(run, profile).get("class_shares"):
         return np.array(shares)
     control = CONTROLS.get(run.level)
@@ -64,15 +67,13 @@ def natural_shares(dataset: str, profile: Profile) -> np.ndarray:
     return trained_shares(Run(dataset, "original", profile.training.seeds[0]), profile)
 
 
-def in_every_reading(predictions: pd.DataFrame, profile: Profile) -> dict[str, pd.DataFrame]:
-    """Of ``READINGS`` each with all of ``predictions`` (``evaluation.read_predictions``) answered for it."""
-    return {reading: pd.concat([_read(rows, Run(*run), reading, profile) for run, rows in predictions.groupby(
-        ["dataset", "level", "seed"], sort=False)], ignore_index=True) for reading in READINGS}
+def in_reading(predictions: pd.DataFrame, reading: str, profile: Profile) -> pd.DataFrame:
+    """All of ``predictions`` (``evaluation.read_predictions``) answered for one of ``READINGS``."""
+    runs = predictions.groupby(["dataset", "level", "seed"], sort=False)
+    return pd.concat([_read(rows, Run(*run), reading, profile) for run, rows in runs], ignore_index=True)
 
 
 def _read(rows: pd.DataFrame, run: Run, reading: str, profile: Profile) -> pd.DataFrame:
-    control = CONTROLS.get(run.level)
     if reading == AS_TRAINED:
         return rows
-    trained = EVEN if control and control.adjusted else trained_shares(run, profile)
-    return read_for(rows, trained, EVEN if reading == EQUAL else natural_shares(run.dataset, profile))
+    return read_for(rows, trained_shares(run, profile), EVEN if reading == EQUAL else natural_shares(run.dataset, profile))
