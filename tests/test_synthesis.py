@@ -183,7 +183,7 @@ def test_changing_the_batch_size_changes_no_row_and_hardly_a_pixel(folders, prom
 
 def test_images_equal_across_shards_are_told_apart_by_another_seed(profile, prompts):
     twice = prompts.copy()
-    first, last = twice.index[twice["generator"] == "sd2"][[0, -1]]
+    first, last = twice.index[twice["generator"] == "sd2"][[0, 4]]   # first of two full batches: low bits hang on the place in one
     twice.loc[last, ["prompt", "seed"]] = twice.loc[first, ["prompt", "seed"]]
     manifest = synthesis.make_pool(twice, profile).set_index("id")
     changed = manifest[manifest["rejected"] != ""]
