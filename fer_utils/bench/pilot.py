@@ -21,7 +21,7 @@ NAME, DATASET, SEEDS = "pilot", "fer2013", (100,)
 BASE = {"network.width": 0.25, "network.image_size": 48, "training.recipe": "budget", "training.updates": 3000,
         "training.max_epochs": 6, "training.batch_size": 64, "training.learning_rate": 0.05, "training.weight_decay": 0.0001,
         "training.label_smoothing": 0.0, "training.rotation": 0.0, "training.zoom": 0.0, "training.shift": 0.0,
-        "training.erasing": 0.0, "training.averaging": 0.0}
+        "training.erasing": 0.0, "training.averaging": 0.0, "training.precision": "auto"}
 PARTS = {"flips alone": {}, "+ head of full width": {"network.head_width": 1.0},
          "+ less dropout": {"network.stem_dropout": 0.0, "network.head_dropout": 0.2},
          "+ turned, zoomed, moved": {"training.rotation": 10.0, "training.zoom": 0.1, "training.shift": 0.08},
