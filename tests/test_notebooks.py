@@ -4,9 +4,11 @@ import ast
 import importlib
 import json
 import re
+import warnings
 
 import pytest
 from matplotlib.mathtext import MathTextParser
+from papermill import inspect_notebook
 
 from fer_utils import committed_notebooks
 from fer_utils.committed_notebooks import clean_notebook, store_notebooks
@@ -160,6 +162,17 @@ def test_it_has_one_parameters_cell_of_commented_literals(path):
         ast.literal_eval(statement.value)
     lines = [line for line in source(tagged[0]).splitlines() if re.match(r"\w+ =", line)]
     assert all("#" in line for line in lines)
+
+
+@every_notebook
+def test_papermill_lists_every_parameter_with_what_it_means(path):
+    cell = next(cell for cell in read(path)["cells"] if "parameters" in cell["metadata"].get("tags", []))
+    written = {statement.targets[0].id for statement in ast.parse(source(cell)).body}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        listed = inspect_notebook(path)
+    assert set(listed) == written
+    assert all(about["help"] for about in listed.values())
 
 
 @every_notebook
