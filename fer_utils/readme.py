@@ -62,7 +62,8 @@ def readme_blocks(root: Path) -> dict[str, str]:
     if not provenance:
         raise CompanionError(f"{tables} holds no provenance.json; restore it from the repository, or run python -m fer_utils "
                              f"publish --profile {SHOWN}.")
-    return {"time": _time(provenance), "results": _results(profile, tables), "real_faces": _measured(), "differences": _differences(profile),
+    return {"time": _time(provenance), "results": _results(profile, tables), "answer": _answer(), "real_faces": _measured(),
+            "differences": _differences(profile),
             "notebooks": _notebooks(provenance)}
 
 
@@ -93,6 +94,10 @@ def _between_processors(table: pd.DataFrame) -> pd.DataFrame:
         return table
     ends = found.reindex(pd.MultiIndex.from_frame(table[["data set", "level"]]))
     return table.assign(**{"between processors": [f"{low:.1f} to {high:.1f}" for low, high in ends.to_numpy()]})
+
+
+def _answer() -> str:
+    return "\n".join(f"- {line}" for line in measured.answer())
 
 
 def _measured() -> str:

@@ -127,6 +127,15 @@ def _real_faces():
     return figures.figure_a6_real_faces(pd.DataFrame(rows), {"aug1": 5.02, "aug4": 16.68})
 
 
+def _oracle():
+    added = {"original": 0, "unseen_25": 2_700, "unseen_50": 5_400, "unseen": 10_800, "synthetic_25": 2_700, "synthetic_50": 5_400,
+             "aug1": 10_800, "oversampling": 10_800}
+    rows = [{"level": name, "added": count, "balanced": 40 + gain, "low": 38 + gain, "high": 43 + gain}
+            for name, count in added.items() for gain in [count / (900 if "unseen" in name else 2_000)]]
+    return figures.figure_a7_oracle(dict.fromkeys(("a quarter: 7,177 faces", "a tenth: 2,871 faces", "a twentieth: 1,435 faces"),
+                                                  pd.DataFrame(rows)))
+
+
 def _twins():
     face = some_faces().images[0]
     return figures.twin_pairs([(face, face, "surprise | surprise\nnear, cropped, mirrored, 0.999")] * 7)
@@ -194,7 +203,8 @@ EXAMPLES = {
     "figure_2_pipeline": _pipeline, "figure_3_synthetic_examples": _synthetic, "figure_4_confusion_matrices": _matrices,
     "figure_a2_controls": _controls, "figure_a3_implied_accuracy": _implied, "figure_a4_guidance": _guidance,
     "figure_a4_nearest": _nearest, "figure_a4_quality": _quality, "figure_a4_trajectory": _trajectory,
-    "figure_a6_calibration": _calibration, "figure_a6_real_faces": _real_faces, "label_noise": _noise, "learning_curves": _curves,
+    "figure_a6_calibration": _calibration, "figure_a6_real_faces": _real_faces,
+    "figure_a7_oracle": _oracle, "label_noise": _noise, "learning_curves": _curves,
     "mean_faces": lambda: figures.mean_faces(dict.fromkeys(TITLES.values(), some_faces())),
     "pixel_statistics": lambda: figures.pixel_statistics(dict.fromkeys(TITLES.values(), some_faces())),
     "sample_grid": lambda: figures.sample_grid(some_faces(), 4, "Drawn portraits, the web of the tiny generators"),

@@ -11,7 +11,7 @@ from fer_utils import measured
 from fer_utils.control_results import comparisons
 from fer_utils.controls import CONTROLS
 from fer_utils.emotions import EMOTIONS
-from fer_utils.evaluation import after_the_drop, around_the_drop, scores
+from fer_utils.evaluation import after_the_drop, around_the_drop, priors, scores
 from fer_utils.measured import numbers
 from fer_utils.paths import committed_tables
 from fer_utils.profiles import load_profile
@@ -131,7 +131,7 @@ def test_what_the_copies_of_test_faces_are_worth_is_said_where_it_was_trained(co
     committed("original", "aug1", name=measured.NARROW)
     assert "With them in it" not in measured.limits()
     committed("original", name=measured.WITH_TWINS, seeds=(2, 5))
-    path = numbers.committed_tables(measured.NARROW) / numbers.SUMMARY
+    path = numbers.committed_tables(measured.NARROW) / f"{numbers.SUMMARY}.csv"
     table = pd.read_csv(path)
     table.loc[(table["score"] == "accuracy") & (table["level"] == "original"), "value_seed_2"] = 40.0
     table.to_csv(path, index=False)
@@ -197,3 +197,47 @@ def test_each_table_on_real_faces_names_generator_and_width(name):
 
 def test_the_command_that_finishes_it_has_a_cost():
     assert "reproduce --profile paper" in measured.finishing() and "hours" in measured.finishing() and "money" in measured.finishing()
+
+
+def levels_against_original(low, high, *, reading="better"):
+    """``measured`` by level, where every augmentation differs from Original alike."""
+    return pd.DataFrame({"to_original_low": low, "to_original_high": high, "to_original_reading": reading},
+                        index=["aug1", "aug2", "aug3", "aug4"])
+
+
+def read_for_equal_shares(low):
+    return pd.DataFrame({"level": ["aug1", "aug2", "aug3", "aug4"], "reading": priors.EQUAL, "to_original_balanced_low": low})
+
+
+@pytest.mark.parametrize(("rows", "equal", "verdict"), (
+    (levels_against_original(1.5, 4.0), read_for_equal_shares(0.1), "for the paper"),
+    (levels_against_original(1.5, 4.0), read_for_equal_shares(-0.1), "open"),
+    (levels_against_original(0.9, 4.0), read_for_equal_shares(0.1), "open"),
+    (levels_against_original(-3.0, 1.9, reading="open"), read_for_equal_shares(0.1), "against the paper"),
+    (levels_against_original(-3.0, 2.1, reading="open"), read_for_equal_shares(0.1), "open"),
+    (levels_against_original(-3.0, 1.9, reading="too few seeds"), read_for_equal_shares(0.1), ""),
+    (levels_against_original(1.5, 4.0).drop("aug3"), read_for_equal_shares(0.1), "")))
+def test_what_counts_for_and_against_the_paper_is_the_protocols_rule(rows, equal, verdict):
+    assert measured.counts_for(rows, equal) == verdict
+
+
+def test_the_answer_has_a_line_for_claim_measurement_bound_and_what_is_free_and_no_more_than_twelve(committed, tmp_path):
+    committed("original", "aug1", "aug4", name="fer2013")
+    folder = tmp_path / "fer2013_tenth"
+    folder.mkdir()
+    pd.DataFrame([{"level": "original", "faces": 2871, "added": 0, "balanced": 40.0, "low": 38.0, "high": 42.0},
+                  {"level": "unseen", "faces": 8000, "added": 5129, "balanced": 46.5, "low": 44.0, "high": 49.0},
+                  {"level": "exchange rate", "faces": np.nan, "added": np.nan, "balanced": 0.25, "low": 0.1, "high": 0.4}
+                  ]).to_csv(folder / "table_a7_oracle.csv", index=False)
+    said = measured.answer()
+    assert len(said) <= 12
+    claim, found, bound = said
+    assert "79.79 %" in claim and "+16.68 points" in claim
+    assert "n = 140" in found and "3 of 42 trainings" in found and "Aug. 1 +30.0 [" in found and "better" in found
+    assert "Aug. 2" not in found
+    assert "5,129 unseen real faces" in bound and "40.0 % [38.0, 42.0] to 46.5 % [44.0, 49.0]" in bound
+    assert "0.25 [0.10, 0.40] real ones" in bound
+
+
+def test_nothing_measured_yet_is_said(committed):
+    assert "nothing yet" in measured.answer()[1]

@@ -6,10 +6,11 @@ sets; ``fer2013_twins`` lets the copies of test faces into the training set.
 """
 
 from fer_utils.measured.numbers import FULL, MEASURES, NARROW, WITH_TWINS, claimed, differences, measured
+from fer_utils.measured.protocol import answer, counts_for
 from fer_utils.measured.words import caption, caution, finishing, in_words, limits, shown
 
 STAMP = "generator trained on FER2013, not Stable Diffusion"
 """For what shows more than one profile."""
 
-__all__ = ["FULL", "MEASURES", "NARROW", "STAMP", "WITH_TWINS", "caption", "caution", "claimed", "differences", "finishing",
+__all__ = ["FULL", "MEASURES", "NARROW", "STAMP", "WITH_TWINS", "answer", "caption", "caution", "claimed", "counts_for", "differences", "finishing",
            "in_words", "limits", "measured", "shown"]

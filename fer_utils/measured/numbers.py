@@ -14,7 +14,7 @@ from fer_utils.tables import decisive_p, verdict
 FULL, NARROW, WITH_TWINS = "fer2013_full_paper_recipe", "fer2013_paper_recipe", "fer2013_twins"
 REFERENCES = ("original", "oversampling")
 MEASURES = ("accuracy", "balanced accuracy")
-SUMMARY = "table_a6_summary.csv"
+SUMMARY, COMPARISON = "table_a6_summary", "table_a6_comparison"
 
 
 def measured(name: str = FULL) -> pd.DataFrame:
@@ -27,16 +27,15 @@ def measured(name: str = FULL) -> pd.DataFrame:
     _balanced_low, _balanced_high, _balanced_p and _balanced_reading; empty for the reference itself. after_drop:
     ``evaluation.after_the_drop``, from the kept histories.
     """
-    folder = committed_tables(name)
-    if not (folder / SUMMARY).is_file():
+    summary = committed_table(name, SUMMARY)
+    if summary.empty:
         return pd.DataFrame(columns=["level", "paper", "n", "seeds"])
-    summary = pd.read_csv(folder / SUMMARY)
     rows = summary.query("score == @ACCURACY")[["level", "paper", "n", "seeds", "value", "sd", "low", "high"]]
     balanced = summary.query("score == @BALANCED")[["level", "value", "sd", "low", "high"]]
     rows = rows.rename(columns={"value": "accuracy"}).merge(balanced.set_axis(
         ["level", "balanced", *(f"balanced_{end}" for end in ("sd", "low", "high"))], axis=1), on="level")
     for reference in REFERENCES:
-        rows = rows.merge(_against(reference, folder), how="left", on="level")
+        rows = rows.merge(_against(reference, name), how="left", on="level")
     rows["after_drop"] = rows["level"].map(after_the_drop(histories(name)))
     return rows.sort_values("level", key=_place, kind="stable", ignore_index=True)
 
@@ -69,10 +68,10 @@ def trainings(name: str) -> dict[str, dict]:
 
 def by_seed(name: str) -> pd.DataFrame:
     """Accuracy in % of each level (rows) and seed (columns, as texts); empty without tables."""
-    path = committed_tables(name) / SUMMARY
-    if not path.is_file():
-        return pd.DataFrame()
-    table = pd.read_csv(path).query("score == @ACCURACY").set_index("level").filter(regex="^value_seed_")
+    summary = committed_table(name, SUMMARY)
+    if summary.empty:
+        return summary
+    table = summary.query("score == @ACCURACY").set_index("level").filter(regex="^value_seed_")
     return table.rename(columns=lambda column: column.removeprefix("value_seed_"))
 
 
@@ -81,14 +80,20 @@ def histories(name: str) -> pd.DataFrame:
     return around_the_drop(committed_tables(name) / "runs", load_profile(name))
 
 
-def _against(reference: str, folder) -> pd.DataFrame:
+def committed_table(name: str, table: str) -> pd.DataFrame:
+    """A published table of the profile as it was computed; empty where there is none."""
+    path = committed_tables(name) / f"{table}.csv"
+    return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+
+
+def _against(reference: str, name: str) -> pd.DataFrame:
     names = ["seeds", "family", *PREFIXES, *(f"{prefix}{name}" for prefix in PREFIXES.values()
                                               for name in ("low", "high", "p", "reading"))]
     titles = {name: f"to_{reference}_{name}" for name in names} | {"difference": f"to_{reference}"}
-    path = folder / "table_a6_comparison.csv"
-    if not path.is_file():
+    compared = committed_table(name, COMPARISON)
+    if compared.empty:
         return pd.DataFrame(columns=["level", *titles.values()])
-    found = pd.read_csv(path).query("reference == @reference")
+    found = compared.query("reference == @reference").copy()
     rows = found.to_dict("records")
     for measure, prefix in PREFIXES.items():
         found[f"{prefix}p"] = [decisive_p(row, measure) for row in rows]

@@ -1,0 +1,101 @@
+"""The answer to docs/protocol.md's question in a few lines, from the committed tables of the profiles that it governs."""
+
+import pandas as pd
+
+from fer_utils.balancing import LEVEL_TITLES
+from fer_utils.controls import set_title, trained_sets
+from fer_utils.evaluation.priors import EQUAL
+from fer_utils.measured.numbers import claimed, committed_table, measured, trainings
+from fer_utils.profiles import load_profile
+from fer_utils.reference import read_reference
+from fer_utils.tables import BETTER, TOO_FEW
+
+PROTOCOL = "fer2013"
+ORACLES = ("fer2013_quarter", "fer2013_tenth", "fer2013_twentieth")
+LEVELS = tuple(level for level in LEVEL_TITLES if level != "original")
+FOR, AGAINST, UNDECIDED = "for the paper", "against the paper", "open"
+LEAST_GAIN, LARGEST_GAIN = 1.0, 2.0
+"""Points: what an interval must lie above to count for the paper, and below to count against it (docs/protocol.md)."""
+
+
+def answer() -> list[str]:
+    """A line each, as Markdown: claimed, measured, what that counts for, the bound by real faces, what is free."""
+    rows = measured(PROTOCOL).set_index("level")
+    if rows.empty:
+        return [_claimed(), "**Measured**: nothing yet; its trainings are under way."]
+    return [line for line in (_claimed(), _measured(rows), _verdict(rows), *map(_bound, ORACLES), _free(rows)) if line]
+
+
+def counts_for(rows: pd.DataFrame, priors: pd.DataFrame) -> str:
+    """``FOR``, ``AGAINST`` or ``UNDECIDED``, by the rule of docs/protocol.md ("What would count"); empty while a level or
+    its third seed is missing.
+
+    ``rows``: ``measured`` by level; ``priors``: table_a6_priors, whose reading for equal shares is what Original gives for nothing.
+    """
+    levels = rows.loc[rows.index.isin(LEVELS)]
+    if len(levels) < len(LEVELS) or (levels["to_original_reading"] == TOO_FEW).any():
+        return ""
+    equal = priors.query("reading == @EQUAL").set_index("level")["to_original_balanced_low"].reindex(levels.index)
+    gains = (levels["to_original_reading"] == BETTER) & (levels["to_original_low"] > LEAST_GAIN) & (equal > 0)
+    if gains.any():
+        return FOR
+    return AGAINST if (levels["to_original_high"] < LARGEST_GAIN).all() else UNDECIDED
+
+
+def _claimed() -> str:
+    printed = read_reference("table_3").query("dataset == 'FER2013' and emotion == 'overall'").set_index("level")["accuracy"]
+    return (f"**Claimed** (Table III): {printed['original']:.2f} % with Original, {printed['aug4']:.2f} % with Augmentation 4, "
+            f"{claimed()['aug4']:+.2f} points.")
+
+
+def _measured(rows: pd.DataFrame) -> str:
+    """Original, and each level's difference to it."""
+    profile, runs = load_profile(PROTOCOL), trainings(PROTOCOL)
+    wanted = sum(len(seeds) for _, seeds in trained_sets(profile))
+    first = rows.loc["original"]
+    said = [f"{set_title(level)} {_difference(rows.loc[level], 'to_original')} (balanced "
+            f"{_difference(rows.loc[level], 'to_original_balanced')})" for level in LEVELS if level in rows.index]
+    return (f"**Measured** (n = {first['n']:,}, {profile.training.updates:,} updates for every set, ResEmoteNet of width "
+            f"{profile.network.width:g}; {len(runs)} of {wanted} trainings finished): {first['accuracy']:.1f} % "
+            f"[{first['low']:.1f}, {first['high']:.1f}] with Original, seeds: {first['seeds']}; "
+            + ("; ".join(said) if said else "no augmentation yet") + ".")
+
+
+def _verdict(rows: pd.DataFrame) -> str:
+    found = counts_for(rows, committed_table(PROTOCOL, "table_a6_priors"))
+    return f"**By the rule set beforehand** ([protocol](docs/protocol.md)): {found}." if found else ""
+
+
+def _bound(name: str) -> str:
+    """What unseen real faces give in place of synthetic ones, where that was measured."""
+    table = committed_table(name, "table_a7_oracle")
+    if not {"original", "unseen"} <= {*table.get("level", ())}:
+        return ""
+    table = table.set_index("level")
+    first, unseen = table.loc["original"], table.loc["unseen"]
+    said = [f"**The bound** ({first['faces']:,.0f} real faces): filled with {unseen['added']:,.0f} unseen real faces, balanced "
+            f"accuracy goes from {_value(first)} to {_value(unseen)}"]
+    said += [f"with repeated ones to {_value(table.loc['oversampling'])}"] if "oversampling" in table.index else []
+    said += [f"with synthetic ones to {_value(table.loc['aug1'])}"] if "aug1" in table.index else []
+    rate = table.loc["exchange rate"] if "exchange rate" in table.index else None
+    worth = "" if rate is None else f"; a synthetic face is worth {rate['balanced']:.2f} [{rate['low']:.2f}, {rate['high']:.2f}] real ones"
+    return f"{', '.join(said)}{worth}."
+
+
+def _free(rows: pd.DataFrame) -> str:
+    if "logit_adjustment" not in rows.index:
+        return ""
+    row = rows.loc["logit_adjustment"]
+    return (f"**For nothing**: dividing Original's answers by the class shares gives {_difference(row, 'to_original_balanced')} in "
+            f"balanced accuracy and {_difference(row, 'to_original')} in accuracy.")
+
+
+def _difference(row: pd.Series, name: str) -> str:
+    reading = row[f"{name}_reading"]
+    return (f"{row[name]:+.1f} [{row[f'{name}_low']:+.1f}, {row[f'{name}_high']:+.1f}] points"
+            + (f", {reading}" if reading else ""))
+
+
+def _value(row: pd.Series) -> str:
+    return f"{row['balanced']:.1f} % [{row['low']:.1f}, {row['high']:.1f}]"
+
