@@ -1,5 +1,7 @@
 """docs/protocol.md stands before the runs it governs, and the profiles do what it says."""
 
+import re
+
 from fer_utils.controls import set_title, trained_sets
 from fer_utils.paths import PACKAGE
 from fer_utils.profiles import load_profile
@@ -40,3 +42,21 @@ def test_the_profiles_train_the_sets_of_the_protocol_with_its_seeds():
     assert set(promised) == {"fer2013", *ORACLE}
     for name, sets in promised.items():
         assert dict(trained_sets(load_profile(name))) == sets
+
+
+def test_the_profiles_have_the_recipe_that_the_protocol_chose():
+    header = PROTOCOL[PROTOCOL.index("recipe chosen"):].split("| setting |")[1].splitlines()[0]
+    columns = [cell.strip() for cell in header.strip("| ").split("|")]
+    profiles = {column: ORACLE if column == "oracle profiles" else (column,) for column in columns}
+    assert {name for names in profiles.values() for name in names} == {"fer2013", *ORACLE, "fer2013_full"}
+    for setting, *values in rows("recipe chosen"):
+        section, name = setting.split(".")
+        for names, value in zip(profiles.values(), values, strict=True):
+            for profile in names:
+                assert str(load_profile(profile).values[section][name]) == value, f"{profile}: {setting}"
+
+
+def test_what_was_added_to_the_protocol_is_dated_and_in_order():
+    dates = re.findall(r"^## Added on (\d{4}-\d{2}-\d{2}): ", PROTOCOL, re.MULTILINE)
+    assert len(dates) == PROTOCOL.count("\n## Added") > 0
+    assert dates == sorted(dates)

@@ -57,8 +57,9 @@ def write_benchmark(name: str, table: pd.DataFrame, shown: pd.DataFrame, ratios:
     with atomic_write(folder / f"{name}.csv", "w", encoding="utf-8") as file:
         table.assign(machine=machine()).to_csv(file, index=False, lineterminator="\n", float_format="%.6g")
     compared = pd.DataFrame({"ratio": list(ratios), "value": [f"{value:.2f}" for value in ratios.values()]})
+    parts = [f"Measured on: {machine()}. {about}", *(markdown_table(table) for table in (shown, compared) if len(table))]
     with atomic_write(folder / f"{name}.md", "w", encoding="utf-8") as file:
-        file.write(f"Measured on: {machine()}. {about}\n\n{markdown_table(shown)}\n\n{markdown_table(compared)}\n")
+        file.write("\n\n".join(parts) + "\n")
 
 
 def plainly(table: pd.DataFrame) -> pd.DataFrame:

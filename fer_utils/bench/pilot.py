@@ -61,7 +61,7 @@ def bench_pilot() -> Iterator[str]:
     table = pd.DataFrame(found)
     write_benchmark(NAME, table, shown(table), {}, about=(
         "FER2013's Original, ResEmoteNet of width 0.25, accuracy and balanced accuracy on the "
-        f"{table['n'].iloc[0]:,} faces of PublicTest in % (each seed: {', '.join(map(str, SEEDS))}). Every line with + adds to the "
+        f"{table['n'].iloc[0]:,} faces of PublicTest in % (each seed: {', '.join(map(str, SEEDS))}; no interval). Every line with + adds to the "
         "one before; \"then\" changes the last of them in one thing; \"longer\" is a part once more with the protocol's budget."))
 
 
@@ -69,7 +69,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     """For readers: a row per variant."""
     by_variant = table.groupby("variant", sort=False)
     return pd.DataFrame([{"variant": name, "updates": f"{rows['updates'].iloc[0]:,}", **{
-        f"{title} (%)": f"{rows[column].mean():.1f} ({', '.join(f'{value:.1f}' for value in rows[column])})"
+        f"{title} (%)": ", ".join(f"{value:.1f}" for value in rows[column])
         for column, title in (("accuracy", "accuracy"), ("balanced", "balanced accuracy"), ("training", "training accuracy"))}}
         for name, rows in by_variant])
 
