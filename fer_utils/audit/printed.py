@@ -73,13 +73,18 @@ def with_one_row_lost(test_sets: list[TestSet]) -> list[TestSet]:
 def table_3_columns() -> list[Column]:
     """The ten columns of Table III."""
     table = read_as_printed("table_3").rename(columns={"emotion": "class", "level": "column"})
-    return columns_of(table.assign(accuracy=table["accuracy"].map(read_printed)))
+    columns = []
+    for (dataset, name), rows in table.groupby(["dataset", "column"], sort=False):
+        printed = {row["class"]: read_printed(row["accuracy"]) for row in rows.to_dict("records")}
+        columns.append(Column(dataset, name, {key: value for key, value in printed.items() if key != OVERALL},
+                              printed.get(OVERALL)))
+    return columns
 
 
 def paper_test_sets() -> list[TestSet]:
     """Every test set Table III may have been measured on; of each data set the official one comes first."""
     table = read_reference("test_sets")
-    whole = [TestSet(dataset, name, (class_counts(rows, "emotion"),))
+    whole = [TestSet(dataset, name, (dict(zip(rows["emotion"], rows["count"].tolist(), strict=True)),))
              for (dataset, name), rows in table.groupby(["dataset", "test_set"], sort=False)]
     return with_one_row_lost(whole)
 
@@ -96,18 +101,3 @@ def quoted(*kinds: str) -> list[tuple[str, str]]:
     claims = read_reference("claims")
     chosen = claims[claims["kind"].isin(kinds)].drop_duplicates("quote")
     return list(zip(chosen["quote"], chosen["place"].str.partition(", ")[2], strict=True))
-
-
-def columns_of(table: pd.DataFrame) -> list[Column]:
-    """The columns of a frame with a row for each printed cell: dataset, column, class, accuracy (a ``Printed``)."""
-    columns = []
-    for (dataset, name), rows in table.groupby(["dataset", "column"], sort=False):
-        printed = dict(zip(rows["class"], rows["accuracy"], strict=True))
-        columns.append(Column(dataset, name, {key: value for key, value in printed.items() if key != OVERALL},
-                              printed.get(OVERALL)))
-    return columns
-
-
-def class_counts(rows: pd.DataFrame, key: str) -> dict[str, int]:
-    """Class -> test images of one column of such a frame; ``key`` is where the class stands."""
-    return {name: int(count) for name, count in zip(rows[key], rows["count"], strict=True) if name != OVERALL}

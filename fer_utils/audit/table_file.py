@@ -3,12 +3,11 @@
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from fer_utils.audit.checks import attainable_counts
-from fer_utils.audit.printed import OVERALL, Column, TestSet, class_counts, columns_of, with_one_row_lost
+from fer_utils.audit.printed import OVERALL, Column, TestSet, with_one_row_lost
 from fer_utils.audit.rounding import Printed, in_quotes, read_printed
 from fer_utils.errors import CompanionError, nearest
 from fer_utils.file_kinds import kind_of
@@ -29,6 +28,28 @@ LARGEST_FILE, LARGEST_TABLE, LARGEST_COUNT = 20_000_000, 20_000, 1_000_000_000
 _SAVE = "Save it as CSV, UTF-8 text with commas between cells and a decimal point in numbers."
 
 
+@dataclass(frozen=True)
+class Row:
+    """One printed cell. ``count`` is None where it is left empty, ``percent`` says that a % sign was printed."""
+
+    line: int
+    dataset: str
+    column: str
+    name: str
+    count: int | None
+    printed: Printed
+    percent: bool
+
+    @property
+    def plain(self) -> str:
+        """The name as it is looked up among those of summary rows."""
+        return self.name.lower().replace("_", " ").replace("-", " ")
+
+    @property
+    def is_class(self) -> bool:
+        return self.plain not in OVERALLS + MEANS_OF_CLASSES
+
+
 def read_table(path: Path) -> tuple[list[Column], list[TestSet]]:
     """``read_noted_table`` without the notes."""
     return read_noted_table(path)[:2]
@@ -43,34 +64,47 @@ def read_noted_table(path: Path) -> tuple[list[Column], list[TestSet], list[str]
     Raises CompanionError naming the line that can't be used.
     """
     path = Path(path)
-    table, notes = _sorted_out(_checked(*_header_and_rows(path), path), path)
-    test_sets = [_test_set(rows, dataset, path) for dataset, rows in table.groupby("dataset", sort=False)]
-    return columns_of(table), with_one_row_lost(test_sets), notes
+    grouped: dict[tuple[str, str], dict[str, Row]] = {}
+    for row in _rows(path):
+        column = grouped.setdefault((row.dataset, row.column), {})
+        name = OVERALL if row.name.lower() == OVERALL else row.name
+        if name in column:
+            raise CompanionError(f"{path}, line {row.line}: {in_quotes(row.name)} appears twice in the column "
+                                 f"{in_quotes(row.column)}. Give each printed column its own name in 'column'.")
+        column[name] = row
+    columns, counts, notes = [], {}, []
+    for (dataset, name), rows in grouped.items():
+        classes, overall = _sorted_out(list(rows.values()), path, notes)
+        _check_same_counts(classes, dataset, name, counts, path)
+        columns.append(Column(dataset, name, {row.name: row.printed for row in classes},
+                              overall.printed if overall else None))
+    test_sets = [TestSet(dataset, "the given counts", (of_classes,)) for dataset, (_, of_classes) in counts.items()]
+    return columns, with_one_row_lost(test_sets), notes
 
 
-def _header_and_rows(path: Path) -> tuple[int, list[str], pd.DataFrame]:
-    """The header's line, its cells, and the rows as texts under them in lower case, indexed by their lines."""
+def _rows(path: Path) -> Iterator[Row]:
+    """The rows of the file, each with usable cells."""
     lines = _lines(path)
     at, header = next(lines, (1, None))
     if header is None:
         raise CompanionError(f"{path}, line 1: an empty file can't be read as a CSV file; expected the columns "
                              f"{', '.join(REQUIRED)}, and one row per printed cell.")
     _check_header(header, f"{path}, line {at}")
-    found, rows = [], []
+    names, read = [name.lower() for name in header], 0
     for line, cells in lines:
         if len(cells) > len(header):
             raise CompanionError(f"{path}, line {line}: {len(cells)} cells under a header of {len(header)}; "
                                  f"{in_quotes(cells[len(header)])} is too many. A decimal comma or a separator of "
                                  "thousands makes two cells of a number: write 74.3 and 1185. A name with a comma stands "
                                  "in double quotes.")
-        if len(rows) == LARGEST_TABLE:
+        read += 1
+        if read > LARGEST_TABLE:
             raise CompanionError(f"{path}, line {line}: more than {LARGEST_TABLE:,} rows. Audit the table in parts, all "
                                  "columns of a data set in one of them.")
-        found.append(line)
-        rows.append(cells + [""] * (len(header) - len(cells)))
-    if not rows:
+        cells += [""] * (len(header) - len(cells))
+        yield _row({"dataset": path.stem, "column": "printed"} | dict(zip(names, cells)), line, f"{path}, line {line}")
+    if not read:
         raise CompanionError(f"{path}, line {at}: the file has a header but no rows; expected one row per printed cell.")
-    return at, header, pd.DataFrame(rows, index=found, columns=[name.lower() for name in header], dtype=object)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -141,122 +175,78 @@ def _check_header(header: list[str], where: str) -> None:
             raise CompanionError(f"{where}: unknown column {in_quotes(name)}: {nearest(name[:60], known)}")
 
 
-def _checked(at: int, header: list[str], table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """The table with every optional column, each cell usable, accuracies as ``Printed``."""
-    values = next(name for name in table.columns if name in (*SHARES, "accuracy"))
-    table = pd.DataFrame({"dataset": path.stem, "column": "printed"}, index=table.index, dtype=object).assign(**table)
-    printed = [_read_row(row, values, f"{path}, line {line}")
-               for line, row in zip(table.index, table.to_dict("records"), strict=True)]
-    table = table.assign(accuracy=pd.Series(printed, index=table.index, dtype=object),
-                         percent=[values == "accuracy" and "%" in text for text in table[values]])
-    repeated = table.duplicated(["dataset", "column", "class"])
-    if repeated.any():
-        line = repeated.idxmax()
-        raise CompanionError(f"{path}, line {line}: {in_quotes(table['class'][line])} appears twice in the column "
-                             f"{in_quotes(table['column'][line])}. Give each printed column its own name in 'column'.")
-    return table
-
-
-def _read_row(row: dict, values: str, where: str) -> Printed:
-    if not row["class"]:
+def _row(cells: dict[str, str], line: int, where: str) -> Row:
+    name, count = cells["class"], cells["count"]
+    if not name:
         raise CompanionError(f"{where}: the cell 'class' is empty; expected a class name or '{OVERALL}'.")
-    count = row["count"]
-    counted = count.isascii() and count.isdecimal() and len(count) < 20 and 0 < int(count) <= LARGEST_COUNT
-    if not counted and not (_is_summary(row["class"]) and count == ""):
-        raise CompanionError(f"{where}: count {in_quotes(count)} of {in_quotes(row['class'])}; expected how many test images "
-                             f"the class has, a whole number of 1 to {LARGEST_COUNT:,} without separators.")
+    values = next(heading for heading in (*SHARES, "accuracy") if heading in cells)
     try:
-        return read_printed(row[values], as_share=values in SHARES)
+        printed = read_printed(cells[values], as_share=values in SHARES)
     except CompanionError as problem:
         raise CompanionError(f"{where}: {values} {problem}") from None
+    # int() takes other digits than 0-9 too, and refuses thousands of them
+    number = int(count) if count.isascii() and count.isdecimal() and len(count) < 20 else None
+    row = Row(line, cells["dataset"], cells["column"], name, number, printed, "%" in cells[values] or values in SHARES)
+    if not (count == "" and not row.is_class) and not (number and number <= LARGEST_COUNT):
+        raise CompanionError(f"{where}: count {in_quotes(count)} of {in_quotes(name)}; expected how many test images the "
+                             f"class has, a whole number of 1 to {LARGEST_COUNT:,} without separators.")
+    return row
 
 
-def _is_summary(name: str) -> bool:
-    return _plain(name) in OVERALLS + MEANS_OF_CLASSES
+def _sorted_out(rows: list[Row], path: Path, notes: list[str]) -> tuple[list[Row], Row | None]:
+    """The classes of one column and its overall row; what was done to other rows is added to ``notes``."""
+    classes = [row for row in rows if row.is_class]
+    of_all = sorted((row for row in rows if row.plain in OVERALLS), key=lambda row: OVERALLS.index(row.plain))
+    total, overall = sum(row.count for row in classes), of_all[0] if of_all else None
+    if not classes:
+        raise CompanionError(f"{path}, line {rows[0].line}: {in_quotes(rows[0].dataset)} has an overall row only; the "
+                             "audit needs the rows of the classes.")
+    for row in of_all:
+        if row.count not in (None, total):
+            raise CompanionError(f"{path}, line {row.line}: the count of {in_quotes(row.name)} in {in_quotes(row.column)} of "
+                                 f"{in_quotes(row.dataset)} is {row.count}, but the classes sum to {total}. Correct it or "
+                                 "leave the cell empty.")
+    _refuse_fractions(classes, overall, path)
+    notes += [_note(row, taken=row is overall) for row in rows if not row.is_class and row.plain != OVERALL]
+    notes += [f"line {row.line}: {in_quotes(row.name)} has as many images as all other classes together. It is read as a "
+              f"class; if it stands for all of them, call it '{OVERALL}'."
+              for row in classes if 2 * row.count == total and len(classes) > 2]
+    return classes, overall
 
 
-def _plain(name: str) -> str:
-    return name.lower().replace("_", " ").replace("-", " ")
-
-
-def _sorted_out(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
-    """The table with its classes and at most one row 'overall' in each column, and what was done to the others."""
-    notes, kept = [], []
-    for (dataset, column), rows in table.groupby(["dataset", "column"], sort=False):
-        plain = rows["class"].map(_plain)
-        classes = rows[~plain.isin(OVERALLS + MEANS_OF_CLASSES)]
-        found = {plain[line]: line for line in rows.index[plain.isin(OVERALLS)]}
-        taken = [found[name] for name in OVERALLS if name in found][:1]
-        of_all = rows.loc[taken].assign(**{"class": OVERALL})
-        _check_counts(rows[plain.isin(OVERALLS)], classes, path)
-        _refuse_fractions(classes, of_all, path)
-        kept += [classes, of_all]
-        notes += [_note(line, rows["class"][line], plain[line], line in taken)
-                  for line in rows.index[plain.isin(OVERALLS + MEANS_OF_CLASSES)] if plain[line] != OVERALL]
-        notes += _note_on_a_sum(classes)
-    return pd.concat(kept), notes
-
-
-def _note(line: int, name: str, plain: str, taken: bool) -> str:
+def _note(row: Row, *, taken: bool) -> str:
     if taken:
-        return f"line {line}: {in_quotes(name)} is read as the overall accuracy, not as a class."
-    why = "it is a mean over classes" if plain in MEANS_OF_CLASSES else "another row gives the overall accuracy"
-    return f"line {line}: {in_quotes(name)} is not read as a class and left out, since {why}."
+        return f"line {row.line}: {in_quotes(row.name)} is read as the overall accuracy, not as a class."
+    why = "it is a mean over classes" if row.plain in MEANS_OF_CLASSES else "another row gives the overall accuracy"
+    return f"line {row.line}: {in_quotes(row.name)} is not read as a class and left out, since {why}."
 
 
-def _note_on_a_sum(classes: pd.DataFrame) -> list[str]:
-    counts = classes["count"].astype(int)
-    whole = counts.index[2 * counts == counts.sum()]
-    if len(counts) < 3 or len(whole) != 1:
-        return []
-    name = in_quotes(classes["class"][whole[0]])
-    return [f"line {whole[0]}: {name} has as many images as all other classes together. It is read as a class; if it "
-            f"stands for all of them, call it '{OVERALL}'."]
-
-
-def _check_counts(of_all: pd.DataFrame, classes: pd.DataFrame, path: Path) -> None:
-    total = classes["count"].astype(int).sum()
-    for line, row in of_all.iterrows():
-        if len(classes) and row["count"] not in ("", str(total)) and int(row["count"]) != total:
-            raise CompanionError(f"{path}, line {line}: the count of {in_quotes(row['class'])} in {in_quotes(row['column'])} of "
-                                 f"{in_quotes(row['dataset'])} is {row['count']}, but the classes sum to {total}. Correct "
-                                 "it or leave the cell empty.")
-
-
-def _refuse_fractions(classes: pd.DataFrame, of_all: pd.DataFrame, path: Path) -> None:
+def _refuse_fractions(classes: list[Row], overall: Row | None, path: Path) -> None:
     """Percentages below 1 are possible; that three classes have nothing else, or that the class counts rule them out,
     means that they are fractions. So does an overall below 1 over classes that are all above it."""
-    rows = pd.concat([classes, of_all])
-    figures = [figure.value for figure in rows["accuracy"]]
-    if rows["percent"].any() or not any(figures) or any(figure.text.endswith(" %)") for figure in rows["accuracy"]):
+    rows = [*classes, *([overall] if overall else [])]
+    if any(row.percent for row in rows) or not any(row.printed.value for row in rows):
         return
-    if max(figures) <= 1:
-        counts = classes["count"].astype(int)
-        plainly = sum(figure.value > 0 for figure in classes["accuracy"]) > 2 or any(
-            not attainable_counts(figure, count, "mixed") for figure, count in zip(classes["accuracy"], counts))
+    if all(row.printed.value <= 1 for row in rows):
+        plainly = sum(row.printed.value > 0 for row in classes) > 2 or not all(
+            attainable_counts(row.printed, row.count, "mixed") for row in classes)
     else:
-        rows = of_all
-        plainly = len(of_all) and 0 < of_all["accuracy"].iloc[0].value <= 1 and all(
-            figure.value > 1 for figure in classes["accuracy"])
+        plainly = overall and 0 < overall.printed.value <= 1 and all(row.printed.value > 1 for row in classes)
+        rows = [overall]
     if plainly:
-        where = f"line {rows.index.min()}" if len(rows) == 1 else f"lines {rows.index.min()} to {rows.index.max()}"
-        largest = max(rows["accuracy"], key=lambda figure: figure.value).text
+        where = f"line {rows[0].line}" if len(rows) == 1 else f"lines {rows[0].line} to {rows[-1].line}"
+        largest = max(rows, key=lambda row: row.printed.value).printed.text
         raise CompanionError(f"{path}, {where}: accuracies of at most 1: percent is expected, but the largest is {largest}. "
                              "Multiply them by 100; or call the column 'share' instead of 'accuracy', and fractions are "
                              "audited; or write a % sign after figures that are percent.")
 
 
-def _test_set(rows: pd.DataFrame, dataset: str, path: Path) -> TestSet:
-    """The class counts, which must be the same in all columns of a data set."""
-    counts = {name: class_counts(part, "class") for name, part in rows.groupby("column", sort=False)}
-    first, *others = counts
-    if not counts[first]:
-        raise CompanionError(f"{path}, line {rows.index[0]}: {in_quotes(dataset)} has an overall row only; the audit needs "
-                             "the rows of the classes.")
-    for name in others:
-        if counts[name] != counts[first]:
-            line = rows.index[rows["column"] == name][0]
-            raise CompanionError(f"{path}, line {line}: the columns {in_quotes(first)} and {in_quotes(name)} of "
-                                 f"{in_quotes(dataset)} have different classes or counts. Give columns measured on "
-                                 "different images different names in 'dataset'.")
-    return TestSet(dataset, "the given counts", (counts[first],))
+def _check_same_counts(classes: list[Row], dataset: str, column: str, known: dict, path: Path) -> None:
+    """The class counts must be the same in all columns of a data set; those of the first are added to ``known``."""
+    counts = {row.name: row.count for row in classes}
+    first, expected = known.setdefault(dataset, (column, counts))
+    if counts != expected:
+        line = next((row.line for row in classes if expected.get(row.name) != row.count), classes[0].line)
+        raise CompanionError(f"{path}, line {line}: the columns {in_quotes(first)} and {in_quotes(column)} of "
+                             f"{in_quotes(dataset)} have different classes or counts. Give columns measured on different "
+                             "images different names in 'dataset'.")

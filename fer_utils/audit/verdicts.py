@@ -56,8 +56,8 @@ def _by_dataset(things: list) -> dict[str, list]:
 
 def frame_of(rows: list[dict]) -> pd.DataFrame:
     """Rows as a frame with the columns ``FIELDS``; what a row does not name is empty."""
-    return pd.DataFrame([{name: row.get(name, float("nan") if name in ("low", "high") else "") for name in FIELDS}
-                         for row in rows], columns=list(FIELDS))
+    empty = {name: math.nan if name in ("low", "high") else "" for name in FIELDS}
+    return pd.DataFrame({name: [row.get(name, nothing) for row in rows] for name, nothing in empty.items()})
 
 
 def _implied_rows(column: Column, test_sets: list[TestSet], rounding: str, batch_size: int) -> list[dict]:
