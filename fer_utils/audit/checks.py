@@ -32,9 +32,9 @@ def attainable_counts(printed: Printed, size: int, rounding: str) -> range:
     return counts_within(possible_values(printed, rounding), size)
 
 
-SEARCHED, BLOCK = 2 ** 15, 2 ** 11
-"""Numbers of images among which a smallest one is looked for, and how many at once; of figures with up to two decimals,
-any 10,000 images allow all."""
+SEARCHED, FIRST_BLOCK = 2 ** 15, 2 ** 7
+"""Numbers of images among which a smallest one is looked for, and how many of them at once to begin with; of figures
+with up to two decimals, any 10,000 images allow all."""
 
 
 def smallest_size(printed: list[Printed], rounding: str, *, at_least: int = 1) -> int | None:
@@ -46,8 +46,10 @@ def smallest_size(printed: list[Printed], rounding: str, *, at_least: int = 1) -
     figures = [possible_values(figure, rounding) for figure in dict.fromkeys(printed)]
     if all(counts_within(figure, at_least) for figure in figures):
         return at_least
-    for start in range(at_least, at_least + SEARCHED, BLOCK):
-        left = np.arange(start, start + BLOCK)
+    start, block, end = at_least, FIRST_BLOCK, at_least + SEARCHED
+    while start < end:
+        left = np.arange(start, min(start + block, end))
+        start, block = start + block, 2 * block
         for figure in figures:
             first, last = count_ends(figure, _of_any_length(left, figure))
             left = left[(first <= last).astype(bool)]

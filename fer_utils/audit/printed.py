@@ -50,10 +50,10 @@ class TestSet:
 
     def sizes(self, name: str) -> list[int]:
         """The numbers of images that a class may have, the largest first."""
-        sizes = {self.variants[0][name]}
-        if len(self.variants) > 1:      # only one of them lacks an image of this class
-            sizes = {self.variants.counts[name], self.variants.counts[name] - (name in self.variants.losers)}
-        return sorted(sizes, reverse=True)
+        if len(self.variants) == 1:
+            return [self.variants[0][name]]
+        size = self.variants.counts[name]      # another class may have lost the row
+        return [size, size - 1] if size > 1 else [size]
 
     @cached_property
     def size(self) -> int:

@@ -94,15 +94,12 @@ def possible_values(printed: Printed, rounding: str) -> Interval:
         sure = Fraction(1, 10 ** SURE_DECIMALS)
         places = printed.value / sure
         return _within_percent(Interval((math.floor(places) - 1) * sure, (math.ceil(places) + 1) * sure))
-    unit = Fraction(10) ** -printed.decimals
-    half, value = unit / 2, printed.value
+    unit, value = Fraction(10) ** -printed.decimals, printed.value
+    low = value if rounding == "truncation" else value - unit / 2
+    high = value + unit if rounding in ("truncation", "mixed") else value + unit / 2
     even = (value / unit).numerator % 2 == 0
-    interval = {NEAREST: Interval(value - half, value + half),
-                "half-up": Interval(value - half, value + half, True, False),
-                "half-even": Interval(value - half, value + half, even, even),
-                "truncation": Interval(value, value + unit, True, False),
-                "mixed": Interval(value - half, value + unit, True, False)}[rounding]
-    return _within_percent(interval)
+    low_closed, high_closed = {NEAREST: (True, True), "half-even": (even, even)}.get(rounding, (True, False))
+    return _within_percent(Interval(low, high, low_closed, high_closed))
 
 
 def check_rounding(rounding: str) -> None:

@@ -106,18 +106,35 @@ def _size_rows(columns: list[Column], official: TestSet, roundings: Iterable[str
     """For each class of one data set, over all its columns, the smallest class that allows the whole row."""
     rows = []
     sizes = official.variants[0] | ({"overall": official.size} if all(column.overall for column in columns) else {})
-    for (name, size), rounding in itertools.product(sizes.items(), roundings):
+    for name, size in sizes.items():
         figures = [column.classes.get(name, column.overall) for column in columns]
-        smallest, larger = (smallest_size(figures, rounding, at_least=least) for least in (1, size))
-        least, next_one = (f"{found:,}" if found else f"more than {start + SEARCHED - 1:,}"
-                           for found, start in ((smallest, 1), (larger, size)))
-        rows.append(_row(CLASS_SIZE, columns[0], name, rounding, test_set=official.name, column_name="all columns",
-                         printed=", ".join(figure.text for figure in figures), low=smallest or math.nan,
-                         high=larger or math.nan,
-                         follows=f"{least} images at least, {next_one} if no fewer than {size:,}",
-                         fits=larger == size,
-                         assumption=f"every figure of the row comes from the same {size:,} images of {official.name}"))
+        found = _smallest_sizes(figures, size, roundings)
+        rows += [_size_row(columns[0], name, official, figures, rounding, *found[rounding]) for rounding in roundings]
     return rows
+
+
+def _smallest_sizes(figures: list, size: int, roundings: Iterable[str]) -> dict[str, tuple[int | None, int | None]]:
+    """Rounding -> the smallest size that allows the figures, and the smallest from ``size`` on.
+
+    What 'mixed' does not allow, no other rounding does: so its answer is where the search for theirs begins.
+    """
+    bounds = [smallest_size(figures, "mixed")] * 2
+    searched_beyond = bounds[0] or SEARCHED
+    if size > searched_beyond:
+        bounds[1] = smallest_size(figures, "mixed", at_least=size)
+    return {rounding: tuple(bound and smallest_size(figures, rounding, at_least=bound) for bound in bounds)
+            for rounding in roundings}
+
+
+def _size_row(column: Column, name: str, official: TestSet, figures: list, rounding: str, smallest: int | None,
+              larger: int | None) -> dict:
+    size = official.size if name == "overall" else official.variants[0][name]
+    least, next_one = (f"{found:,}" if found else f"more than {start + SEARCHED - 1:,}"
+                       for found, start in ((smallest, 1), (larger, size)))
+    return _row(CLASS_SIZE, column, name, rounding, test_set=official.name, column_name="all columns",
+                printed=", ".join(figure.text for figure in figures), low=smallest or math.nan, high=larger or math.nan,
+                follows=f"{least} images at least, {next_one} if no fewer than {size:,}", fits=larger == size,
+                assumption=f"every figure of the row comes from the same {size:,} images of {official.name}")
 
 
 def _row(check: str, column: Column, row: str, rounding: str, *, fits: bool, assumption: str, printed: str = "",
