@@ -32,7 +32,7 @@ def attainable_counts(printed: Printed, size: int, rounding: str) -> range:
     return counts_within(possible_values(printed, rounding), size)
 
 
-SEARCHED, FIRST_BLOCK = 2 ** 15, 2 ** 7
+SEARCHED, FIRST_BLOCK = 2 ** 14, 2 ** 7
 """Numbers of images among which a smallest one is looked for, and how many of them at once to begin with; of figures
 with up to two decimals, any 10,000 images allow all."""
 

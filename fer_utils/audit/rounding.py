@@ -30,7 +30,7 @@ SURE_DECIMALS, MOST_DECIMALS = 10, 50
 
 @dataclass(frozen=True)
 class Printed:
-    """A percentage as printed: its text, its exact value, how many decimals it has (-1: a multiple of 10, as of 0.9)."""
+    """A percentage as printed: its text, its exact value, how many decimals it has (of the fraction 0.9: -1)."""
 
     text: str
     value: Fraction = field(compare=False)      # text and decimals tell it, and are hashed sooner
@@ -68,13 +68,13 @@ def read_printed(text: str, *, as_share: bool = False) -> Printed:
         raise CompanionError(f"{in_quotes(text)} has {decimals:,} decimals; expected at most {MOST_DECIMALS}.")
     if as_share:
         if not found or found[3] or Fraction(found[1]) > 1:
-            raise CompanionError(f"{in_quotes(text)} is not a fraction; expected a number of 0 to 1 with a decimal point, "
-                                 "as printed, like 0.94.")
+            raise CompanionError(f"{in_quotes(text)} is not a fraction; expected a number of 0 to 1 with a decimal "
+                                 "point, as printed, like 0.94.")
         percent = Decimal(found[1]).scaleb(2)
         return Printed(f"{found[1]} ({percent:f} %)", Fraction(percent), decimals - 2)
     if not found or Fraction(found[1]) > 100:
-        raise CompanionError(f"{in_quotes(text)} is not a percentage; expected a number of 0 to 100 with a decimal point, "
-                             "as printed, like 79.79 or 90.")
+        raise CompanionError(f"{in_quotes(text)} is not a percentage; expected a number of 0 to 100 with a decimal "
+                             "point, as printed, like 79.79 or 90.")
     return Printed(found[1], Fraction(found[1]), decimals)
 
 
@@ -135,7 +135,7 @@ def weighted_mean(intervals: Iterable[Interval], weights: Iterable[int]) -> Inte
 
 
 def weighted_sum(values: Iterable[Fraction], weights: Iterable[int]) -> Fraction:
-    """The sum of ``values`` by ``weights``; in whole numbers of one unit, for a sum of thousands of fractions is slow."""
+    """The sum of ``values`` by ``weights``; in whole numbers of one unit, which is faster by far."""
     values = list(values)
     unit = math.lcm(*(value.denominator for value in values))
     return Fraction(sum(value.numerator * (unit // value.denominator) * weight

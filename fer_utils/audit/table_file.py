@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,16 +96,17 @@ def _rows(path: Path) -> Iterator[Row]:
         if len(cells) > len(header):
             raise CompanionError(f"{path}, line {line}: {len(cells)} cells under a header of {len(header)}; "
                                  f"{in_quotes(cells[len(header)])} is too many. A decimal comma or a separator of "
-                                 "thousands makes two cells of a number: write 74.3 and 1185. A name with a comma stands "
-                                 "in double quotes.")
+                                 "thousands makes two cells of a number: write 74.3 and 1185. A name with a comma "
+                                 "stands in double quotes.")
         read += 1
         if read > LARGEST_TABLE:
-            raise CompanionError(f"{path}, line {line}: more than {LARGEST_TABLE:,} rows. Audit the table in parts, all "
-                                 "columns of a data set in one of them.")
+            raise CompanionError(f"{path}, line {line}: more than {LARGEST_TABLE:,} rows. Audit the table in parts, "
+                                 "all columns of a data set in one of them.")
         cells += [""] * (len(header) - len(cells))
         yield _row({"dataset": path.stem, "column": "printed"} | dict(zip(names, cells)), line, f"{path}, line {line}")
     if not read:
-        raise CompanionError(f"{path}, line {at}: the file has a header but no rows; expected one row per printed cell.")
+        raise CompanionError(f"{path}, line {at}: the file has a header but no rows; expected one row per printed "
+                             "cell.")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -145,9 +147,9 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as problem:
         text, control = data[:problem.start].decode("utf-8-sig"), f"the byte 0x{data[problem.start]:02x}"
     else:
-        place = next((at for at, mark in enumerate(text) if mark < " " and mark not in "\t\r\n" or mark == "\x7f"), None)
-        if place is not None:
-            text, control = text[:place], f"the control character {text[place]!r}"
+        found = re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", text)
+        if found:
+            text, control = text[:found.start()], f"the control character {found[0]!r}"
     if control:
         raise CompanionError(f"{path}, line {text.count(chr(10)) + 1}: {control} is not UTF-8 text of a table. {_SAVE}")
     return text
@@ -164,12 +166,13 @@ def _check_header(header: list[str], where: str) -> None:
                                  "name. Leave one of them out.")
     values = [name for name in names if name in (*SHARES, "accuracy")]
     if len(values) > 1:
-        raise CompanionError(f"{where}: the columns {' and '.join(values)} are the same figures. Leave one of them out.")
+        raise CompanionError(f"{where}: the columns {' and '.join(values)} are the same figures. Leave one of "
+                             "them out.")
     for name in REQUIRED:
         if name not in names and not (name == "accuracy" and values):
-            raise CompanionError(f"{where}: there is no column '{name}'; found {in_quotes(', '.join(header))[1:-1]}. Expected "
-                                 f"{', '.join(REQUIRED)}, and if wanted {', '.join(OPTIONAL)}, with commas between "
-                                 "cells. (Of a classification report 'recall' is the column share, 'support' count.)")
+            raise CompanionError(f"{where}: there is no column '{name}'; found "
+                                 f"{in_quotes(', '.join(header))[1:-1]}. Expected {', '.join(REQUIRED)}, and if "
+                                 f"wanted {', '.join(OPTIONAL)}, with commas between cells. (Of a classification report 'recall' is the column share, 'support' count.)")
     for name in names:
         if name not in known:
             raise CompanionError(f"{where}: unknown column {in_quotes(name)}: {nearest(name[:60], known)}")
@@ -188,8 +191,8 @@ def _row(cells: dict[str, str], line: int, where: str) -> Row:
     number = int(count) if count.isascii() and count.isdecimal() and len(count) < 20 else None
     row = Row(line, cells["dataset"], cells["column"], name, number, printed, "%" in cells[values] or values in SHARES)
     if not (count == "" and not row.is_class) and not (number and number <= LARGEST_COUNT):
-        raise CompanionError(f"{where}: count {in_quotes(count)} of {in_quotes(name)}; expected how many test images the "
-                             f"class has, a whole number of 1 to {LARGEST_COUNT:,} without separators.")
+        raise CompanionError(f"{where}: count {in_quotes(count)} of {in_quotes(name)}; expected how many test "
+                             f"images the class has, a whole number of 1 to {LARGEST_COUNT:,} without separators.")
     return row
 
 
@@ -203,13 +206,13 @@ def _sorted_out(rows: list[Row], path: Path, notes: list[str]) -> tuple[list[Row
                              "audit needs the rows of the classes.")
     for row in of_all:
         if row.count not in (None, total):
-            raise CompanionError(f"{path}, line {row.line}: the count of {in_quotes(row.name)} in {in_quotes(row.column)} of "
-                                 f"{in_quotes(row.dataset)} is {row.count}, but the classes sum to {total}. Correct it or "
-                                 "leave the cell empty.")
+            raise CompanionError(f"{path}, line {row.line}: the count of {in_quotes(row.name)} in "
+                                 f"{in_quotes(row.column)} of {in_quotes(row.dataset)} is {row.count}, but the classes sum "
+                                 f"to {total}. Correct it or leave the cell empty.")
     _refuse_fractions(classes, overall, path)
     notes += [_note(row, taken=row is overall) for row in rows if not row.is_class and row.plain != OVERALL]
-    notes += [f"line {row.line}: {in_quotes(row.name)} has as many images as all other classes together. It is read as a "
-              f"class; if it stands for all of them, call it '{OVERALL}'."
+    notes += [f"line {row.line}: {in_quotes(row.name)} has as many images as all other classes together. It is read as "
+              f"a class; if it stands for all of them, call it '{OVERALL}'."
               for row in classes if 2 * row.count == total and len(classes) > 2]
     return classes, overall
 
@@ -236,9 +239,9 @@ def _refuse_fractions(classes: list[Row], overall: Row | None, path: Path) -> No
     if plainly:
         where = f"line {rows[0].line}" if len(rows) == 1 else f"lines {rows[0].line} to {rows[-1].line}"
         largest = max(rows, key=lambda row: row.printed.value).printed.text
-        raise CompanionError(f"{path}, {where}: accuracies of at most 1: percent is expected, but the largest is {largest}. "
-                             "Multiply them by 100; or call the column 'share' instead of 'accuracy', and fractions are "
-                             "audited; or write a % sign after figures that are percent.")
+        raise CompanionError(f"{path}, {where}: accuracies of at most 1: percent is expected, but the largest is "
+                             f"{largest}. Multiply them by 100; or call the column 'share' instead of 'accuracy', and "
+                             "fractions are audited; or write a % sign after figures that are percent.")
 
 
 def _check_same_counts(classes: list[Row], dataset: str, column: str, known: dict, path: Path) -> None:
@@ -248,5 +251,5 @@ def _check_same_counts(classes: list[Row], dataset: str, column: str, known: dic
     if counts != expected:
         line = next((row.line for row in classes if expected.get(row.name) != row.count), classes[0].line)
         raise CompanionError(f"{path}, line {line}: the columns {in_quotes(first)} and {in_quotes(column)} of "
-                             f"{in_quotes(dataset)} have different classes or counts. Give columns measured on different "
-                             "images different names in 'dataset'.")
+                             f"{in_quotes(dataset)} have different classes or counts. Give columns measured on "
+                             "different images different names in 'dataset'.")

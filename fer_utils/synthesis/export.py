@@ -3,8 +3,8 @@
 torchvision's ImageFolder reads the tree, ``datasets.load_dataset("imagefolder", data_dir=...)`` the columns of
 ``metadata.csv`` too, and the authors' loader (``Four4All`` of get_dataset.py) reads ``labels.csv`` beside it.
 
-Files are numbered in their class, and ids stand in the tables alone: ``datasets`` takes a file whose name holds 'train',
-'val' or 'test' as a word for one of that split, and then reads no file without such a word.
+Files are numbered in their class, and ids stand in the tables alone: ``datasets`` takes a file whose name holds the word
+'train', 'val' or 'test' for one of that split, and then reads no file without such a word.
 """
 
 import shutil
@@ -99,5 +99,6 @@ def _check_emotions(rows: pd.DataFrame, where: Path) -> None:
     unknown = rows[~rows["emotion"].isin(EMOTIONS)]
     if len(unknown):
         first = unknown.iloc[0]
-        raise CompanionError(f"{where}: the image {first['id']} has the emotion {str(first['emotion'])!r}; expected one of "
-                             f"{', '.join(EMOTIONS)}. Its table was changed by hand: run the stage that writes it again.")
+        raise CompanionError(f"{where}: the image {first['id']} has the emotion {str(first['emotion'])!r}; expected one "
+                             f"of {', '.join(EMOTIONS)}. Its table was changed by hand: run the stage that writes it "
+                             "again.")
