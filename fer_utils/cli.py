@@ -121,7 +121,8 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
     again = _add(added, "remake", commands.remake, "make images of the pool again and compare")
     again.add_argument("ids", nargs="*", metavar="ID", help="ids of the manifest, such as anger-000012")
     again.add_argument("--some", type=_at_least(0), default=0, metavar="N", help="so many random ids besides")
-    export = _add(added, "export", commands.export, "write the pool or a balanced set as a tree of PNG files with metadata.csv")
+    export = _add(added, "export", commands.export, "write the pool or a balanced set as a tree of PNG "
+                  "files with metadata.csv and, for the authors' loader, labels.csv")
     export.add_argument("folder", help="a new folder")
     export.add_argument("--dataset", help="with --level: a balanced set of this data set instead of the pool")
     export.add_argument("--level", help="original, aug1, aug2, aug3 or aug4")
@@ -133,7 +134,8 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
     audit.add_argument("--json", action="store_true", help="every check with its assumption, as JSON")
     audit.add_argument("--table", metavar="FILE", help="a CSV file of your own: one row per printed cell with the "
                        "columns class ('overall' for the whole test set), count (test images of the class), accuracy "
-                       "(percent as printed), and if wanted dataset, column, place")
+                       "(percent as printed; fractions of 1 in a column called share), and if wanted dataset, column, "
+                       "place")
     _add(added, "train-generators", commands.train_generators, "train the shipped tiny generators, or the profile's own, again")
     check = _add(added, "check-data", commands.check_data, "whether the data folder holds the official data, and what repeats "
                  "in it", with_profile=False)

@@ -153,7 +153,7 @@ def export(options) -> None:
         raise CompanionError("A balanced set needs both --dataset and --level; leave out both for the pool.")
     count = (export_balanced_set(folder, options.dataset, options.level, profile) if options.dataset
              else export_pool(folder, profile))
-    _say(f"wrote {count:,} images and metadata.csv to {folder}")
+    _say(f"wrote {count:,} images, metadata.csv and labels.csv to {folder}")
 
 
 def differences(options) -> None:

@@ -19,7 +19,7 @@ from fer_utils.provenance import read_provenance
 from fer_utils.stages import STAGES
 from fer_utils.summary import overall_accuracy
 from fer_utils.tables import table_a0_differences
-from fer_utils.tables.text import markdown_table
+from fer_utils.tables.text import escape_markdown, markdown_table
 
 SHOWN = "demo"
 """The profile whose run the README, the stored notebooks and the pictures show."""
@@ -77,7 +77,7 @@ def _time(provenance: dict) -> str:
 def _results(profile, tables: Path) -> str:
     stamp, folder = profile.values["stamp"], f"tables/{profile.name}"
     link = section_links([TABLE_3], PACKAGE.parent)[TABLE_3]
-    faces = f", **{stamp}**" if stamp else ""
+    faces = f", **{escape_markdown(stamp)}**" if stamp else ""
     note = (f"Overall test accuracy in %{faces}. Made in {link}; every class and seed: "
             f"[{TABLE_3}]({folder}/{TABLE_3}.md); all tables and figures: [{folder}]({folder}/README.md).")
     table = _between_processors(overall_accuracy(profile, tables))

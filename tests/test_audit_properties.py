@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from fer_utils.audit import FITS, NOT_POSSIBLE, Column, TestSet, audit_columns
 from fer_utils.audit.checks import (attainable_counts, implied_overall, overall_attainable, overall_fits,
-                                    whole_column_fits)
-from fer_utils.audit.rounding import Printed, possible_values, read_printed
+                                    smallest_size, whole_column_fits)
+from fer_utils.audit.printed import with_one_row_lost
+from fer_utils.audit.rounding import Printed, hull, possible_values, read_printed
 
 RULES = {"half-up": ROUND_HALF_UP, "half-even": ROUND_HALF_EVEN, "truncation": ROUND_DOWN}
 
@@ -20,7 +21,7 @@ def shortened(share: Fraction, decimals: int, rounding: str) -> Printed:
     """A share in 0..1 as an honest author prints it; by decimal arithmetic, apart from the code under test."""
     with localcontext(prec=60):
         exact = Decimal(100 * share.numerator) / Decimal(share.denominator)
-        return read_printed(str(exact.quantize(Decimal(1).scaleb(-decimals), rounding=RULES[rounding])))
+        return read_printed(f"{exact.quantize(Decimal(1).scaleb(-decimals), rounding=RULES[rounding]):f}")
 
 
 @st.composite
@@ -142,6 +143,50 @@ def test_a_printed_figure_stands_for_these_values(text, rounding, low, high, clo
     values = possible_values(read_printed(text), rounding)
     assert (float(values.low), float(values.high)) == (low, high)
     assert (values.low_closed, values.high_closed) == closed
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 3000), st.integers(3, 14), st.data())
+def test_figures_of_many_decimals_are_those_of_few_as_well(size, decimals, data):
+    right = data.draw(st.integers(0, size))
+    for rounding in ("half-up", "half-even", "truncation"):
+        figure = shortened(Fraction(right, size), decimals, rounding)
+        assert right in attainable_counts(figure, size, rounding) and right in attainable_counts(figure, size, "mixed")
+    assert right in attainable_counts(read_printed(f"{100 * right / size:.{decimals}f}"), size, "nearest")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 100), min_size=1, max_size=4), st.integers(1, 120), rules)
+def test_the_smallest_size_is_the_one_that_trying_all_would_find(figures, at_least, rounding):
+    printed = [read_printed(str(figure)) for figure in figures]
+    tried = (n for n in range(at_least, 400) if all(len(attainable_counts(one, n, rounding)) for one in printed))
+    assert smallest_size(printed, rounding, at_least=at_least) == next(tried)
+
+
+def test_a_size_that_is_not_among_those_tried_is_left_open():
+    assert smallest_size([read_printed("33.3334"), read_printed("12.3457")], "half-up", at_least=1) is None
+
+
+def one_by_one(test_set):
+    """The same test set with every variant written out."""
+    return [TestSet("any", "all", (counts,)) for counts in test_set.variants]
+
+
+@settings(max_examples=100, deadline=None)
+@given(confusions(size=12), st.integers(0, 1), st.integers(0, 1000), rules)
+def test_a_lost_row_is_judged_as_each_class_losing_it_would_be(confusion, decimals, overall, rounding):
+    column = column_of(confusion, decimals, read_printed(f"{overall / 10:.1f}"), rounding)
+    *_, shorter = with_one_row_lost([sizes_of(confusion)])
+    assume(len(shorter.variants) > 1)
+    each = one_by_one(shorter)
+    assert shorter.size == each[0].size and len(each) == sum(n > 1 for _, n in confusion.values())
+    assert whole_column_fits(column, shorter, rounding=rounding) == any(
+        whole_column_fits(column, one, rounding=rounding) for one in each)
+    for mean in ("micro", "per batch"):
+        bounds = [implied_overall(column, one, mean=mean, rounding=rounding, batch_size=5) for one in each]
+        assert implied_overall(column, shorter, mean=mean, rounding=rounding, batch_size=5) == hull(bounds)
+    for name in confusion:
+        assert shorter.sizes(name) == sorted({one.variants[0][name] for one in each}, reverse=True)
 
 
 def test_half_open_intervals_that_only_touch_do_not_meet():

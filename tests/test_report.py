@@ -1,21 +1,24 @@
 """The report of a run, made from a run in miniature (tiny_run)."""
 
+import base64
+import hashlib
 import re
 from io import BytesIO
 
 import numpy as np
+import pandas as pd
 import PIL.Image
 import pytest
 from bs4 import BeautifulSoup
 from tiny_run import OVERALL, png, promised, write_run
 
-from fer_utils import pipeline
+from fer_utils import pipeline, tables
 from fer_utils.cli import main
 from fer_utils.errors import CompanionError
 from fer_utils.profiles import load_profile
 from fer_utils.report import write_report
 from fer_utils.report.pictures import smaller
-from fer_utils.report.prose import as_html
+from fer_utils.report.prose import as_html, as_text
 from fer_utils.report.tidy import tidy
 from fer_utils.stages import STAGES, units_of
 
@@ -68,6 +71,40 @@ def test_the_page_asks_for_nothing_outside_itself(page):
     policy = page.find("meta", attrs={"http-equiv": "Content-Security-Policy"})["content"]
     assert policy.startswith("default-src 'none'; img-src data:")
     assert "elsewhere.example" not in str(page) and "gone" in words(page)
+
+
+def test_only_the_pages_own_script_may_run(project_root, page):
+    policy = page.find("meta", attrs={"http-equiv": "Content-Security-Policy"})["content"]
+    text = (project_root / "runs" / "demo" / "report.html").read_text(encoding="utf-8")
+    [script] = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}';" in policy and "addEventListener" in script
+
+
+def test_no_handler_and_no_address_that_runs_comes_from_a_notebook_into_the_page(project_root, page):
+    text = (project_root / "runs" / "demo" / "report.html").read_text(encoding="utf-8")
+    assert "hover" in text and "drawn" in text and "lead" in text
+    assert "steal" not in text and "<!--" not in text
+    assert not [name for tag in page.find_all(True) for name in tag.attrs if name.startswith("on")]
+
+
+@pytest.mark.parametrize("html", [
+    "<img src=x onerror=run()>", "<b OnClick='run()'>x</b>", "<a href=' JavaScript:run()'>x</a>",
+    "<a href='&#106;avascript:run()'>x</a>", "<a href='data:text/html,run()'>x</a>", "<a href='vbscript:run()'>x</a>",
+    "<![CDATA[><img src=x onerror=run()>]]>", "<!--><img src=x onerror=run()>-->", "<?x ><img src=x onerror=run()>?>",
+    "<svg><animate attributeName=href values='javascript:run()'/></svg>", "<iframe srcdoc='run()'></iframe>",
+    "<math href='javascript:run()'>x</math>", "<button formaction='javascript:run()'>x</button>"])
+def test_whatever_would_run_is_taken_out(html):
+    assert "run()" not in tidy(html)
+
+
+def test_the_banners_text_is_shown_and_is_no_markup(project):
+    profile = load_profile("demo", ["stamp=<img src=x onerror=run()> **drawn**"])
+    write_run(profile)
+    text = write_report(profile).read_text(encoding="utf-8")
+    assert "<img src=x" not in text and "&lt;img src=x onerror=run()&gt; **drawn**" in text
+    caption = tables.show(pd.DataFrame({"a": ["b"]}), profile, caption="Ours.").data
+    assert "<img" not in caption and as_text(caption.split("\n")[0]) == "Ours. [<img src=x onerror=run()> **drawn**]"
 
 
 def test_every_link_leads_to_an_address_in_the_page_and_no_address_is_given_twice(page):

@@ -13,7 +13,10 @@ from fer_utils.emotions import EMOTIONS
 from fer_utils.stages import STAGES, shown_files, units_of
 
 EVIL = ('<script src="https://elsewhere.example/a.js"></script><img src="https://elsewhere.example/a.png" alt="gone">'
-        '<style>td {background: url(https://elsewhere.example/b.png)}</style>')
+        '<style>td {background: url(https://elsewhere.example/b.png)}</style>'
+        '<p onmouseover="steal()">hover</p><a href="java\tscript:steal()">lead</a><svg onload="steal()"><a '
+        'xlink:href="javascript:steal()"><text>drawn</text></a></svg><!--><img src="data:image/png;base64,AA" '
+        'onerror="steal()"> --><form action="javascript:steal()"><input autofocus onfocus="steal()"></form>')
 FRAME = ('<table border="1"><thead><tr><th></th><th>epoch</th></tr></thead>'
          '<tbody><tr><th>0</th><td>1</td></tr></tbody></table>')
 OVERALL = {("demo_fer2013", "original"): (79.79, 38.02228412, 34.54414192, 41.62791111, 718),

@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from fer_utils.audit.checks import FITS, MEANS, NOT_POSSIBLE, implied_overall, overall_fits, smallest_size
-from fer_utils.audit.printed import (Column, TestSet, paper_test_sets, quoted, read_table, table_3_columns,
-                                     table_4_others)
+from fer_utils.audit.printed import Column, TestSet, paper_test_sets, quoted, table_3_columns, table_4_others
 from fer_utils.audit.report import as_json, as_text, conclusions, summarise
-from fer_utils.audit.rounding import ROUNDINGS, Interval, possible_values, read_printed
+from fer_utils.audit.rounding import READINGS, ROUNDINGS, Interval, possible_values, read_printed
+from fer_utils.audit.table_file import read_noted_table, read_table
 from fer_utils.audit.verdicts import FIELDS, audit_columns, frame_of
 
 __all__ = ["FIELDS", "FITS", "MEANS", "NOT_POSSIBLE", "ROUNDINGS", "Column", "Interval", "TestSet", "as_json",
@@ -33,5 +33,9 @@ def audit_paper(*, batch_size: int = 16) -> pd.DataFrame:
 
 
 def audit_file(path: Path, *, batch_size: int = 16) -> pd.DataFrame:
-    """The checks of another paper's table, from a CSV file as ``read_table`` describes it."""
-    return audit_columns(*read_table(path), batch_size=batch_size)
+    """The checks of another paper's table, from a CSV file as ``read_noted_table`` describes it; its notes are in
+    ``attrs["notes"]``. As it is not known how a program rounded, ties count for either side in the first reading."""
+    columns, test_sets, notes = read_noted_table(path)
+    checks = audit_columns(columns, test_sets, batch_size=batch_size, roundings=READINGS)
+    checks.attrs["notes"] = notes
+    return checks

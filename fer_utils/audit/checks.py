@@ -12,8 +12,11 @@ A verdict "not possible" is a statement about printed numbers under the assumpti
 
 from fractions import Fraction
 
+import numpy as np
+
 from fer_utils.audit.printed import Column, TestSet
-from fer_utils.audit.rounding import Interval, Printed, counts_within, hull, possible_values, weighted_mean
+from fer_utils.audit.rounding import (Interval, Printed, count_ends, counts_within, hull, possible_values,
+                                      weighted_mean, weighted_sum)
 from fer_utils.errors import CompanionError, nearest
 
 FITS, NOT_POSSIBLE = "fits", "not possible"
@@ -29,15 +32,38 @@ def attainable_counts(printed: Printed, size: int, rounding: str) -> range:
     return counts_within(possible_values(printed, rounding), size)
 
 
-def smallest_size(printed: list[Printed], rounding: str, *, at_least: int = 1) -> int:
-    """The smallest number of images, from ``at_least`` on, at which every one of these figures can be printed.
+SEARCHED, FIRST_BLOCK = 2 ** 14, 2 ** 7
+"""Numbers of images among which a smallest one is looked for, and how many of them at once to begin with; of figures
+with up to two decimals, any 10,000 images allow all."""
+
+
+def smallest_size(printed: list[Printed], rounding: str, *, at_least: int = 1) -> int | None:
+    """The smallest number of images, from ``at_least`` on, at which every one of these figures can be printed; None if
+    it is none of the next ``SEARCHED``.
 
     With whole percentages any class of 100 images or more allows all of them.
     """
-    size = at_least
-    while not all(attainable_counts(figure, size, rounding) for figure in printed):
-        size += 1
-    return size
+    figures = [possible_values(figure, rounding) for figure in dict.fromkeys(printed)]
+    if all(counts_within(figure, at_least) for figure in figures):
+        return at_least
+    start, block, end = at_least, FIRST_BLOCK, at_least + SEARCHED
+    while start < end:
+        left = np.arange(start, min(start + block, end))
+        start, block = start + block, 2 * block
+        for figure in figures:
+            first, last = count_ends(figure, _of_any_length(left, figure))
+            left = left[(first <= last).astype(bool)]
+            if not len(left):
+                break
+        else:
+            return int(left[0])
+    return None
+
+
+def _of_any_length(sizes: np.ndarray, figure: Interval) -> np.ndarray:
+    """The sizes, as Python's own whole numbers where their products with the ends of ``figure`` outgrow 64 bits."""
+    largest = max(figure.low.denominator, figure.high.denominator) * 100 * int(sizes[-1])
+    return sizes if largest < 2 ** 62 else sizes.astype(object)
 
 
 def implied_overall(column: Column, test_set: TestSet, *, mean: str, rounding: str, batch_size: int = 16) -> Interval:
@@ -55,10 +81,21 @@ def implied_overall(column: Column, test_set: TestSet, *, mean: str, rounding: s
         return weighted_mean(intervals, [1] * len(intervals))
     if mean == "any class mix":
         return hull(intervals)
-    micro = [weighted_mean(intervals, [counts[name] for name in column.classes]) for counts in test_set.variants]
-    if mean == "per batch":
-        micro = [_batch_mean(interval, test_set.size, batch_size) for interval in micro]
-    return hull(micro)
+    micro = _micro_mean(column, intervals, test_set)
+    return _batch_mean(micro, test_set.size, batch_size) if mean == "per batch" else micro
+
+
+def _micro_mean(column: Column, intervals: list[Interval], test_set: TestSet) -> Interval:
+    """What the whole set leaves open, every image counting once; over all classes that may have lost a row."""
+    if len(test_set.variants) == 1:
+        return weighted_mean(intervals, [test_set.variants[0][name] for name in column.classes])
+    lost = test_set.variants
+    counts = [lost.counts[name] for name in column.classes]
+    losing = [interval for interval, count in zip(intervals, counts, strict=True) if count > 1]
+    low = weighted_sum((interval.low for interval in intervals), counts) - max(interval.low for interval in losing)
+    high = weighted_sum((interval.high for interval in intervals), counts) - min(interval.high for interval in losing)
+    return Interval(low / test_set.size, high / test_set.size, all(interval.low_closed for interval in intervals),
+                    all(interval.high_closed for interval in intervals))
 
 
 def overall_fits(column: Column, test_set: TestSet, *, mean: str, rounding: str, batch_size: int = 16) -> bool:
@@ -72,29 +109,35 @@ def whole_column_fits(column: Column, test_set: TestSet, *, rounding: str) -> bo
 
     Exact for 'every image counts once': for each class the possible numbers have no gaps, so their sums have none.
     """
-    return any(_fits_as_counts(column, counts, rounding) for counts in test_set.variants)
+    lost = test_set.variants if len(test_set.variants) > 1 else None
+    counts = lost.counts if lost else test_set.variants[0]
+    possible = {name: attainable_counts(printed, counts[name], rounding) for name, printed in column.classes.items()}
+    overall = attainable_counts(column.overall, test_set.size, rounding)
+    stuck = [name for name, right in possible.items() if not right]
+    if not overall or len(stuck) > (1 if lost else 0):
+        return False
+    low, high = (sum(right[end] for right in possible.values() if right) for end in (0, -1))
+    if lost is None:
+        return low <= overall[-1] and overall[0] <= high
+    for name in [name for name in stuck or lost.losers if counts[name] > 1]:
+        right, fewer = possible[name], attainable_counts(column.classes[name], counts[name] - 1, rounding)
+        taken = (right[0], right[-1]) if right else (0, 0)
+        if fewer and low - taken[0] + fewer[0] <= overall[-1] and overall[0] <= high - taken[1] + fewer[-1]:
+            return True
+    return False
 
 
 def overall_attainable(printed: Printed, size: int, rounding: str, *, batch_size: int | None = None) -> bool:
     """Whether k right answers of ``size`` are printed so; with ``batch_size``, as a mean over batches."""
     if batch_size is None or size % batch_size == 0 or size < batch_size:
         return bool(attainable_counts(printed, size, rounding))
-    values, last = possible_values(printed, rounding), size % batch_size
-    batches = size // batch_size + 1
-    for right in range(last + 1):
-        rest = _moved(values, batches, -Fraction(100 * right, last))
-        if counts_within(_moved(rest, Fraction(1, batches - 1), 0), batch_size * (batches - 1)):
-            return True
-    return False
-
-
-def _fits_as_counts(column: Column, counts: dict[str, int], rounding: str) -> bool:
-    possible = [attainable_counts(printed, counts[name], rounding) for name, printed in column.classes.items()]
-    if not all(possible):
-        return False
-    low, high = sum(right[0] for right in possible), sum(right[-1] for right in possible)
-    overall = attainable_counts(column.overall, sum(counts.values()), rounding)
-    return bool(overall) and overall[0] <= high and overall[-1] >= low
+    last, batches = size % batch_size, size // batch_size + 1
+    # In parts of which a right answer in the last batch is worth batch_size, one in a full batch as many as the last
+    # batch has images: with no more than ``last`` of the former and ``full`` of the latter, whole numbers are left.
+    lowest, highest = count_ends(possible_values(printed, rounding), batch_size * last * batches)
+    full = batch_size * (batches - 1)
+    return any(max(0, -(-(lowest - batch_size * right) // last)) <= min(full, (highest - batch_size * right) // last)
+               for right in range(last + 1))
 
 
 def _batch_mean(micro: Interval, size: int, batch_size: int) -> Interval:
@@ -107,11 +150,6 @@ def _batch_mean(micro: Interval, size: int, batch_size: int) -> Interval:
     batches = size // batch_size + 1
     return Interval(*(100 * ((right - right_in_last) / batch_size + right_in_last / last) / batches
                       for right, right_in_last in ((low, fewest), (high, most))), micro.low_closed, micro.high_closed)
-
-
-def _moved(interval: Interval, factor, shift) -> Interval:
-    return Interval(interval.low * factor + shift, interval.high * factor + shift, interval.low_closed,
-                    interval.high_closed)
 
 
 def _check_classes(column: Column, test_set: TestSet) -> None:

@@ -24,25 +24,31 @@ def summarise(checks: pd.DataFrame) -> pd.DataFrame:
     Where it is 'not possible', ``explanation`` lists the other readings (mean, test set, rounding) that allow it.
     """
     keys = ["check", "dataset", "column", "row"]
-    rows = [_summary_row(group) for _, group in checks.groupby(keys, sort=False)]
-    return pd.DataFrame(rows, columns=list(SUMMARY)).reset_index(drop=True)
+    first = checks.drop_duplicates(keys)
+    questioned = {key: [] for key in _tuples(first[first["verdict"] == NOT_POSSIBLE][keys])}
+    for key, reading in zip(_tuples(checks[keys]), _tuples(checks[["mean", "test_set", "rounding", "verdict"]])):
+        if key in questioned:
+            questioned[key].append(reading)
+    explained = {key: _readings(readings) or "none of the readings tried"
+                 for key, readings in questioned.items() if len(readings) > 1}
+    explanations = [explained.get(key, given) for key, given in zip(_tuples(first[keys]), first["explanation"])]
+    return first.assign(explanation=explanations)[list(SUMMARY)].reset_index(drop=True)
 
 
-def _summary_row(group: pd.DataFrame) -> dict:
-    first = group.iloc[0].to_dict()
-    if len(group) > 1 and first["verdict"] == NOT_POSSIBLE:
-        first["explanation"] = _readings(group) or "none of the readings tried"
-    return first
+def _tuples(frame: pd.DataFrame):
+    return frame.itertuples(index=False, name=None)
 
 
-def _readings(group: pd.DataFrame) -> str:
-    """The readings that fit: 'macro (half-up, half-even); per batch, test (truncation)'."""
-    fitting = group[group["verdict"] == FITS]
-    roundings = fitting.groupby(["mean", "test_set"], sort=False)["rounding"].agg(_rules)
+def _readings(readings: list[tuple[str, str, str, str]]) -> str:
+    """The (mean, test set, rounding, verdict) that fit: 'macro (half-up, half-even); per batch, test (truncation)'."""
+    roundings: dict[tuple[str, str], list[str]] = {}
+    for mean, test_set, rounding, verdict in readings:
+        if verdict == FITS:
+            roundings.setdefault((mean, test_set), []).append(rounding)
     by_reading: dict[tuple[str, str], list[str]] = {}
-    for (mean, test_set), rules in roundings.items():
-        by_reading.setdefault((mean, rules), []).append(test_set)
-    tried = group["test_set"].nunique()
+    for (mean, test_set), names in roundings.items():
+        by_reading.setdefault((mean, _rules(names)), []).append(test_set)
+    tried = len({test_set for _, test_set, _, _ in readings})
     return "; ".join(" ".join(filter(None, (mean, _places(names, tried), f"({rules})")))
                      for (mean, rules), names in by_reading.items())
 
@@ -59,7 +65,7 @@ def _places(names: list[str], tried: int) -> str:
     return "on " + " / ".join(shown)
 
 
-def _rules(names: pd.Series) -> str:
+def _rules(names: list[str]) -> str:
     """The roundings without 'mixed', which holds them all, unless nothing else fits."""
     alone = [name for name in names if name != "mixed"]
     return ", ".join(alone or names)
@@ -100,13 +106,16 @@ def _allowed(explanation: str) -> str:
 def _one_mean(checks: pd.DataFrame) -> list[str]:
     """Of data sets with several columns: which mean could have made all their overalls, under any reading."""
     rows = checks[(checks["check"] == IMPLIED) & (checks["mean"] != FREE)]
-    fits = (rows["verdict"] == FITS).groupby([rows["dataset"], rows["column"], rows["mean"]], sort=False).any()
+    fits: dict[str, dict[str, set[str]]] = {}
+    for dataset, column, mean, verdict in _tuples(rows[["dataset", "column", "mean", "verdict"]]):
+        fits.setdefault(dataset, {}).setdefault(column, set()).update([mean] if verdict == FITS else [])
+    tried = ", ".join(sorted(rows["mean"].unique()))
     sentences = []
-    for dataset, table in fits.unstack("mean").groupby("dataset", sort=False):
-        means = [mean for mean in rows["mean"].unique() if table[mean].all()]
-        if len(table) > 1:
-            sentences.append(f"{dataset}: {' or '.join(means) if means else 'none'} of {', '.join(table.columns)} fits "
-                             f"all {len(table)} columns under some rounding and test set.")
+    for dataset, columns in fits.items():
+        means = [mean for mean in rows["mean"].unique() if all(mean in fitting for fitting in columns.values())]
+        if len(columns) > 1:
+            sentences.append(f"{dataset}: {' or '.join(means) if means else 'none'} of {tried} fits all {len(columns)} "
+                             "columns under some rounding and test set.")
     return sentences
 
 
@@ -150,7 +159,9 @@ def as_text(checks: pd.DataFrame, summary: pd.DataFrame) -> str:
     headline = summary[summary["check"] == IMPLIED]
     shown = headline[["dataset", "column", "printed", "follows", "verdict"]].rename(columns={"follows": "implied"})
     table = shown.to_string(index=False) if len(shown) else "no overall row to compare with"
-    parts = ["Overall accuracy implied by the class rows, in %\n"
+    notes = checks.attrs.get("notes")
+    parts = ["\n".join(["How rows of the file were read", *(f"- {note}" for note in notes)])] if notes else []
+    parts += ["Overall accuracy implied by the class rows, in %\n"
              "(official test set, every image counts once, rounded to nearest)", table]
     for kind, title in (("proven", "Proven by arithmetic on the printed numbers"), ("likely", "Only likely")):
         parts.append("\n".join([title, *(f"- {sentence}" for sentence in found[kind] or ["nothing"])]))
@@ -164,6 +175,8 @@ def as_json(checks: pd.DataFrame, summary: pd.DataFrame) -> str:
     """Methods, conclusions, the summary and every single check, each with its assumption."""
     report = {"methods": METHODS, "conclusions": conclusions(checks, summary), "summary": _records(summary),
               "checks": _records(checks)}
+    if checks.attrs.get("notes"):
+        report["notes"] = checks.attrs["notes"]
     return json.dumps(report, indent=1, ensure_ascii=False)
 
 

@@ -1,5 +1,7 @@
 """The page itself: a template, the run and everything made from it, written as one file."""
 
+import base64
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,11 +61,17 @@ def write_report(profile) -> Path:
 def report_html(run: Run) -> str:
     """The whole page as text."""
     cards = [_card(exhibit, run) for exhibit in exhibits(run)]
+    script = (REPORT_TEMPLATES / "script.js").read_text(encoding="utf-8")
     return _environment().get_template("page.html.j2").render(
-        run=run, profile=run.profile, stamp=run.profile.stamp, paper_title=PAPER_TITLE, cards=cards,
+        script=Markup(script), script_hash=script_hash(script), run=run, profile=run.profile, stamp=run.profile.stamp, paper_title=PAPER_TITLE, cards=cards,
         accuracies=overall_accuracies(run.profile).to_dict("records"),
         anchors={card.exhibit.name: card for card in cards}, chapters=_chapters(run, cards), trainings=training_table(run), provenance=run.provenance,
         total_seconds=sum(run.provenance["notebook_seconds"].values()))
+
+
+def script_hash(script: str) -> str:
+    """What a Content-Security-Policy lets a script run by: no other does, be it a handler or an address."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 
 def table_html(frame: pd.DataFrame, name: str) -> Markup:

@@ -1,8 +1,15 @@
-"""HTML of notebooks made fit for a phone, a keyboard and a screen reader; what would ask the network is taken out."""
+"""HTML of notebooks made fit for a phone, a keyboard and a screen reader; what would ask the network or run is taken
+out."""
+
+import re
 
 from bs4 import BeautifulSoup, Tag
+from bs4.element import PreformattedString
 
-ASKING = ("script", "style", "link", "iframe", "object", "embed", "video", "audio", "base", "meta")
+ASKING = ("script", "style", "link", "iframe", "object", "embed", "video", "audio", "base", "meta", "form", "template",
+          "animate", "set")
+LEADS_TO = re.compile(r"#|(https?|mailto):", re.IGNORECASE)
+RUNS = re.compile(r"(java|vb)script:|data:text", re.IGNORECASE)
 
 
 def tidy(html: str, *, below: int = 1, tables: str = "Table") -> str:
@@ -14,6 +21,7 @@ def tidy(html: str, *, below: int = 1, tables: str = "Table") -> str:
     soup = BeautifulSoup(html, "html.parser")
     for tag in soup(ASKING):
         tag.decompose()
+    _nothing_that_runs(soup)
     _only_own_pictures(soup)
     _order_headings(soup, below)
     found = soup("table")
@@ -23,6 +31,21 @@ def tidy(html: str, *, below: int = 1, tables: str = "Table") -> str:
     for code in soup.select("pre:not(.text)"):      # plain text is wrapped; code scrolls, so a keyboard must reach it
         code["tabindex"] = "0"
     return str(soup)
+
+
+def _nothing_that_runs(soup: BeautifulSoup) -> None:
+    """No handler of an event and no address but of the page or the web; nor comments and the like, for browsers and
+    parsers disagree on where they end."""
+    for text in soup.find_all(string=lambda text: isinstance(text, PreformattedString)):
+        text.extract()
+    for tag in soup.find_all(True):
+        for name in list(tag.attrs):
+            value = re.sub(r"[\x00-\x20\x7f]", "", "".join(tag.attrs[name]))     # browsers read java\tscript: too
+            is_address = name.lower().rpartition(":")[2] == "href"
+            leads = LEADS_TO.match(value) if tag.name == "a" else value.startswith("#")
+            if name.lower().startswith("on") or name.lower() == "srcdoc" or RUNS.search(value) or (
+                    is_address and not leads):
+                del tag.attrs[name]
 
 
 def _only_own_pictures(soup: BeautifulSoup) -> None:

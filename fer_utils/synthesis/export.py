@@ -1,6 +1,10 @@
-"""Faces as a folder that other projects read: one subfolder for each class, PNG files, and ``metadata.csv``.
+"""Faces as a folder that other projects read: one subfolder for each class, PNG files, and two tables.
 
-torchvision's ImageFolder reads the tree, and ``datasets.load_dataset("imagefolder", data_dir=...)`` the columns too.
+torchvision's ImageFolder reads the tree, ``datasets.load_dataset("imagefolder", data_dir=...)`` the columns of
+``metadata.csv`` too, and the authors' loader (``Four4All`` of get_dataset.py) reads ``labels.csv`` beside it.
+
+Files are numbered in their class, and ids stand in the tables alone: ``datasets`` takes a file whose name holds the word
+'train', 'val' or 'test' for one of that split, and then reads no file without such a word.
 """
 
 import shutil
@@ -11,12 +15,13 @@ from PIL import Image
 
 from fer_utils.balancing import assemble, read_balanced_set
 from fer_utils.datasets import dataset_info, stored_splits
-from fer_utils.emotions import EMOTIONS
+from fer_utils.emotions import AUTHORS_ORDER, EMOTIONS
 from fer_utils.errors import CompanionError
+from fer_utils.photos import write_table
 from fer_utils.profiles import Profile
 from fer_utils.synthesis.shards import load_pool, read_shards
 
-METADATA = "metadata.csv"
+METADATA, LABELS = "metadata.csv", "labels.csv"
 
 
 def export_pool(folder: Path, profile: Profile) -> int:
@@ -32,6 +37,7 @@ def export_balanced_set(folder: Path, dataset: str, level: str, profile: Profile
     in the colours of the data set; returns how many. Metadata: id, source and emotion, and of synthetic faces the row of
     the manifest. Real faces stay under the terms of their data set."""
     index = read_balanced_set(dataset, level, profile)
+    _check_emotions(index, profile.paths.balanced_set(dataset, level))
     pool, manifest = load_pool(profile)
     faces = assemble(index, stored_splits(dataset, profile).train, pool, channels=dataset_info(dataset).channels,
                      size=profile.network.image_size)
@@ -48,6 +54,7 @@ class _Tree:
         self.folder = Path(folder).expanduser().absolute()
         self.partial = self.folder.with_name(f".{self.folder.name}.partial")
         self.described: list[pd.DataFrame] = []
+        self.written = dict.fromkeys(EMOTIONS, 0)
 
     @property
     def count(self) -> int:
@@ -66,14 +73,32 @@ class _Tree:
             shutil.rmtree(self.partial, ignore_errors=True)
             return
         table = pd.concat(self.described).sort_values("file_name", kind="stable")
-        table.to_csv(self.partial / METADATA, index=False, lineterminator="\n")
+        write_table(table, self.partial / METADATA, float_format=None)
+        # The authors' loader takes the first line for a header, whatever it is, and labels in their order.
+        labels = pd.DataFrame({"ImageName": table["file_name"], "Label": table["emotion"].map(AUTHORS_ORDER.index)})
+        write_table(labels, self.partial / LABELS)
         if self.folder.is_dir():
             self.folder.rmdir()
         self.partial.rename(self.folder)
 
     def add(self, images, ids, rows: pd.DataFrame) -> None:
-        """Images [N, H, W, C] with their ids and columns of metadata, 'emotion' among them."""
-        names = [f"{emotion}/{name.replace('/', '-')}.png" for name, emotion in zip(ids, rows["emotion"])]
+        """Images [N, H, W, C] with their ids and columns of metadata, 'emotion' among them, of which a file's folder
+        is made: CompanionError for one that is not in ``EMOTIONS``."""
+        _check_emotions(rows.assign(id=list(ids)), self.folder)
+        names = [self._next_name(emotion) for emotion in rows["emotion"]]
         for image, name in zip(images, names):
             Image.fromarray(image.squeeze()).save(self.partial / name)
         self.described.append(rows.assign(file_name=names, id=list(ids))[["file_name", "id", *rows.columns]])
+
+    def _next_name(self, emotion: str) -> str:
+        self.written[emotion] += 1
+        return f"{emotion}/{self.written[emotion]:06d}.png"
+
+
+def _check_emotions(rows: pd.DataFrame, where: Path) -> None:
+    unknown = rows[~rows["emotion"].isin(EMOTIONS)]
+    if len(unknown):
+        first = unknown.iloc[0]
+        raise CompanionError(f"{where}: the image {first['id']} has the emotion {str(first['emotion'])!r}; expected one "
+                             f"of {', '.join(EMOTIONS)}. Its table was changed by hand: run the stage that writes it "
+                             "again.")

@@ -235,4 +235,5 @@ def _stamped(caption: str, stamp: str) -> str:
 
 
 def _markdown_caption(caption: str, stamp: str) -> str:
-    return " ".join(part for part in (escape_markdown(caption), f"**[{stamp}]**" if stamp else "") if part)
+    banner = f"**[{escape_markdown(stamp)}]**" if stamp else ""
+    return " ".join(part for part in (escape_markdown(caption), banner) if part)
