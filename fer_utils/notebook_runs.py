@@ -75,7 +75,7 @@ def check_parameters(notebook: Path, parameters: dict) -> None:
 
 
 def parameter_values(notebook: Path) -> dict:
-    """What the ``parameters`` cell sets; read as Python, for papermill's own reader stumbles over comments.
+    """What the ``parameters`` cell sets, read as Python: papermill's own reader stumbles over comments.
 
     ValueError or KeyError for a file that is no notebook.
     """
