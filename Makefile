@@ -27,6 +27,15 @@ report: $(READY)
 test: $(READY)
 	@$(PYTHON) -m pytest $(TESTS)
 
+# FER_ROOT and FER_DATA as seen from here: a kernel's working folder is that of its notebook. What
+# begins with ~ is left to Python.
+from_here = $(if $(filter /% ~%,$(firstword $(1))),$(1),$(CURDIR)/$(1))
+ifneq ($(FER_ROOT),)
+lab: override export FER_ROOT := $(call from_here,$(FER_ROOT))
+endif
+ifneq ($(FER_DATA),)
+lab: override export FER_DATA := $(call from_here,$(FER_DATA))
+endif
 lab: $(READY)
 	@$(PYTHON) -m jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 

@@ -22,6 +22,7 @@ from fer_utils.errors import CompanionError, nearest
 from fer_utils.faces import FaceSet, resize_images
 from fer_utils.paths import atomic_write
 from fer_utils.profiles import Profile
+from fer_utils.stored import read_table, reading_back
 
 LEVEL_TITLES = {"original": "Original", "aug1": "Aug. 1", "aug2": "Aug. 2", "aug3": "Aug. 3", "aug4": "Aug. 4"}
 """Levels by the name profiles use, with the paper's column heads; each holds the ones before it."""
@@ -192,7 +193,11 @@ def read_balanced_set(dataset: str, level: str, profile: Profile) -> pd.DataFram
     if not path.is_file():
         raise CompanionError(f"{path} is not there. Run stage 04 (notebooks/04_balancing.ipynb) with the profile "
                              f"'{profile.name}' first.")
-    return pd.read_csv(path, dtype=str)
+    index = read_table(path, ["id", "source", "emotion"], dtype=str)
+    with reading_back(path):
+        if unknown := set(index["emotion"]) - set(EMOTIONS):
+            raise ValueError(f"it names the emotion {min(map(str, unknown))}")
+    return index
 
 
 def assemble(index: pd.DataFrame, train: FaceSet, pool: FaceSet, *, channels: int, size: int) -> FaceSet:

@@ -9,6 +9,7 @@ from fer_utils.kernels import side_by_side
 from fer_utils.notebook_runs import parameter_values, run_notebook
 from fer_utils.paths import atomic_write, notebooks_folder, project_root
 from fer_utils.stages import STAGES, units_of
+from fer_utils.stored import read_json
 
 ADDED_BY_PAPERMILL = {"injected-parameters", "papermill-error-cell-tag"}
 KEPT_TYPES = ("text/plain", "text/html", "text/markdown", "text/latex", "image/png")
@@ -61,7 +62,7 @@ def _execute(path: Path, profile) -> Path:
 
 
 def _read(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_json(path, ["cells"])
 
 
 def clean_notebook(notebook: dict) -> dict:

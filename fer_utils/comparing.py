@@ -17,6 +17,7 @@ from fer_utils.paths import atomic_write, committed_tables
 from fer_utils.profiles import Profile, ancestors
 from fer_utils.provenance import read_provenance
 from fer_utils.stages import STAGES, units_of
+from fer_utils.stored import read_table
 from fer_utils.tables.text import markdown_table
 
 IDENTICAL, WITHIN, OUTSIDE = "identical", "within", "outside"
@@ -127,7 +128,7 @@ def _beside(profile: Profile) -> set[str]:
 
 
 def _read(path: Path | None) -> pd.DataFrame | None:
-    return None if path is None else pd.read_csv(path, dtype=str, keep_default_na=False)
+    return None if path is None else read_table(path, dtype=str, keep_default_na=False)
 
 
 def _owners(columns: list[str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from fer_utils.controls import CONTROLS, RATIO_SWEEP, Run, answering_sets, chose
 from fer_utils.datasets import dataset_info
 from fer_utils.evaluation import EXPLORATORY, OVERALL, PREFIXES, all_predictions, class_accuracy, compare, in_families
 from fer_utils.profiles import Profile
+from fer_utils.stored import read_table
 from fer_utils.tables import TOO_FEW, verdict
 from fer_utils.training import HISTORY, batches
 
@@ -77,7 +78,7 @@ def in_words(results: pd.DataFrame, profile: Profile) -> str:
 def _described(dataset: str, name: str, profile: Profile) -> dict:
     control = CONTROLS.get(name)
     answering = [Run(dataset, name, seed).answering for seed in dict(answering_sets(profile))[name]]
-    runs = [pd.read_csv(run.folder(profile) / HISTORY)["images"] for run in answering]
+    runs = [read_table(run.folder(profile) / HISTORY, ["images"])["images"] for run in answering]
     index = read_balanced_set(dataset, answering[0].level, profile)
     return {"dataset": dataset, "control": name, "group": control.group if control else LEVEL,
             "answers": control.answers if control else _LEVEL_ANSWERS[name != "original"],

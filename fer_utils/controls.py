@@ -22,6 +22,7 @@ from fer_utils.faces import FaceSet
 from fer_utils.paths import atomic_write
 from fer_utils.profiles import Profile, with_values
 from fer_utils.recipes import RECIPE_SWITCHES
+from fer_utils.stored import read_json
 
 GROUPS = ("balance", "updates", "synthesis", "oracle", "recipe")
 """What a control controls for, in the order in which tables and figures show them."""
@@ -294,7 +295,7 @@ def training_options(dataset: str, name: str, profile: Profile) -> tuple[Profile
     if not path.is_file():
         raise CompanionError(f"{path} is not there. Run stage 04 (notebooks/04_balancing.ipynb) with the profile "
                              f"'{profile.name}' and '{name}' in controls.names first.")
-    options = json.loads(path.read_text(encoding="utf-8"))
+    options = read_json(path, ["settings", "arguments"])
     return with_values(profile, "training", options["settings"]), options["arguments"]
 
 

@@ -14,12 +14,12 @@ from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 from fer_utils.alterations import copies_note
 from fer_utils.datasets.class_trees import left_out
 from fer_utils.datasets.decoding import IMAGE_ENDINGS, is_image
-from fer_utils.datasets.tree import Tree, join, walk
+from fer_utils.datasets.tree import Tree, join, names_column, walk
 from fer_utils.emotions import EMOTIONS, emotion_index, emotion_labels
 from fer_utils.errors import CompanionError, nearest
 from fer_utils.evaluation import class_accuracy
 from fer_utils.faces import FaceSet
-from fer_utils.photos import names_column, read_photo, squared
+from fer_utils.photos import read_photo, squared
 from fer_utils.summary import text_table
 from fer_utils.trained import Trained, class_probabilities
 from fer_utils.training import predictions_table

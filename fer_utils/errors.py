@@ -19,7 +19,7 @@ def about_the_disk(problem: OSError) -> str:
             "nothing is half-written.")
 
 
-_ANOTHER = "Set FER_ROOT to a folder that can be written (or name another file)"
+_ANOTHER = "Set FER_ROOT (or FER_DATA) to a folder that can be written, or name another file"
 _OF_THE_DISK = {
     errno.ENOSPC: ("no space is left on the disk", "Make room there, or set FER_ROOT to a folder on another disk"),
     errno.EDQUOT: ("the quota of the disk is used up", "Make room there, or set FER_ROOT to a folder on another disk"),

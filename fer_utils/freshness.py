@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from fer_utils.imports import DATA, reached_files
 from fer_utils.paths import PACKAGE, atomic_write, data_folder, project_root
 from fer_utils.stages import Unit
+from fer_utils.stored import reading_back
 
 
 def record_path(unit: Unit, profile) -> Path:
@@ -114,8 +115,9 @@ def settings_of(profile, sections: tuple[str, ...]) -> dict:
 
 def notebook_code(notebook: Path) -> list[str]:
     """The code cells of a notebook: prose and stored outputs change no result."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    with reading_back(notebook):
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
 @functools.lru_cache   # asked for by each unit of a stage; ``state`` tells when the package was edited in between

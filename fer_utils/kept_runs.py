@@ -6,19 +6,22 @@ tests can be computed again in a minute. A kept run is taken only by a profile w
 
 import json
 import shutil
+import tempfile
 from pathlib import Path
-
-import pandas as pd
 
 from fer_utils.controls import CONTROLS, Run, runs_of
 from fer_utils.freshness import changed, file_hash, settings_of
 from fer_utils.paths import atomic_write
 from fer_utils.profiles import BASE, Profile, load_profile
 from fer_utils.provenance import hardware
+from fer_utils.stored import read_json, read_table
 from fer_utils.training import HISTORY, PREDICTIONS, TRAINED_WITH, VALIDATION_PREDICTIONS, WEIGHTS
 
 KEPT = "kept.json"
 FILES = (HISTORY, PREDICTIONS)
+TRAINED_BY = ("device", "precision", "threads", "torch")
+"""What every record of a training says of the machine."""
+
 ALL_FILES = (*FILES, VALIDATION_PREDICTIONS)   # runs of earlier versions have no answers on validation faces
 _ALWAYS = ("data", "gate", "network", "training", "-training.seeds")
 _OF_SETS = ("balancing", "controls.level")
@@ -33,14 +36,25 @@ def keep_runs(profile: Profile) -> list[Path]:
         if not all((source / name).is_file() for name in (*FILES, WEIGHTS, TRAINED_WITH)) or _same(source, target):
             continue
         about = _about(source, run.level, profile)
-        target.mkdir(parents=True, exist_ok=True)
-        (target / KEPT).unlink(missing_ok=True)     # last to come: a folder with it is whole
-        for name in about["sha256"]:
-            shutil.copyfile(source / name, target / name)
-        with atomic_write(target / KEPT, "w", encoding="utf-8") as file:
-            json.dump(about, file, indent=1, sort_keys=True)
+        _replace(target, source, about)
         kept.append(target)
     return kept
+
+
+def _replace(target: Path, source: Path, about: dict) -> None:
+    """Put what is kept of a training in the place of what was kept of an earlier one.
+
+    All of it lies on the same disk before the first file gives way: what took hours must not be
+    lost to a full disk. The record goes first and comes last, so that a folder with it is whole.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target, prefix=".") as new:
+        for name in about["sha256"]:
+            shutil.copyfile(source / name, Path(new) / name)
+        Path(new, KEPT).write_text(json.dumps(about, indent=1, sort_keys=True), encoding="utf-8")
+        (target / KEPT).unlink(missing_ok=True)
+        for name in (*about["sha256"], KEPT):
+            Path(new, name).replace(target / name)
 
 
 def take_kept_runs(profile: Profile) -> tuple[list[Run], list[str]]:
@@ -73,10 +87,10 @@ def stands_by_kept_files(profile: Profile, *, dataset: str, level: str, seed: in
 
 
 def _about(source: Path, level: str, profile: Profile) -> dict:
-    history = pd.read_csv(source / HISTORY)
+    history = read_table(source / HISTORY, ["seconds"])
     return {"settings": _settings(level, profile), "hardware": hardware(), "epochs": len(history),
             "hours": round(history["seconds"].sum() / 3600, 3),
-            "trained_with": json.loads((source / TRAINED_WITH).read_text(encoding="utf-8")),
+            "trained_with": read_json(source / TRAINED_WITH, TRAINED_BY),
             "sha256": {name: file_hash(source / name) for name in ALL_FILES if (source / name).is_file()}}
 
 
@@ -105,6 +119,6 @@ def _why_not(kept: Path, level: str, profile: Profile) -> str:
 def _same(source: Path, target: Path) -> bool:
     try:
         recorded = json.loads((target / KEPT).read_text(encoding="utf-8"))["sha256"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return False
     return all(file_hash(source / name) == recorded.get(name) for name in ALL_FILES if (source / name).is_file())

@@ -5,12 +5,14 @@ kernel is called python3. Here each of these is an error, or cannot happen.
 """
 
 import ast
+import json
 import logging
 import re
 from pathlib import Path
 
 from fer_utils.errors import CompanionError, nearest
 from fer_utils.kernels import KnownKernel, kernel_environment
+from fer_utils.stored import reading_back
 
 __all__ = ["check_parameters", "kernel_environment", "parameter_values", "run_notebook"]
 
@@ -39,11 +41,19 @@ def run_notebook(notebook: Path, executed: Path, parameters: dict, *, timeout: i
             iopub_timeout=PATIENCE, execution_timeout=timeout or None, kernel_manager_class=KnownKernel,
             progress_bar={"leave": False} if watched else False)
     except PapermillExecutionError as problem:
-        raise _failure(notebook, executed, problem.source, problem.exec_count, _last_line(problem)) from None
+        raise _failure(
+            notebook, executed, problem.source, problem.exec_count, _last_line(problem)
+        ) from None
     except (DeadKernelError, CellTimeoutError, RuntimeError) as problem:
         if isinstance(problem, RuntimeError) and "Kernel" not in str(problem):
             raise
         raise _stopped(notebook, executed, problem, timeout) from None
+    except (
+        OSError
+    ) as problem:  # papermill writes the copy after each cell, and its error may name no file
+        raise type(problem)(
+            problem.errno, problem.strerror, problem.filename or str(executed)
+        ) from problem
     _check_complete(result, notebook, executed)
 
 
@@ -56,7 +66,8 @@ def check_parameters(notebook: Path, parameters: dict) -> None:
     """Raise CompanionError if a parameter is not set in the notebook's ``parameters`` cell."""
     if not notebook.is_file():
         raise CompanionError(f"The notebook {notebook} is missing; restore it from the repository.")
-    known = parameter_values(notebook)
+    with reading_back(notebook):
+        known = parameter_values(notebook)
     for name in parameters:
         if name not in known:
             raise CompanionError(f"{notebook.name} has no parameter '{name}' in its parameters cell: "
@@ -64,13 +75,18 @@ def check_parameters(notebook: Path, parameters: dict) -> None:
 
 
 def parameter_values(notebook: Path) -> dict:
-    """What the ``parameters`` cell sets; read as Python, for papermill's own reader stumbles over comments."""
-    import nbformat
+    """What the ``parameters`` cell sets, read as Python: papermill's own reader stumbles over comments.
 
-    cells = [cell for cell in nbformat.read(notebook, as_version=4).cells
-             if "parameters" in cell.metadata.get("tags", [])]
-    return {target.id: ast.literal_eval(statement.value) for cell in cells for statement in ast.parse(cell.source).body
-            if isinstance(statement, ast.Assign) for target in statement.targets if isinstance(target, ast.Name)}
+    ValueError or KeyError for a file that is no notebook.
+    """
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"expected a notebook, found a {type(content).__name__}")
+    cells = [cell for cell in content["cells"] if "parameters" in cell["metadata"].get("tags", [])]
+    statements = [one for cell in cells for one in ast.parse("".join(cell["source"])).body]
+    assigned = [one for one in statements if isinstance(one, ast.Assign)]
+    return {target.id: ast.literal_eval(one.value) for one in assigned
+            for target in one.targets if isinstance(target, ast.Name)}
 
 
 def _check_complete(result, notebook: Path, executed: Path) -> None:

@@ -203,9 +203,23 @@ def atomic_write(path: Path, mode: str = "wb", **options):
             if not named:    # a directory handle, whichever, makes Python follow the link from /proc to the file
                 os.link(f"/proc/self/fd/{handle}", temporary, src_dir_fd=handle, follow_symlinks=True)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as problem:
         temporary.unlink(missing_ok=True)
+        disk = _of_the_disk(problem)
+        if disk is not None:
+            raise type(disk)(disk.errno, disk.strerror, str(path)) from problem
         raise
+
+
+def _of_the_disk(problem: BaseException) -> OSError | None:
+    """The error of writing, which names no file, where it ended the writer; also one that the
+    writer hid behind its own: on a full disk torch.save speaks of an unexpected position in a
+    container."""
+    if isinstance(problem, CompanionError) or not isinstance(problem, Exception):
+        return None
+    while problem is not None and not (isinstance(problem, OSError) and problem.errno):
+        problem = problem.__context__
+    return problem if problem is not None and problem.filename is None else None
 
 
 def check_writable(folder: Path) -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from fer_utils.datasets.archives import bounded, reading
 from fer_utils.datasets.decoding import LARGEST_IMAGE, conversion_notes, decode_photo, is_image
-from fer_utils.datasets.tree import walk
+from fer_utils.datasets.tree import names_column, walk
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet
@@ -199,11 +199,6 @@ def answers_table(rows: list[dict]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=numbers).astype(dict.fromkeys(BOX, "Int64"))
     frame.insert(0, "file", names_column(row["file"] for row in rows))
     return frame
-
-
-def names_column(names: Iterable[str]) -> pd.Series:
-    """File names as a column of a table; pandas' own strings can't hold one that is not UTF-8."""
-    return pd.Series(list(names), dtype=object)
 
 
 def _cropped(image: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int, int] | None, str]:

@@ -16,6 +16,7 @@ from fer_utils.emotions import ADJECTIVES, EMOTIONS, NOUNS, emotion_name
 from fer_utils.errors import CompanionError
 from fer_utils.paths import atomic_write
 from fer_utils.profiles import Profile
+from fer_utils.stored import read_table
 
 DECADES = (20, 30, 40, 50, 60, 70, 80)
 PEOPLE = tuple((person, decade) for decade in DECADES for person in ("man", "woman")) + (("boy", 0), ("girl", 0))
@@ -117,7 +118,8 @@ def read_prompts(profile: Profile) -> pd.DataFrame:
     if not path.is_file():
         raise CompanionError(f"{path} is not there. Run stage 02 (notebooks/02_prompt_generation.ipynb) with the "
                              f"profile '{profile.name}' first.")
-    return pd.read_csv(path, dtype={column: str for column in TEXT_COLUMNS}, keep_default_na=False)
+    return read_table(path, (*TEXT_COLUMNS, "seed"), dtype={column: str for column in TEXT_COLUMNS},
+                      keep_default_na=False)
 
 
 def evenly(values, count: int, *, key: tuple) -> list:

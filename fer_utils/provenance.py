@@ -12,6 +12,7 @@ from pathlib import Path
 from fer_utils.freshness import file_hash, read_record
 from fer_utils.paths import PACKAGE, SHIPPED_GENERATORS, atomic_write, project_root
 from fer_utils.stages import Unit
+from fer_utils.stored import read_json
 
 PACKAGES = ("torch", "torchvision", "torchmetrics", "diffusers", "transformers", "accelerate", "safetensors", "tokenizers",
             "numpy", "pandas", "scipy", "statsmodels", "scikit-learn", "matplotlib", "seaborn", "papermill")
@@ -40,7 +41,7 @@ def save_provenance(folder: Path, content: dict) -> None:
 def read_provenance(folder: Path) -> dict:
     """What ``write_provenance`` left in ``folder``; empty if it left nothing."""
     path = folder / NAME
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return read_json(path) if path.is_file() else {}
 
 
 def stage_seconds(profile, units: list[Unit]) -> dict[str, float]:
@@ -53,8 +54,10 @@ def stage_seconds(profile, units: list[Unit]) -> dict[str, float]:
 
 
 def _provenance(folder: Path, profile, units: list[Unit], by_command: dict[Path, str]) -> dict:
-    producers = _producers(profile, units) | {_relative(path): {"command": command}
-                                              for path, command in by_command.items()}
+    producers = _producers(profile, units) | {
+        _relative(path): {"notebook": None, "command": command}
+        for path, command in by_command.items()
+    }
     paths = [path for path in sorted(folder.iterdir())
              if path.is_file() and path.name[0] != "." and path.name not in ABOUT_THE_FILES]
     return {"profile": profile.name, "overrides": list(profile.overrides), "profile_hash": profile.fingerprint(),
@@ -72,11 +75,11 @@ def kept_trainings(profile) -> dict:
     each, wherever and whenever it was trained; and that of the generators kept with the package."""
     found = {}
     for path in sorted(profile.paths.all_kept.glob("*/*/*/kept.json")):
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = read_json(path, ["epochs", "hours", "hardware", "trained_with"])
         found[path.parent.relative_to(profile.paths.all_kept).as_posix()] = {
             name: about[name] for name in ("epochs", "hours", "hardware")} | {
             name: about["trained_with"][name] for name in ("device", "precision", "threads", "torch")}
-    generators = {path.parent.name: json.loads(path.read_text(encoding="utf-8"))
+    generators = {path.parent.name: read_json(path)
                   for path in sorted(SHIPPED_GENERATORS.glob(f"{profile.name}/*/trained_with.json"))}
     logs = {"trainings": found, "training_hours": round(sum(run["hours"] for run in found.values()), 2)} if found else {}
     return logs | ({"generators": generators} if generators else {})

@@ -39,6 +39,12 @@ def publish(profile: Profile, say: Callable[[str], None]) -> None:
     before anything is written, if the run is not finished or has settings of its own.
     """
     stale = _stale(profile)
+    if not read_provenance(profile.paths.tables):
+        raise CompanionError(
+            f"{profile.paths.tables} holds no provenance.json, so nothing tells what its "
+            "tables were made from. Run python -m fer_utils reproduce --profile "
+            f"{profile.name} first."
+        )
     others = executed_beside(profile) if profile.name == SHOWN else {}
     made, refused = _made(profile, stale, others)
     for line in refused:
@@ -127,13 +133,13 @@ def _put(files: dict[Path, dict], folder: Path, profile: Profile, *, keep_others
     before = _files(folder)
     left = [path for path in before if path.name not in wanted and keep_others
             and path.name not in same and path.stem not in unpublished(profile)]
-    for path in before:
-        if path.name not in wanted and path not in left:
-            path.unlink()
     for path in files:
         if path.name in wanted:
             with atomic_write(folder / path.name) as file:
                 file.write(path.read_bytes())
+    for path in before:      # nothing goes before all that comes lies on the disk
+        if path.name not in wanted and path not in left:
+            path.unlink()
     earlier = read_provenance(folder).get("files", {})
     entries = {path.name: earlier.get(path.name, {}) | {"sha256": file_hash(path)} for path in left} | wanted
     source = next(iter(files)).parent if files else folder

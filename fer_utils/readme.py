@@ -17,6 +17,7 @@ from fer_utils.paths import PACKAGE, atomic_write, committed_tables, notebooks_f
 from fer_utils.profiles import differences, load_profile
 from fer_utils.provenance import read_provenance
 from fer_utils.stages import STAGES
+from fer_utils.stored import read_text
 from fer_utils.summary import overall_accuracy
 from fer_utils.tables import table_a0_differences
 from fer_utils.tables.text import escape_markdown, markdown_table
@@ -43,7 +44,7 @@ def fill_documents(root: Path) -> list[str]:
     if not read_provenance(committed_tables(SHOWN, root)):
         return []
     for name, blocks in (found := documents(root)).items():
-        text = filled((PACKAGE.parent / name).read_text(encoding="utf-8"), blocks, name)
+        text = filled(read_text(PACKAGE.parent / name), blocks, name)
         with atomic_write(root / name, "w", encoding="utf-8") as file:
             file.write(text)
     return list(found)

@@ -8,8 +8,10 @@ from fer_utils.datasets import dataset_info
 from fer_utils.paths import project_root
 from fer_utils.provenance import stage_seconds
 from fer_utils.stages import STAGES, units_of
+from fer_utils.stored import read_table
 
 TABLE_3 = "table_3_class_accuracy.csv"
+_COLUMNS = ("dataset", "level", "emotion", "paper", "n", "seeds", "accuracy", "sd", "low", "high")
 
 
 def summary(profile) -> str:
@@ -33,7 +35,7 @@ def overall_accuracy(profile, tables: Path) -> pd.DataFrame:
 
     Drawn faces have no number of the paper's beside them: it would be one for other faces.
     """
-    table = pd.read_csv(tables / TABLE_3)
+    table = read_table(tables / TABLE_3, _COLUMNS)
     rows = table[table["emotion"] == "overall"]
     drawn = all(dataset_info(name).is_demo for name in rows["dataset"])
     paper = {} if drawn else {"paper": rows["paper"].map("{:.2f}".format)}

@@ -9,6 +9,7 @@ number beside the weights is no obstacle.
 import contextlib
 import io
 import pickletools
+import tarfile
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -31,6 +32,10 @@ _LARGEST_HEADER = 1 << 20   # bytes; ResEmoteNet's has ten thousand
 _SHOWN = 8                  # keys named in a message
 _LEGACY_PICKLES = 4         # before torch 1.6: a number, a version, the machine, then what was saved
 _ZIP = b"PK\x03\x04"
+_BEFORE_1_6 = (
+    b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # a number, by which torch knew its own files
+)
+_PICKLE = b"\x80"
 _RENAMED = {"__builtin__": "builtins", "copy_reg": "copyreg"}   # pickles speak of Python 2's modules
 
 
@@ -119,13 +124,39 @@ def _unreadable(path: Path) -> str:
     settings."""
     start = _start(path)
     kind = None if start.startswith(_ZIP) else kind_of(start)
-    if kind:
+    if kind and not _is_torchs_tar(path):
         return f"{path} is not a weights file: it {described('', kind).strip()}"
     if not start:
         return f"{path} is not a weights file: it is empty. Copy it again."
-    return (f"{path} is not a file of tensors that can be read: it was not written by torch.save or "
-            "safetensors, was cut short, or holds code, which is not run. Copy it again, or save its "
-            "model.state_dict().")
+    if kind:
+        why = (
+            "PyTorch wrote it before 2017, as a tar archive of storages, which only running its "
+            "pickles would read"
+        )
+    elif start.startswith(_BEFORE_1_6):
+        why = (
+            "torch.save wrote it before PyTorch 1.6 (or in that format), and it was cut short, or "
+            "holds code, which is not run, as a whole model does"
+        )
+    elif start.startswith(_PICKLE):
+        why = "Python's pickle wrote it, not torch.save: it may hold code, which is not run"
+    else:
+        return (
+            f"{path} is not a file of tensors that can be read: it was not written by torch.save "
+            "or safetensors, was cut short, or holds code, which is not run. Copy it again, or "
+            "save its model.state_dict()."
+        )
+    return (
+        f"{path} is not a file of tensors that can be read: {why}. Copy it again, or load it where "
+        "it was made and save by torch.save(model.state_dict(), ...)."
+    )
+
+
+def _is_torchs_tar(path: Path) -> bool:
+    """Whether a file is what ``torch.save`` wrote in its first months."""
+    with contextlib.suppress(OSError, tarfile.TarError), tarfile.open(path, "r:") as archive:
+        return {"pickle", "tensors", "storages"} <= {member.name for member in archive}
+    return False
 
 
 def _inert_names(path: Path) -> list[tuple[type, str]]:

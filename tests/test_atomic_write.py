@@ -11,6 +11,7 @@ import tempfile
 import pytest
 from test_resuming import epochs_run
 
+from fer_utils.errors import CompanionError
 from fer_utils.paths import PACKAGE, atomic_write
 
 KILLED = """
@@ -107,6 +108,24 @@ def test_what_was_written_replaces_the_old_file_with_the_permissions_of_a_new_on
         assert path.read_text() == text and names(path.parent) == ["file.txt"]
     (tmp_path / "plain").touch()
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+
+
+@pytest.mark.parametrize("hides", [False, True])
+def test_a_full_disk_is_named_with_the_file_also_where_the_writer_hides_it(tmp_path, hides):
+    with pytest.raises(OSError) as problem, atomic_write(tmp_path / "weights.pt") as file:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError:
+            if hides:
+                raise RuntimeError("unexpected pos 64 vs 0")      # torch.save
+            raise
+    named = problem.value.errno, problem.value.filename
+    assert named == (errno.ENOSPC, str(tmp_path / "weights.pt"))
+    with pytest.raises(CompanionError), atomic_write(tmp_path / "copy"):
+        try:
+            raise OSError(errno.EIO, "of another file")
+        except OSError as problem:
+            raise CompanionError("its own sentence") from problem
 
 
 def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path, system):

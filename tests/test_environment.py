@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,41 @@ def test_a_relative_folder_is_that_of_the_command_in_a_notebook_too(tmp_path, mo
         executor.submit(run_notebook, looks, tmp_path / "out.ipynb", {"profile_name": "demo"}, timeout=100).result()
     assert said(tmp_path / "out.ipynb").split() == [str(tmp_path / "made"), str(tmp_path / "mine")]
     assert os.environ["FER_ROOT"] == "made"
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        ("mine", "{here}/mine"),
+        ("my faces/../mine", "{here}/my faces/../mine"),
+        ("/mine", "/mine"),
+        ("~/mine", "~/mine"),
+        ("", ""),
+    ],
+)
+@pytest.mark.parametrize("by", ["environment", "argument"])
+@pytest.mark.parametrize("variable", ["FER_ROOT", "FER_DATA"])
+def test_make_lab_hands_on_folders_as_seen_from_where_it_is_typed(
+    variable, by, given, seen, tmp_path
+):
+    for name in ("requirements.lock", "pyproject.toml", ".venv/.ready", ".venv/bin/python"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "${variable}"\n')
+    (tmp_path / ".venv" / "bin" / "python").chmod(0o755)
+    shutil.copy(paths.PACKAGE.parent / "Makefile", tmp_path)
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("FER_", "MAKE"))
+    }
+    environment |= {variable: given} if by == "environment" else {}
+    ran = subprocess.run(
+        ["make", "--silent", "lab", *([f"{variable}={given}"] if by == "argument" else [])],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
+    )
+    assert ran.stdout.strip() == seen.format(here=tmp_path)
 
 
 def test_braces_in_a_path_are_braces(tmp_path):

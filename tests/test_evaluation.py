@@ -11,6 +11,7 @@ from fer_utils.evaluation import (
     class_accuracy,
     confusion_counts,
     confusion_rates,
+    finished_predictions,
     read_predictions,
     table_3,
     table_4,
@@ -32,11 +33,18 @@ def run(dataset, level, seed, *, right, n):
     return frame.assign(dataset=dataset, level=level, seed=seed, id=[f"{k}" for k in range(len(rows))])
 
 
+def faces_of(count):
+    return FaceSet(np.zeros((count, 8, 8, 1), np.uint8), np.arange(count) % 7,
+                   np.array([f"{k:04d}" for k in range(count)]), np.full(count, "test"))
+
+
 def write_run(folder, *, count=14):
-    labels = np.arange(count) % 7
-    faces = FaceSet(np.zeros((count, 8, 8, 1), np.uint8), labels, np.array([f"{k:04d}" for k in range(count)]),
-                    np.full(count, "test"))
-    write_predictions(folder, faces, np.eye(7, dtype=np.float32)[labels])
+    faces = faces_of(count)
+    write_predictions(folder, faces, np.eye(7, dtype=np.float32)[faces.labels])
+
+
+def write_test_set(count):
+    faces_of(count).save(PROFILE.paths.faces("demo_fer2013", "test"))
 
 
 @pytest.fixture
@@ -152,6 +160,28 @@ def test_predictions_of_all_runs_are_read_with_their_level_and_seed(outputs):
     assert len(frame) == 2 * 2 * 3 * 14
     assert list(frame.columns[:6]) == ["dataset", "level", "seed", "id", "emotion", "predicted"]
     assert frame["id"].iloc[1] == "0001" and (frame["emotion"] == frame["predicted"]).all()
+
+
+def test_rows_that_are_missing_in_all_runs_alike_are_noticed_by_the_test_set(outputs):
+    for level in PROFILE.balancing.levels:
+        for seed in PROFILE.training.seeds:
+            write_run(PROFILE.paths.model("demo_fer2013", level, seed), count=13)
+    assert len(read_predictions("demo_fer2013", PROFILE)) == 6 * 13   # no test set is there
+    write_test_set(13)
+    assert len(read_predictions("demo_fer2013", PROFILE)) == 6 * 13
+    write_test_set(14)
+    with pytest.raises(CompanionError, match=r"original seed \d has answers for 13 test faces, "
+                       r"demo_fer2013_test.npz stands for 14; 13 of them are the same.*Rows are"):
+        read_predictions("demo_fer2013", PROFILE)
+
+
+def test_answers_that_are_no_numbers_are_called_so(outputs):
+    write_run(PROFILE.paths.model("demo_fer2013", "original", 0))
+    path = PROFILE.paths.model("demo_fer2013", "original", 0) / "predictions.csv"
+    whole = "0013,surprise,surprise,0.000000"
+    path.write_text(path.read_text().replace(whole, "0013,surprise,surprise,"))
+    with pytest.raises(CompanionError, match="probabilities of the face 0013 are no numbers: the"):
+        finished_predictions(PROFILE)
 
 
 def test_missing_runs_are_listed_with_the_command_that_makes_them(outputs):

@@ -1,5 +1,6 @@
 """Trainings kept beside the committed tables: taken where the settings are the same, and then not repeated."""
 
+import errno
 import json
 import shutil
 
@@ -53,6 +54,28 @@ def test_a_kept_training_gives_back_its_predictions_and_history_byte_for_byte(pr
 def test_what_is_kept_already_is_not_written_again(profile):
     train_run(*ORIGINAL, profile)
     assert len(keep_runs(profile)) == 1 and keep_runs(profile) == []
+
+
+def test_a_disk_that_fills_up_takes_nothing_from_what_was_kept_before(kept, monkeypatch):
+    train_run(*ORIGINAL, kept)
+    target = kept.paths.kept(*ORIGINAL)
+    other = "seconds\n1.0\n"      # another training's
+    (kept.paths.model(*ORIGINAL) / "history.csv").write_text(other)
+    before = {path.name: path.read_bytes() for path in target.iterdir()}
+    copy, copied = shutil.copyfile, []
+
+    def fills_up(source, place):
+        if copied:
+            raise OSError(errno.ENOSPC, "No space left on device", str(place))
+        copied.append(copy(source, place))
+
+    monkeypatch.setattr(shutil, "copyfile", fills_up)
+    with pytest.raises(OSError):
+        keep_runs(kept)
+    assert copied and {path.name: path.read_bytes() for path in target.iterdir()} == before
+    monkeypatch.setattr(shutil, "copyfile", copy)
+    assert keep_runs(kept) == [target]
+    assert sorted(path.name for path in target.iterdir()) == sorted(before)
 
 
 def test_weights_are_not_kept_and_a_run_with_weights_is_left_alone(kept):

@@ -58,6 +58,15 @@ def test_every_layout_and_packing_gives_the_same_faces(pack, project, any_counts
     assert splits["official"].test.ids[0] == "rafdb-test_0001" and splits["official"].test.origin[0] == "RAF-DB/test"
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_folders_whose_names_are_not_utf_8_are_read(layout, project, any_counts):
+    images = rafdb_images()
+    write_files(project / "plain", LAYOUTS[layout](images))
+    write_files(project / "named" / "caf\udce9", LAYOUTS[layout](images))
+    assert_same_faces(read(project / "plain").test, read(project / "named").test)
+    assert rafdb.find_rafdb(project / "named").place.startswith("caf\udce9")
+
+
 def test_rafdb_is_read_with_a_stratified_validation_share_of_train(project, any_counts):
     write(project / "data" / "RAF-DB", "official", "folder", rafdb_images(10))
     splits = read(project / "data")

@@ -3,8 +3,11 @@ are refused in a plain sentence."""
 
 import collections
 import hashlib
+import io
 import json
+import pickle
 import struct
+import tarfile
 
 import numpy as np
 import pytest
@@ -178,9 +181,50 @@ def test_a_whole_pickled_model_gives_its_weights_and_runs_nothing(tmp_path, wrap
     assert_same_network(read_trained(tmp_path / "model.pkl", DEMO), model)
     # The format of before PyTorch 1.6 holds the source of the model's class too.
     torch.save(wrap(model), tmp_path / "old.pkl", _use_new_zipfile_serialization=False)
-    with pytest.raises(CompanionError, match="old.pkl is not a file of tensors.*holds code, which is not "
-                                             "run"):
+    with pytest.raises(
+        CompanionError,
+        match="old.pkl is not a file of tensors.*before PyTorch 1.6.*holds code, which is not run",
+    ):
         read_trained(tmp_path / "old.pkl", DEMO)
+
+
+def torchs_first_format(path, state):
+    with tarfile.open(path, "w") as archive:
+        for name in ("sys_info", "pickle", "tensors", "storages"):
+            data = pickle.dumps(dict(state), 2)
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (torchs_first_format, "PyTorch wrote it before 2017, as a tar archive of storages"),
+        (
+            lambda path, state: torch.save(network(), path, _use_new_zipfile_serialization=False),
+            "torch.save wrote it before PyTorch 1.6 .*which is not run, as a whole model does",
+        ),
+        (
+            lambda path, state: path.write_bytes(pickle.dumps(state)),
+            "Python's pickle wrote it, not torch.save",
+        ),
+        (
+            lambda path, state: path.write_bytes(
+                pickle.dumps({n: value.numpy() for n, value in state.items()})
+            ),
+            "Python's pickle wrote it, not torch.save",
+        ),
+    ],
+)
+def test_old_and_plain_pickles_are_refused_with_the_format_they_are_in(tmp_path, write, message):
+    write(tmp_path / "old.pth.tar", network().state_dict())
+    with pytest.raises(
+        CompanionError,
+        match=rf"old.pth.tar is not a file of tensors.*{message}.*save by "
+        r"torch.save\(model.state_dict",
+    ):
+        read_trained(tmp_path / "old.pth.tar", DEMO)
 
 
 def test_of_two_networks_the_usual_one_is_taken_and_that_is_said(tmp_path):

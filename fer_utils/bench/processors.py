@@ -20,6 +20,7 @@ from fer_utils.evaluation import all_predictions, right_answers
 from fer_utils.evaluation.two_way import two_way
 from fer_utils.paths import atomic_write, committed_tables, project_root
 from fer_utils.profiles import Profile, load_profile
+from fer_utils.stored import read_table
 from fer_utils.tables import verdict
 
 PROFILE, NAME = "demo", "processors"
@@ -55,7 +56,8 @@ def read_processors() -> pd.DataFrame:
     difference_high, reading (``tables.verdict``), empty for Original.
     """
     path = committed_tables("benchmarks") / f"{NAME}.csv"
-    return pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=["variant", "dataset", "level", "accuracy"])
+    columns = ["variant", "dataset", "level", "accuracy"]
+    return read_table(path, columns) if path.is_file() else pd.DataFrame(columns=columns)
 
 
 def in_short(table: pd.DataFrame) -> dict[str, float]:
@@ -96,7 +98,7 @@ def _in_own_process(environment: dict[str, str], settings: tuple[str, ...], root
     if ran.returncode:
         raise CompanionError(f"The demo with {[*environment, *settings]} did not end: {ran.stderr.strip().splitlines()[-1:]}. What it made is "
                              f"kept in {root}; the same command goes on there.")
-    return pd.read_csv(_written(root))
+    return read_table(_written(root))
 
 
 def _written(root: Path) -> Path:

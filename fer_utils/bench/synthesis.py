@@ -15,6 +15,7 @@ import pandas as pd
 from fer_utils.bench.measuring import MEDIANS, median_case, plainly, write_benchmark
 from fer_utils.emotions import EMOTIONS
 from fer_utils.paths import benchmarks_folder
+from fer_utils.stored import read_table
 
 LOOP_IMAGES, POOL_IMAGES, FEW, MANY = 14, 210, 500, 5_000
 """Images of each case; the last two for how memory grows."""
@@ -44,7 +45,7 @@ def measured_rates(profile) -> tuple[dict[str, float], str]:
     path, measured = benchmarks_folder() / "synthesis.csv", load_profile("demo")
     if not path.is_file():
         return {}, ""
-    table = pd.read_csv(path).set_index("case")
+    table = read_table(path, ["case", "images_per_second", "machine"]).set_index("case")
     same = [name for name in GENERATORS if _settings(name, profile) == _settings(name, measured)]
     return {name: float(table["images_per_second"][f"{name}: make_pool"]) for name in same}, str(table["machine"].iloc[0])
 

@@ -15,7 +15,7 @@ from fer_utils.datasets.decoding import decode_images
 from fer_utils.datasets.fer2013 import fer2013_trees, read_fer2013
 from fer_utils.datasets.fer2013_csv import CSV_NAMES, SIZE, USAGES, find_files
 from fer_utils.datasets.sources import cached_arrays, stamp
-from fer_utils.datasets.tree import look_into
+from fer_utils.datasets.tree import look_into, names_column
 from fer_utils.emotions import emotion_labels
 from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet, concatenate
@@ -43,8 +43,13 @@ def compare_tree_with_csv(folder: Path) -> pd.DataFrame:
     tree.check(labels)
     listed = list(tree.images())
     faces = concatenate(*(part for _, part in read_fer2013(Path(folder)).items()))
-    table = pd.DataFrame({"name": [name for _, _, name in listed], "split": [split for split, _, _ in listed],
-                          "label": [labels[alias.lower()] for _, alias, _ in listed]})
+    table = pd.DataFrame(
+        {
+            "name": names_column(name for _, _, name in listed),
+            "split": [split for split, _, _ in listed],
+            "label": [labels[alias.lower()] for _, alias, _ in listed],
+        }
+    )
     return _described(table, _matched(tree, table, faces, stamp(tables[0].path)), faces)
 
 

@@ -3,7 +3,7 @@
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fer_utils.datasets.archives import reading
@@ -115,20 +115,31 @@ def _problem_reaching(address: str) -> str | None:
 
 def _copy_checked(source: Source, target: Path) -> Path:
     """Copies while taking the MD5; the copy gets its name only if that is right."""
-    official = _official_md5()
     try:
-        with atomic_write(target) as file, reading(source), open_source(source) as stream:
-            hashing = HashingStream(stream)
-            while data := hashing.read(1 << 20):
-                file.write(data)
-            if hashing.md5.hexdigest() != official:
-                raise CompanionError(f"{source} has the MD5 {hashing.md5.hexdigest()}; the official {_FILE} has "
-                                     f"{official}. It was not copied. Put another download into "
-                                     f"{target.parent}.")
+        with atomic_write(target) as file:
+            for piece in _pieces(source, target):
+                file.write(piece)
     except OSError as problem:
         raise CompanionError(f"{target} can't be written ({problem.strerror or problem}). Make room or change the "
                              "permissions there, or set FER_DATA to another folder.") from problem
     return target
+
+
+def _pieces(source: Source, target: Path) -> Iterator[bytes]:
+    """The bytes of the source; CompanionError at their end if they are not the official file's.
+
+    What goes wrong in writing them, outside of this, is no fault of the source.
+    """
+    official = _official_md5()
+    with reading(source), open_source(source) as stream:
+        hashing = HashingStream(stream)
+        while data := hashing.read(1 << 20):
+            yield data
+    if hashing.md5.hexdigest() != official:
+        raise CompanionError(
+            f"{source} has the MD5 {hashing.md5.hexdigest()}; the official {_FILE} has "
+            f"{official}. It was not copied. Put another download into {target.parent}."
+        )
 
 
 def _official_md5() -> str:

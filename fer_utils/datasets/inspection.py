@@ -11,6 +11,7 @@ from fer_utils.datasets.fer2013_csv import CSV_NAMES, find_files
 from fer_utils.datasets.fer2013_matching import compare_tree_with_csv, comparison_notes
 from fer_utils.datasets.integrity import disagreements, integrity_table
 from fer_utils.datasets.rafdb import rafdb_counts
+from fer_utils.datasets.sources import NotKept
 from fer_utils.datasets.splits import Found, dataset_info
 from fer_utils.datasets.tree import look_into
 from fer_utils.emotions import EMOTIONS
@@ -60,6 +61,8 @@ def inspect_dataset(name: str, profile: Profile) -> Inspection:
     title = dataset_info(name).title
     try:
         found, splits = find_dataset(name), load_splits(name, profile)
+    except NotKept:
+        raise
     except CompanionError as problem:
         return Inspection(title, None, _counts_of_label_list(name), pd.DataFrame(), (), (str(problem),))
     counts = _beside_official({split: faces.counts() for split, faces in splits.items()}, title)

@@ -12,6 +12,7 @@ from fer_utils.datasets.ferplus import plurality, read_votes_file, surely_mislab
 from fer_utils.datasets.splits import dataset_info
 from fer_utils.datasets.tree import look_into
 from fer_utils.emotions import EMOTIONS
+from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet
 from fer_utils.paths import data_folder
 from fer_utils.profiles import Profile
@@ -27,6 +28,12 @@ def second_opinions(name: str, split: str, faces: FaceSet, profile: Profile) -> 
     """
     if dataset_info(name).is_demo:
         plan = demo_plan(name, split, profile).set_index("id")["drawn"]
+        strange = [face for face in faces.ids.tolist() if face not in plan.index]
+        if strange:
+            raise CompanionError(
+                f"{len(strange):,} of the {len(faces):,} {split} faces of {name} are none that are "
+                f"drawn, the first is {strange[0]}. Other settings left them: run stage 01 again."
+            )
         return np.array([EMOTIONS.index(emotion) for emotion in plan.loc[faces.ids.astype(object)]], np.int64)
     votes = _votes(name, faces)
     return None if votes is None else plurality(votes)

@@ -28,7 +28,7 @@ from fer_utils.datasets.rafdb_labels import (
 )
 from fer_utils.datasets.sources import missing_data
 from fer_utils.datasets.splits import Found, Splits, stratified_sample
-from fer_utils.datasets.tree import Contents, Tree, is_below, join, look_into
+from fer_utils.datasets.tree import Contents, Tree, is_below, join, look_into, names_column
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet
@@ -154,7 +154,7 @@ def _listed_rows(tree: Tree, name: str, images: Tree, folder: str, kind: str) ->
     expected = [file.removesuffix(".jpg") + ending for file in rows["file"]]
     there = {file.lower(): file for file in images.folders[folder]}
     _refuse_differences(images, folder, expected, there, tree.where(name))
-    return rows.assign(name=[join(folder, there[file]) for file in expected])
+    return rows.assign(name=names_column(join(folder, there[file]) for file in expected))
 
 
 def _image_folder(tree: Tree, name: str, contents: Contents, kind: str,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fer_utils.datasets.class_trees import RAFDB_NAME, ClassTree
-from fer_utils.datasets.tree import Tree, join
+from fer_utils.datasets.tree import Tree, join, names_column
 from fer_utils.emotions import EMOTIONS, RAFDB_ORDER, codes_to_labels, emotion_labels
 from fer_utils.errors import CompanionError
 
@@ -95,7 +95,7 @@ def as_rows(rows) -> pd.DataFrame:
     columns = list(zip(*rows)) or [(), (), ()]
     frame = pd.DataFrame({"file": [f"{stem}.jpg" for stem in columns[0]], "split": columns[1],
                           "label": np.array(columns[2], np.int64)})
-    return frame.assign(name=columns[3]) if len(columns) > 3 else frame
+    return frame.assign(name=names_column(columns[3])) if len(columns) > 3 else frame
 
 
 def labels_digest(rows: pd.DataFrame) -> str:

@@ -22,6 +22,10 @@ _LONGEST_LINE = 1 << 20
 _LAYOUT = 2  # part of the cache's key: raise it when decoded arrays change
 
 
+class NotKept(CompanionError):
+    """What was decoded can't be kept in the cache: the fault of a disk, not of the data."""
+
+
 @dataclass(frozen=True)
 class Source:
     """A file on disk, or a member of an archive on disk."""
@@ -125,12 +129,16 @@ def missing_data(title: str, folder: Path, *, wanted: str, problems: Iterable[st
         "--profile demo."]))
 
 
-def _cannot_keep(path: Path, arrays: dict, problem: OSError) -> CompanionError:
+def _cannot_keep(path: Path, arrays: dict, problem: OSError) -> NotKept:
     needed = size_text(sum(np.asarray(array).nbytes for array in arrays.values()))
     if problem.errno in (errno.ENOSPC, errno.EDQUOT):
         folder = next(parent for parent in path.parents if parent.exists())
-        return CompanionError(f"{path} can't be written: the disk is full. The decoded images need {needed}, "
-                              f"{size_text(shutil.disk_usage(folder).free)} are free; no part of the file was left. "
-                              "Make room there, or set FER_ROOT to a folder on a larger disk.")
-    return CompanionError(f"{path} can't be written ({problem.strerror or problem}); the decoded images need {needed} "
-                          "there. Make the folder writable, or set FER_ROOT to a folder that is.")
+        return NotKept(
+            f"{path} can't be written: the disk is full. The decoded images need {needed}, "
+            f"{size_text(shutil.disk_usage(folder).free)} are free; no part of the file was left. "
+            "Make room there, or set FER_ROOT to a folder on a larger disk."
+        )
+    return NotKept(
+        f"{path} can't be written ({problem.strerror or problem}); the decoded images need "
+        f"{needed} there. Make the folder writable, or set FER_ROOT to a folder that is."
+    )

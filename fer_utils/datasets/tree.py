@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from fer_utils.datasets.archives import LARGEST_FILE, bounded, is_archive, list_members, read_members, reading
 from fer_utils.datasets.sources import cached_arrays, stamp
@@ -139,6 +140,11 @@ def join(folder: str, name: str) -> str:
 def is_below(name: str, root: str) -> bool:
     """Whether a name lies in a folder; '' is the top."""
     return not root or name == root or name.startswith(root + "/")
+
+
+def names_column(names: Iterable[str]) -> pd.Series:
+    """File names as a column of a table; pandas' own strings can't hold one that is not UTF-8."""
+    return pd.Series(list(names), dtype=object)
 
 
 def is_junk(part: str) -> bool:

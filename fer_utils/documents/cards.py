@@ -12,6 +12,7 @@ from fer_utils.evaluation import wilson_interval
 from fer_utils.paths import PACKAGE, SHIPPED_GENERATORS, committed_tables
 from fer_utils.profiles import Profile, load_profile
 from fer_utils.reference import read_reference
+from fer_utils.stored import read_table
 from fer_utils.tables.text import markdown_table
 
 SPLITS = ("train", "validation", "test")
@@ -99,7 +100,8 @@ def _weights() -> pd.DataFrame:
 
 def _agreement(profile: Profile, root: Path) -> str:
     """How often the judge reads the emotion of the prompt, and where that is computed."""
-    table = pd.read_csv(committed_tables(profile.name, root) / "table_a1_generators.csv")
+    table = read_table(committed_tables(profile.name, root) / "table_a1_generators.csv",
+                       ["attribute", "value", "generator", "n", "agreement"])
     whole = table[(table["attribute"] == "emotion") & (table["value"] == "all")]
     intervals = [wilson_interval(row.agreement * row.n, row.n, profile.evaluation.confidence) for row in whole.itertuples()]
     shown = pd.DataFrame({

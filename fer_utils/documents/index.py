@@ -10,6 +10,7 @@ from fer_utils.documents.sections import made_in
 from fer_utils.paths import PACKAGE, atomic_write, committed_figures, committed_tables, notebooks_folder
 from fer_utils.profiles import Profile
 from fer_utils.provenance import read_provenance
+from fer_utils.stored import read_text
 from fer_utils.tables.text import escape_markdown
 
 NAME = "README.md"
@@ -68,7 +69,7 @@ def _other_forms(path: Path, folder: Path) -> str:
 
 def _table_caption(path: Path) -> str:
     """The first line of the Markdown form, which is Markdown already."""
-    return path.read_text(encoding="utf-8").split("\n", 1)[0]
+    return read_text(path).partition("\n")[0]
 
 
 def _figure_caption(path: Path) -> str:

@@ -1,11 +1,12 @@
 """Where in a notebook a table or figure is made: the heading above the cell, and its address."""
 
 import ast
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from fer_utils.stored import read_json
 from urllib.parse import quote
 
 SAVING = "Save"
@@ -106,7 +107,7 @@ def _code_cells(path: Path) -> list[tuple[ast.Module, str]]:
 
 
 def _cells(path: Path) -> list[dict]:
-    return json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return read_json(path, ["cells"])["cells"]
 
 
 def _source(cell: dict) -> str:

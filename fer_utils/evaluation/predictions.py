@@ -3,6 +3,7 @@
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from fer_utils.controls import Run, answering_sets, runs_of
@@ -10,8 +11,9 @@ from fer_utils.datasets import dataset_info
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError, nearest
 from fer_utils.evaluation.priors import EVEN, read_for, trained_shares
+from fer_utils.faces import load_faces
 from fer_utils.profiles import Profile
-from fer_utils.training import PREDICTIONS
+from fer_utils.training import PREDICTIONS, as_read
 
 _ROUNDING = 2e-6   # twice the last digit of a probability in a file
 
@@ -44,7 +46,9 @@ def read_predictions(dataset: str, profile: Profile, *, levels=None) -> pd.DataF
         raise CompanionError(f"{len(missing)} training runs of {dataset} have no predictions under "
                              f"{profile.paths.models / dataset}: {listed}. Make them with "
                              f"`python -m fer_utils reproduce --profile {profile.name}{overrides}`.")
-    return _together([_read_run(run, profile) for run in expected_runs(dataset, profile, levels=levels)])
+    return _together(
+        [_read_run(run, profile) for run in expected_runs(dataset, profile, levels=levels)], profile
+    )
 
 
 def all_predictions(profile: Profile, *, levels=None) -> pd.DataFrame:
@@ -61,8 +65,11 @@ def finished_predictions(profile: Profile) -> tuple[pd.DataFrame, int, int]:
     there = [run for run in runs if _is_there(run, profile)]
     found = [_read_run(run, profile) for run in there]
     trainings = runs_of(profile)
-    return (_together(found) if found else pd.DataFrame(), len(set(there) & set(trainings)),
-            len(trainings))
+    return (
+        _together(found, profile) if found else pd.DataFrame(),
+        len(set(there) & set(trainings)),
+        len(trainings),
+    )
 
 
 def level_rows(predictions: pd.DataFrame, dataset: str, level: str) -> pd.DataFrame:
@@ -99,20 +106,37 @@ def _read_run(run: Run, profile: Profile) -> pd.DataFrame:
     return frame
 
 
-def _together(runs: list[pd.DataFrame]) -> pd.DataFrame:
-    """All runs, one under the other; CompanionError unless all of a data set answer for the same faces and
-    labels."""
-    largest: dict[str, tuple[str, frozenset]] = {}
+def _together(runs: list[pd.DataFrame], profile: Profile) -> pd.DataFrame:
+    """All runs, one under the other; CompanionError unless each answers for the faces and labels of
+    the test set that stage 1 left, or where there is none, for those that the fullest run of the
+    data set answers for."""
+    expected: dict[str, tuple[str, frozenset]] = {}
     for rows in sorted(runs, key=len, reverse=True):
         dataset, level, seed = rows.loc[0, ["dataset", "level", "seed"]]
         name, faces = f"{dataset} {level} seed {seed}", frozenset(zip(rows["id"], rows["emotion"]))
-        other, expected = largest.setdefault(dataset, (name, faces))
-        if faces != expected:
-            raise CompanionError(f"{name} has answers for {len(faces):,} test faces, {other} for "
-                                 f"{len(expected):,}; {len(faces & expected):,} of them are the same with "
-                                 "the same label. Rows are missing, or the two were tested on different "
-                                 "faces: run stage 05 again for both.")
+        if dataset not in expected:
+            expected[dataset] = _test_set(dataset, profile) or (name, faces)
+        other, wanted = expected[dataset]
+        if faces != wanted:
+            raise CompanionError(
+                f"{name} has answers for {len(faces):,} test faces, {other} for "
+                f"{len(wanted):,}; {len(faces & wanted):,} of them are the same with "
+                "the same label. Rows are missing, or the two were made for different "
+                "faces: run stages 01 and 05 again."
+            )
     return pd.concat(runs, ignore_index=True)
+
+
+def _test_set(dataset: str, profile: Profile) -> tuple[str, frozenset] | None:
+    """The test set that stage 1 left: in words, and as (id, emotion) of each face that the recipe
+    reads."""
+    path = profile.paths.faces(dataset, "test")
+    if not path.is_file():
+        return None
+    faces = as_read(load_faces(path), profile.training)
+    return f"{path.name} stands", frozenset(
+        zip(faces.ids.tolist(), np.array(EMOTIONS)[faces.labels].tolist())
+    )
 
 
 def _read_file(path: Path) -> pd.DataFrame:
@@ -131,6 +155,9 @@ def _fault(frame: pd.DataFrame) -> str:
     """What is wrong with a table of predictions, in words; '' for nothing."""
     names = [f"p_{emotion}" for emotion in EMOTIONS]
     expected = ["id", "emotion", "predicted", *names]
+    if list(frame.columns) == expected and frame[names].isna().any(axis=None):
+        broken = frame.loc[frame[names].isna().any(axis=1), "id"].iloc[0]
+        return f"the probabilities of the face {broken} are no numbers: the training diverged"
     if list(frame.columns) != expected or frame.empty or frame.isna().any(axis=None):
         return (f"expected the columns {', '.join(expected)} and no empty cell, found {len(frame)} rows of "
                 f"{', '.join(frame.columns)}")

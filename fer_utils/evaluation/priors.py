@@ -5,8 +5,6 @@ probabilities by the shares it was trained on, and multiplying them by others, t
 learning via logit adjustment", ICLR 2021, section 4.1). Nothing is trained for it, and at a strength of 1 nothing is chosen.
 """
 
-import json
-
 import numpy as np
 import pandas as pd
 
@@ -15,6 +13,7 @@ from fer_utils.datasets import stored_splits
 from fer_utils.emotions import EMOTIONS
 from fer_utils.kept_runs import KEPT
 from fer_utils.profiles import Profile
+from fer_utils.stored import read_json
 from fer_utils.training import TRAINED_WITH
 
 AS_TRAINED, NATURAL, EQUAL = READINGS = ("as trained", "natural shares", "equal shares")
@@ -43,8 +42,8 @@ def trained_on(run: Run, profile: Profile) -> dict:
     empty where it recorded nothing."""
     beside, kept = run.folder(profile) / TRAINED_WITH, profile.paths.kept(*run) / KEPT
     if beside.is_file():
-        return json.loads(beside.read_text(encoding="utf-8"))
-    return json.loads(kept.read_text(encoding="utf-8"))["trained_with"] if kept.is_file() else {}
+        return read_json(beside)
+    return read_json(kept, ["trained_with"])["trained_with"] if kept.is_file() else {}
 
 
 def trained_shares(run: Run, profile: Profile) -> np.ndarray:

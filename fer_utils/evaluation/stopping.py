@@ -11,6 +11,7 @@ import pandas as pd
 
 from fer_utils.profiles import Profile
 from fer_utils.recipes import kept_epoch
+from fer_utils.stored import read_table
 from fer_utils.training import HISTORY
 
 
@@ -20,8 +21,10 @@ def around_the_drop(folder: Path, profile: Profile) -> pd.DataFrame:
     Columns dataset, level, seed; after: mean validation accuracy in % of the epochs after the learning rate first dropped,
     nan if it never did; kept_before: whether the epoch whose weights were kept (``recipes.kept_epoch``) came before.
     """
-    rows = [(path.parts[-4], path.parts[-3], int(path.parts[-2]), *_of(pd.read_csv(path), profile.training))
-            for path in sorted(folder.glob(f"*/*/*/{HISTORY}"))]
+    rows = []
+    for path in sorted(folder.glob(f"*/*/*/{HISTORY}")):
+        dataset, level, seed = path.parts[-4:-1]
+        rows.append((dataset, level, int(seed), *_of(_history(path), profile.training)))
     return pd.DataFrame(rows, columns=["dataset", "level", "seed", "after", "kept_before"])
 
 
@@ -32,6 +35,10 @@ def after_the_drop(runs: pd.DataFrame, *, reference: str = "original") -> pd.Ser
     if reference not in wide:
         return pd.Series(dtype=float)
     return wide.sub(wide[reference], axis=0).drop(columns=reference).mean().dropna()
+
+
+def _history(path: Path) -> pd.DataFrame:
+    return read_table(path, ["epoch", "learning_rate", "validation_loss", "validation_accuracy"])
 
 
 def _of(history: pd.DataFrame, settings) -> tuple[float, bool]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from fer_utils.errors import CompanionError
 from fer_utils.paths import atomic_write
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,16 @@ def _save(path: Path, step: int, *parts) -> None:
 def _resume(path: Path, *parts) -> int:
     if not path.exists():
         return 0
-    step, *states = torch.load(path, weights_only=True, map_location="cpu")
-    for part, state in zip(parts, states):
-        part.load_state_dict(state)
+    try:
+        step, *states = torch.load(path, weights_only=True, map_location="cpu")
+        for part, state in zip(parts, states, strict=True):
+            part.load_state_dict(state)
+    except (
+        Exception
+    ) as problem:  # torch raises nearly anything for a damaged file or another network
+        raise CompanionError(
+            f"{path} is not a checkpoint of this training ({type(problem).__name__}): it "
+            "is damaged, or was left by other settings. Delete it, and give the same command "
+            "again: this part of the training begins anew."
+        ) from problem
     return step

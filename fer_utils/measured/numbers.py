@@ -9,6 +9,7 @@ from fer_utils.paths import committed_tables
 from fer_utils.profiles import load_profile
 from fer_utils.provenance import read_provenance
 from fer_utils.reference import read_reference
+from fer_utils.stored import read_table
 from fer_utils.tables import decisive_p, verdict
 
 FULL, NARROW, WITH_TWINS = "fer2013_full_paper_recipe", "fer2013_paper_recipe", "fer2013_twins"
@@ -83,7 +84,7 @@ def histories(name: str) -> pd.DataFrame:
 def committed_table(name: str, table: str) -> pd.DataFrame:
     """A published table of the profile as it was computed; empty where there is none."""
     path = committed_tables(name) / f"{table}.csv"
-    return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+    return read_table(path) if path.is_file() else pd.DataFrame()
 
 
 def _against(reference: str, name: str) -> pd.DataFrame:

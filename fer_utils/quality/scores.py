@@ -17,6 +17,7 @@ from fer_utils.paths import atomic_write
 from fer_utils.profiles import Profile
 from fer_utils.quality.nearest import Neighbours
 from fer_utils.quality.reader import Readings
+from fer_utils.stored import read_table
 
 COLUMNS = ("id", "generator", "emotion", "predicted", "confidence", "prompted_probability", "agrees", "nearest_real",
            "nearest_distance", "likest_real", "correlation")
@@ -59,7 +60,7 @@ def read_scores(dataset: str, profile: Profile) -> pd.DataFrame:
         raise CompanionError(f"{path} is not there. Run stage 03 (notebooks/03_synthesis.ipynb) with the profile "
                              f"'{profile.name}' first.")
     texts = {name: str for name in ("id", "generator", "emotion", "predicted", "nearest_real", "likest_real")}
-    scores = pd.read_csv(path, dtype=texts)
+    scores = read_table(path, dtype=texts)
     if tuple(scores.columns) != COLUMNS or scores.isna().any(axis=None) or scores["agrees"].dtype != bool:
         raise CompanionError(f"{path} is not a table of scores: expected the columns {', '.join(COLUMNS)} and no empty "
                              f"cell, found {len(scores)} rows of {', '.join(scores.columns)}. Delete it and run stage 03 "

@@ -9,6 +9,7 @@ from fer_utils.datasets import DATASETS, dataset_info
 from fer_utils.evaluation import OVERALL, PAPER, TABLE_4_ROWS
 from fer_utils.reference import read_reference
 from fer_utils.report.exhibits import Exhibit
+from fer_utils.stored import read_table, reading_back
 
 NOTHING = "–"
 NO_BREAK = "\u00a0"
@@ -29,10 +30,11 @@ def compare(exhibit: Exhibit, profile) -> Comparison:
     if not exhibit.file.is_file():
         return Comparison(exhibit.paper, "not there: its step has not run", NOTHING)
     if exhibit.name in _BY_NUMBERS:
-        return _BY_NUMBERS[exhibit.name](pd.read_csv(exhibit.file), profile)
+        with reading_back(exhibit.file):
+            return _BY_NUMBERS[exhibit.name](pd.read_csv(exhibit.file), profile)
     if not exhibit.is_table:
         return Comparison(exhibit.paper, "the picture", "no number in it: compare by eye" if exhibit.paper else NOTHING)
-    rows, columns = pd.read_csv(exhibit.file).shape
+    rows, columns = read_table(exhibit.file).shape
     return Comparison(exhibit.paper, f"{rows:,} rows, {columns} columns", NOTHING)
 
 
@@ -53,9 +55,10 @@ def with_interval(value: float, low: float, high: float) -> str:
 
 
 def _overall_of(name: str, profile) -> pd.DataFrame:
-    table = pd.read_csv(profile.paths.tables / f"{name}.csv")
-    third = name.startswith("table_3")
-    rows = _class_rows(table[table["emotion"] == OVERALL]) if third else _method_rows(table)
+    third, path = name.startswith("table_3"), profile.paths.tables / f"{name}.csv"
+    with reading_back(path):
+        table = pd.read_csv(path)
+        rows = _class_rows(table[table["emotion"] == OVERALL]) if third else _method_rows(table)
     texts = _as_texts(rows, "Row")
     texts.insert(0, "Table", "III" if third else "IV")
     texts.insert(0, "exhibit", name)

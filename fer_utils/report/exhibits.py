@@ -9,6 +9,7 @@ import PIL.Image
 
 from fer_utils.reference import read_reference
 from fer_utils.report.collect import Notebook, Run
+from fer_utils.stored import read_text
 
 IN_THE_PAPER = re.compile(r"(table|figure)_([1-4])_")
 ROMAN = {"1": "I", "2": "II", "3": "III", "4": "IV"}
@@ -108,7 +109,7 @@ def _caption(file: Path) -> str:
     if file.suffix == ".png":
         return figure_caption(file) if file.is_file() else ""
     shown = file.with_suffix(".md")
-    return shown.read_text(encoding="utf-8").split("\n", 1)[0] if shown.is_file() else ""
+    return read_text(shown).partition("\n")[0] if shown.is_file() else ""
 
 
 def _texts(source: str) -> tuple[set[str], list[str]]:

@@ -10,7 +10,10 @@ from fer_utils.report.collect import Run
 from fer_utils.recipes import kept_epoch
 from fer_utils.report.comparison import with_interval
 from fer_utils.stages import Unit
+from fer_utils.stored import read_table
 from fer_utils.training import HISTORY, PREDICTIONS
+
+_OF_AN_EPOCH = ("epoch", "validation_loss", "validation_accuracy")
 
 
 def training_table(run: Run) -> pd.DataFrame:
@@ -32,8 +35,8 @@ def _row(unit: Unit, profile) -> dict:
         return row
     seconds = (read_record(unit, profile) or {}).get("seconds")
     settings = training_options(given["dataset"], given["level"], profile)[0].training
-    return (row | _learnt(pd.read_csv(folder / HISTORY), settings)
-            | _tested(pd.read_csv(folder / PREDICTIONS, usecols=["emotion", "predicted"]), profile)
+    return (row | _learnt(read_table(folder / HISTORY, _OF_AN_EPOCH), settings)
+            | _tested(read_table(folder / PREDICTIONS, ["emotion", "predicted"]), profile)
             | {"Notebook took": "" if seconds is None else f"{seconds:.0f} s"})
 
 

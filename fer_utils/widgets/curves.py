@@ -3,8 +3,6 @@
 import html
 from collections.abc import Mapping, Sequence
 
-import pandas as pd
-
 from fer_utils import figures
 from fer_utils.controls import Run, set_title, training_options
 from fer_utils.datasets import dataset_info
@@ -12,6 +10,7 @@ from fer_utils.errors import CompanionError
 from fer_utils.figures.curves import Curves
 from fer_utils.profiles import Profile
 from fer_utils.recipes import kept_epoch, lowered_epochs
+from fer_utils.stored import read_table
 from fer_utils.training import HISTORY
 from fer_utils.widgets.explorer import Choice, Several, View, explore
 from fer_utils.widgets.runs import finished_runs
@@ -22,7 +21,8 @@ PARTS = {"both": ("train", "validation"), "training": ("train",), "validation": 
 
 def run_curves(run: Run, profile: Profile) -> Curves:
     """The history of a finished run with the epochs that decided it, by the recipe it was trained with."""
-    history = pd.read_csv(run.folder(profile) / HISTORY)
+    history = read_table(run.folder(profile) / HISTORY,
+                         ["epoch", "validation_loss", "validation_accuracy"])
     settings = training_options(run.dataset, run.level, profile)[0].training
     return Curves(set_title(run.level), run.seed, history, kept=int(history["epoch"][kept_epoch(history, settings)]),
                   lowered=lowered_epochs(history, settings),
