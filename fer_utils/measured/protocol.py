@@ -23,7 +23,7 @@ def answer() -> list[str]:
     rows = measured(PROTOCOL).set_index("level")
     if rows.empty:
         return [_claimed(), "**Measured**: nothing yet; its trainings are under way."]
-    return [line for line in (_claimed(), _measured(rows), _verdict(rows), *map(_bound, ORACLES), _free(rows)) if line]
+    return [line for line in (_claimed(), _measured(rows), _verdict(rows), *map(_bound, ORACLES), *_without_new_faces(rows)) if line]
 
 
 def counts_for(rows: pd.DataFrame, priors: pd.DataFrame) -> str:
@@ -82,18 +82,26 @@ def _bound(name: str) -> str:
     return f"{', '.join(said)}{worth}."
 
 
-def _free(rows: pd.DataFrame) -> str:
-    if "logit_adjustment" not in rows.index:
-        return ""
-    row = rows.loc["logit_adjustment"]
-    return (f"**For nothing**: dividing Original's answers by the class shares gives {_difference(row, 'to_original_balanced')} in "
-            f"balanced accuracy and {_difference(row, 'to_original')} in accuracy.")
+def _without_new_faces(rows: pd.DataFrame) -> list[str]:
+    """What repeated faces give, and what Original's own answers give when they are read for equal class shares."""
+    said = []
+    if "oversampling" in rows.index:
+        row = rows.loc["oversampling"]
+        said.append(f"**Without a new face**: classes made equal by repeated faces give {_difference(row, 'to_original_balanced')} "
+                    f"in balanced accuracy and {_difference(row, 'to_original')} in accuracy, seeds: {row['seeds']}.")
+    if "logit_adjustment" in rows.index:
+        row = rows.loc["logit_adjustment"]
+        said.append(f"**For nothing**: dividing Original's answers by the class shares gives "
+                    f"{_difference(row, 'to_original_balanced')} in balanced accuracy and {_difference(row, 'to_original')} in accuracy."
+                    + (" The label smoothing of the recipe makes this overshoot for the rarest class (last addition to the protocol)."
+                       if load_profile(PROTOCOL).training.label_smoothing else ""))
+    return said
 
 
 def _difference(row: pd.Series, name: str) -> str:
     reading = row[f"{name}_reading"]
     return (f"{row[name]:+.1f} [{row[f'{name}_low']:+.1f}, {row[f'{name}_high']:+.1f}] points"
-            + (f", {reading}" if reading else ""))
+            + (f" ({reading})" if reading else ""))
 
 
 def _value(row: pd.Series) -> str:
