@@ -302,14 +302,15 @@ def large_table(datasets, columns, classes, decimals, *, honest):
     return "\n".join(lines)
 
 
-@pytest.mark.parametrize(("shape", "honest"), [
-    ((1, 10, 999, 2), True), ((1, 2000, 4, 1), False), ((1000, 1, 9, 2), True), ((1, 1, 9999, 7), False),
-    ((2, 5, 999, 12), False)])
-def test_ten_thousand_rows_of_any_shape_take_seconds_and_not_hours(tmp_path, shape, honest):
+@pytest.mark.parametrize(
+    "shape", [(1, 10, 999, 2), (1, 2000, 4, 1), (1000, 1, 9, 2), (1, 1, 9999, 7), (2, 5, 999, 12)]
+)
+@pytest.mark.parametrize("honest", [True, False])
+def test_ten_thousand_rows_of_any_shape_take_less_than_ten_seconds(tmp_path, shape, honest):
     path = file_of(tmp_path, large_table(*shape, honest=honest))
     begun = time.process_time()
     checks = audit_file(path)
     summary = summarise(checks)
     as_text(checks, summary)
-    assert time.process_time() - begun < 60   # 4 to 8 s on a quiet core; a search instead of arithmetic never ends
+    assert time.process_time() - begun < 10
     assert (set(summary["verdict"]) == {FITS}) == honest

@@ -87,5 +87,5 @@ def test_workers_of_a_benchmark_end_with_it(tmp_path):
     assert process.stdout.readline() == "begun\n"
     time.sleep(3)                       # the workers are being started, or sleep
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=120)    # ends once no worker holds the other end of its output any more
+    process.communicate(timeout=30)     # ends once no worker holds the other end of its output any more
     assert process.returncode != 0

@@ -176,7 +176,7 @@ def test_an_emotion_that_is_none_is_refused_before_anything_is_written(profile, 
         pd.DataFrame({"id": ["odd-1"], "source": ["synthetic"], "emotion": [emotion or "none"]}),
         profile.paths.balanced_set(DATASET, LEVEL),
     )
-    with pytest.raises(CompanionError, match="odd-1 has the emotion|names the emotion"):
+    with pytest.raises(CompanionError, match="names the emotion"):
         export_balanced_set(tmp_path / "b" / "out", DATASET, LEVEL, profile)
 
 

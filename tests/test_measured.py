@@ -216,6 +216,7 @@ def read_for_equal_shares(low):
     (levels_against_original(-3.0, 1.9, reading="open"), read_for_equal_shares(0.1), "against the paper"),
     (levels_against_original(-3.0, 2.1, reading="open"), read_for_equal_shares(0.1), "open"),
     (levels_against_original(-3.0, 1.9, reading="too few seeds"), read_for_equal_shares(0.1), ""),
+    (levels_against_original(1.5, 4.0), pd.DataFrame(), ""),
     (levels_against_original(1.5, 4.0).drop("aug3"), read_for_equal_shares(0.1), "")))
 def test_what_counts_for_and_against_the_paper_is_the_protocols_rule(rows, equal, verdict):
     assert measured.counts_for(rows, equal) == verdict

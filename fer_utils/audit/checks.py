@@ -15,7 +15,7 @@ from fractions import Fraction
 import numpy as np
 
 from fer_utils.audit.printed import Column, TestSet
-from fer_utils.audit.rounding import (Interval, Printed, count_ends, counts_within, hull, possible_values,
+from fer_utils.audit.rounding import (Interval, Printed, check_rounding, count_ends, counts_within, hull, possible_values,
                                       weighted_mean, weighted_sum)
 from fer_utils.errors import CompanionError, nearest
 
@@ -76,7 +76,8 @@ def implied_overall(column: Column, test_set: TestSet, *, mean: str, rounding: s
     if mean not in MEANS:
         raise CompanionError(f"Unknown mean '{mean}': {nearest(mean, MEANS)}")
     _check_classes(column, test_set)
-    intervals = [possible_values(printed, rounding) for printed in column.classes.values()]
+    check_rounding(rounding)
+    intervals = column.possible[rounding]
     if mean == "macro":
         return weighted_mean(intervals, [1] * len(intervals))
     if mean == "any class mix":

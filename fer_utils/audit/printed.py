@@ -6,7 +6,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from fer_utils.audit.rounding import Printed, read_printed
+from fer_utils.audit.rounding import READINGS, Interval, Printed, possible_values, read_printed
 from fer_utils.reference import read_as_printed, read_reference
 
 OVERALL, ONE_ROW_LOST = "overall", ", one row lost"
@@ -20,6 +20,11 @@ class Column:
     name: str
     classes: dict[str, Printed]
     overall: Printed | None
+
+    @cached_property
+    def possible(self) -> dict[str, list[Interval]]:
+        """Rounding -> what each class row may stand for; every mean on every test set asks for it again."""
+        return {rounding: [possible_values(printed, rounding) for printed in self.classes.values()] for rounding in READINGS}
 
 
 class OneRowLost(Sequence):

@@ -95,10 +95,10 @@ def _overall_rows(column: Column, test_sets: list[TestSet], rounding: str, batch
 
 def _class_row(column: Column, name: str, test_set: TestSet, rounding: str) -> dict:
     printed, sizes = column.classes[name], test_set.sizes(name)
-    found = [size for size in sizes if attainable_counts(printed, size, rounding)]
+    found = next((size for size in sizes if attainable_counts(printed, size, rounding)), None)
     how_many = " or ".join(f"{size:,}" for size in sizes)
     return _row(CLASS_SHARE, column, name, rounding, test_set=test_set.name, printed=printed.text,
-                follows=_neighbours(printed, (found or sizes)[0], rounding), fits=bool(found),
+                follows=_neighbours(printed, found or sizes[0], rounding), fits=found is not None,
                 assumption=f"right answers out of the {how_many} images of this class in {test_set.name}")
 
 
@@ -149,8 +149,8 @@ def _neighbours(printed, size: int, rounding: str) -> str:
     """The shares that are printed so, or the two beside them: '66/74 = 89.19 and 67/74 = 90.54'."""
     found = attainable_counts(printed, size, rounding)
     if found:
-        shares = list(dict.fromkeys((found[0], found[-1])))
-        return " to ".join(f"{right:,}/{size:,}" for right in shares)
+        first = f"{found[0]:,}/{size:,}"
+        return first if len(found) == 1 else f"{first} to {found[-1]:,}/{size:,}"
     below = int(printed.value * size // 100)
     return " and ".join(f"{right:,}/{size:,} = {100 * right / size:.2f}"
                         for right in (below, below + 1) if right <= size)

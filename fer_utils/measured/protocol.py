@@ -27,13 +27,13 @@ def answer() -> list[str]:
 
 
 def counts_for(rows: pd.DataFrame, priors: pd.DataFrame) -> str:
-    """``FOR``, ``AGAINST`` or ``UNDECIDED``, by the rule of docs/protocol.md ("What would count"); empty while a level or
-    its third seed is missing.
+    """``FOR``, ``AGAINST`` or ``UNDECIDED``, by the rule of docs/protocol.md ("What would count"); empty while a level,
+    its third seed or the table of readings is missing.
 
     ``rows``: ``measured`` by level; ``priors``: table_a6_priors, whose reading for equal shares is what Original gives for nothing.
     """
     levels = rows.loc[rows.index.isin(LEVELS)]
-    if len(levels) < len(LEVELS) or (levels["to_original_reading"] == TOO_FEW).any():
+    if priors.empty or len(levels) < len(LEVELS) or (levels["to_original_reading"] == TOO_FEW).any():
         return ""
     equal = priors.query("reading == @EQUAL").set_index("level")["to_original_balanced_low"].reindex(levels.index)
     gains = (levels["to_original_reading"] == BETTER) & (levels["to_original_low"] > LEAST_GAIN) & (equal > 0)

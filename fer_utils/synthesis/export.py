@@ -37,7 +37,6 @@ def export_balanced_set(folder: Path, dataset: str, level: str, profile: Profile
     in the colours of the data set; returns how many. Metadata: id, source and emotion, and of synthetic faces the row of
     the manifest. Real faces stay under the terms of their data set."""
     index = read_balanced_set(dataset, level, profile)
-    _check_emotions(index, profile.paths.balanced_set(dataset, level))
     pool, manifest = load_pool(profile)
     faces = assemble(index, stored_splits(dataset, profile).train, pool, channels=dataset_info(dataset).channels,
                      size=profile.network.image_size)
