@@ -25,7 +25,7 @@ report: $(READY)
 	@$(PYTHON) -m fer_utils report --profile $(PROFILE) $(ARGS)
 
 test: $(READY)
-	@$(PYTHON) -m pytest $(TESTS)
+	@$(PYTHON) -m pytest -n logical --maxprocesses 4 --dist loadgroup $(TESTS)
 
 # FER_ROOT and FER_DATA as seen from here: a kernel's working folder is that of its notebook. What
 # begins with ~ is left to Python.

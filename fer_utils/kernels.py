@@ -132,9 +132,10 @@ def _write_kernel(folder: Path) -> None:
     from ipykernel.kernelspec import write_kernel_spec
 
     # As its documentation says, but deaf to interrupts from the first: ipykernel is so except while a cell runs. The log
-    # level keeps its remarks about its own transport out of the terminal.
-    start = ("import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); import runpy; "
-             "runpy.run_module('ipykernel_launcher', run_name='__main__')")
+    # level keeps its remarks about its own transport out of the terminal, and tornado's when it is ended in a reply.
+    start = ("import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+             "import logging; logging.getLogger('tornado.general').setLevel(logging.CRITICAL); "
+             "import runpy; runpy.run_module('ipykernel_launcher', run_name='__main__')")
     write_kernel_spec(folder, overrides={"argv": [sys.executable, "-c", start, "--log-level=50", "-f", "{connection_file}"]})
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from fer_utils.datasets.splits import dataset_info
@@ -21,7 +20,7 @@ from fer_utils.faces import FaceSet
 from fer_utils.freshness import file_hash
 from fer_utils.resemotenet import METADATA, ResEmoteNet
 from fer_utils.state_dicts import check_about, names_of_the_network, network_of
-from fer_utils.training import TRAINED_WITH, WEIGHTS, as_tensors, normalise, predict
+from fer_utils.training import TRAINED_WITH, WEIGHTS, predict
 from fer_utils.weights_files import is_safetensors, plain, read_pickled, read_safetensors, unwrapped
 
 AUTHORS = {"classes": AUTHORS_ORDER, "image_size": 64, "channels": 1}
@@ -91,22 +90,8 @@ def refuse_changed(folder: Path) -> None:
 
 
 def class_probabilities(trained: Trained, faces: FaceSet, *, device: str = "auto") -> np.ndarray:
-    """Class probabilities, float32 [N, 7] in the order of ``EMOTIONS``; errors as of ``all_numbers``."""
-    return all_numbers(predict(trained.model, faces, device=device), trained.model, faces, where=trained.path)
-
-
-def all_numbers(probabilities: np.ndarray, model: ResEmoteNet, faces: FaceSet, *, where: Path) -> np.ndarray:
-    """The ``probabilities`` that ``model`` gave for ``faces``.
-
-    Raises CompanionError naming the layer where one is no number: no emotion is the most probable then.
-    """
-    broken = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
-    if len(broken):
-        layer = _first_without_numbers(model, faces.select(broken[:1]))
-        raise CompanionError(f"{where} gives no numbers for {len(broken):,} of {len(faces):,} faces, the "
-                             f"first is {faces.ids[broken[0]]}: {layer}. Such weights come from a training that "
-                             "diverged or from a damaged file: train it again, or copy it again.")
-    return probabilities
+    """Class probabilities, float32 [N, 7] in the order of ``EMOTIONS``; errors as of ``predict``."""
+    return predict(trained.model, faces, device=device, where=trained.path)
 
 
 def own_trained(profile) -> Trained:
@@ -156,22 +141,3 @@ def _read_pickled(path: Path) -> tuple[dict[str, Tensor], None, str]:
     state, places = read_pickled(path, names_of_the_network())
     several = f"It holds {len(places)} networks ({', '.join(map(plain, places))}): the first was taken. "
     return state, None, several if len(places) > 1 else ""
-
-
-@torch.no_grad()
-def _first_without_numbers(model: ResEmoteNet, face: FaceSet) -> str:
-    """Which layer, in the order of computation, is the first to give something else than numbers, in
-    words."""
-    found: list[str] = []
-
-    def look(name):
-        return lambda layer, inputs, output: None if output.isfinite().all() else found.append(name)
-
-    hooks = [layer.register_forward_hook(look(name)) for name, layer in model.named_modules()
-             if not list(layer.children())]
-    try:
-        model.cpu()(normalise(as_tensors(face, model.image_size, torch.device("cpu"))[0]))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return f"the layer {found[0]} gives values too large to be numbers" if found else "its last layer does"

@@ -17,7 +17,6 @@ from fer_utils.errors import CompanionError, nearest
 from fer_utils.faces import FaceSet, concatenate
 from fer_utils.profiles import Profile
 from fer_utils.synthesis import load_pool
-from fer_utils.trained import all_numbers
 from fer_utils.training import PREDICTIONS, VALIDATION_PREDICTIONS, as_read, flips_at_test, load_model, predict, train_model, write_predictions
 
 
@@ -65,8 +64,8 @@ def train_run(dataset: str, level: str, seed: int, profile: Profile, *,
     model = load_model(folder, profile)
     for faces, name in ((found.splits.validation, VALIDATION_PREDICTIONS), (found.splits.test, PREDICTIONS)):
         faces = as_read(faces, found.recipe.training)
-        answers = predict(model, faces, device=profile.run.device, flips=flips_at_test(found.recipe, seed))
-        write_predictions(folder, faces, all_numbers(answers, model, faces, where=folder), name=name)
+        answers = predict(model, faces, device=profile.run.device, flips=flips_at_test(found.recipe, seed), where=folder)
+        write_predictions(folder, faces, answers, name=name)
     return history
 
 

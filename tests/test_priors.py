@@ -38,6 +38,15 @@ def test_a_rare_class_wins_once_its_share_is_divided_out_and_a_strength_of_zero_
     pd.testing.assert_frame_equal(read_for(read, EVEN, NATURE), said, check_dtype=False)
 
 
+def test_what_label_smoothing_gives_every_class_is_taken_off_before_shares_are_exchanged():
+    believed = np.array([[0.6, 0.0, 0.1, 0.1, 0.1, 0.1, 0.0], [0.2, 0.05, 0.15, 0.15, 0.15, 0.15, 0.15]])
+    smoothed = 0.9 * believed + 0.1 / 7           # what cross-entropy with label smoothing 0.1 makes of them
+    np.testing.assert_allclose(priors.weighted(smoothed, NATURE, EVEN, smoothing=0.1), priors.weighted(believed, NATURE, EVEN))
+    assert priors.weighted(smoothed, NATURE, EVEN, smoothing=0.1)[0, 1] < 1e-12
+    read = read_for(answers(smoothed, [0, 1]), NATURE, EVEN, smoothing=0.1)
+    assert read["predicted"].tolist() == ["anger", "disgust"]
+
+
 def test_the_kept_answers_of_original_give_the_figures_computed_apart_from_this_project():
     counts = np.array(list(official_counts("FER2013", "train").values()), float)
     folder = committed_tables("fer2013_full_paper_recipe") / "runs" / "fer2013" / "original"
@@ -60,8 +69,9 @@ def trained(project):
         for seed in profile.training.seeds:
             evidence = np.random.default_rng(seed).uniform(0.5, 1.5, (140, 7)) + 2 * np.eye(7)[labels]
             folder = profile.paths.model("demo_rafdb", level, seed)
-            p = evidence * shares
-            write_predictions(folder, faces, p / p.sum(1, keepdims=True))
+            p, smoothing = evidence * shares, profile.training.label_smoothing
+            p = p / p.sum(1, keepdims=True)
+            write_predictions(folder, faces, (1 - smoothing) * p + smoothing / 7)
             (folder / TRAINED_WITH).write_text(json.dumps({"class_shares": shares.tolist(), "faces": 100}))
     return profile
 
@@ -83,7 +93,7 @@ def test_logit_adjustment_has_originals_seeds_no_training_and_originals_answers_
     assert dict(answering_sets(trained))["logit_adjustment"] == trained.training.seeds
     rows = read_predictions("demo_rafdb", trained, levels=["original", "logit_adjustment"])
     original, adjusted = (part for _, part in rows.groupby("level", sort=False))
-    expected = read_for(original, NATURE, EVEN)
+    expected = read_for(original, NATURE, EVEN, smoothing=trained.training.label_smoothing)
     assert adjusted["predicted"].tolist() == expected["predicted"].tolist() != original["predicted"].tolist()
     np.testing.assert_allclose(adjusted[COLUMNS], expected[COLUMNS], atol=1e-12)
 

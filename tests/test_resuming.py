@@ -111,7 +111,8 @@ def test_a_finished_run_is_not_trained_again_and_keeps_its_predictions(tmp_path)
 @pytest.mark.parametrize("damage", [lambda folder: (folder / "model.safetensors").write_bytes(b"cut"),
                                     lambda folder: (folder / "model.safetensors").unlink(),
                                     lambda folder: (folder / "history.csv").unlink(),
-                                    lambda folder: (folder / "trained_with.json").write_text("{}")])
+                                    lambda folder: (folder / "trained_with.json").write_text("{}"),
+                                    lambda folder: (folder / "trained_with.json").write_text("[1]")])
 def test_a_finished_run_that_lost_a_file_is_trained_again(tmp_path, damage):
     start(tmp_path)
     damage(tmp_path)

@@ -15,7 +15,6 @@ from fer_utils.bench.measuring import side_by_side, write_benchmark
 from fer_utils.datasets import prepare_splits
 from fer_utils.paths import project_root
 from fer_utils.profiles import load_profile
-from fer_utils.trained import all_numbers
 from fer_utils.training import VALIDATION_PREDICTIONS, load_model, predict, train_model, write_predictions
 
 NAME, DATASET, SEEDS = "pilot", "fer2013", (100,)
@@ -83,12 +82,7 @@ def _trained(run: tuple[str, int]) -> dict:
     splits = prepare_splits(DATASET, _profile({}))
     history = train_model(splits.train, splits.validation, profile, seed=seed, folder=folder)
     model = load_model(folder, profile)
-    answers = all_numbers(
-        predict(model, splits.validation, device=profile.run.device),
-        model,
-        splits.validation,
-        where=folder,
-    )
+    answers = predict(model, splits.validation, device=profile.run.device, where=folder)
     write_predictions(folder, splits.validation, answers, name=VALIDATION_PREDICTIONS)
     labels, said = splits.validation.labels, answers.argmax(axis=1)
     return {"variant": name, "seed": seed, "updates": profile.training.updates, "n": len(labels),

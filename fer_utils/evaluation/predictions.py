@@ -100,7 +100,8 @@ def _is_there(run: Run, profile: Profile) -> bool:
 def _read_run(run: Run, profile: Profile) -> pd.DataFrame:
     frame = _read_file(run.answering.folder(profile) / PREDICTIONS)
     if run.answering != run:
-        frame = read_for(frame, trained_shares(run.answering, profile), EVEN)
+        frame = read_for(frame, trained_shares(run.answering, profile), EVEN,
+                         smoothing=profile.training.label_smoothing)
     for position, (column, value) in enumerate(run._asdict().items()):
         frame.insert(position, column, value)
     return frame

@@ -21,18 +21,24 @@ EVEN = np.full(len(EMOTIONS), 1 / len(EMOTIONS))
 _COLUMNS = [f"p_{emotion}" for emotion in EMOTIONS]
 
 
-def read_for(predictions: pd.DataFrame, trained: np.ndarray, wanted: np.ndarray, *, strength: float = 1.0) -> pd.DataFrame:
+def read_for(predictions: pd.DataFrame, trained: np.ndarray, wanted: np.ndarray, *, strength: float = 1.0,
+             smoothing: float = 0.0) -> pd.DataFrame:
     """``predictions`` of networks trained on the class shares ``trained`` [7], answered for ``wanted`` [7] (``weighted``)."""
-    p = weighted(predictions[_COLUMNS].to_numpy(float), trained, wanted, strength=strength)
+    p = weighted(predictions[_COLUMNS].to_numpy(float), trained, wanted, strength=strength, smoothing=smoothing)
     return predictions.assign(predicted=np.array(EMOTIONS, object)[p.argmax(axis=1)], **dict(zip(_COLUMNS, p.T)))
 
 
-def weighted(p: np.ndarray, trained: np.ndarray, wanted: np.ndarray, *, strength: float = 1.0) -> np.ndarray:
+def weighted(p: np.ndarray, trained: np.ndarray, wanted: np.ndarray, *, strength: float = 1.0,
+             smoothing: float = 0.0) -> np.ndarray:
     """Probabilities [N, 7] learnt from the class shares ``trained`` [7], as they would be for ``wanted`` [7].
 
-    strength: tau; 0 leaves everything as it is, 1 exchanges the one prior for the other. A class of which training had no
-        face keeps its probability of next to nothing.
+    strength: tau; 0 leaves the answers as they are, 1 exchanges the one prior for the other. A class of which training had
+        no face keeps its probability of next to nothing.
+    smoothing: ``training.label_smoothing``. It teaches a network to give every class at least smoothing / 7, whatever it sees
+        (Szegedy et al. 2016, section 7), which divided by a rare class's share would be its answer to everything; so that is
+        taken off first.
     """
+    p = np.clip((p - smoothing / len(EMOTIONS)) / (1 - smoothing), 0, None)
     p = p * np.divide(wanted, trained, out=np.ones(len(EMOTIONS)), where=np.asarray(trained) > 0) ** strength
     return p / p.sum(axis=1, keepdims=True)
 
@@ -75,4 +81,5 @@ def in_reading(predictions: pd.DataFrame, reading: str, profile: Profile) -> pd.
 def _read(rows: pd.DataFrame, run: Run, reading: str, profile: Profile) -> pd.DataFrame:
     if reading == AS_TRAINED:
         return rows
-    return read_for(rows, trained_shares(run, profile), EVEN if reading == EQUAL else natural_shares(run.dataset, profile))
+    return read_for(rows, trained_shares(run, profile), EVEN if reading == EQUAL else natural_shares(run.dataset, profile),
+                    smoothing=profile.training.label_smoothing)

@@ -200,7 +200,7 @@ def _finished_history(folder: Path, made_from: str) -> pd.DataFrame | None:
             recorded = json.load(file)
         same = recorded["made_from"] == made_from and recorded["sha256"] == _sha256(folder / WEIGHTS)
         return pd.read_csv(folder / HISTORY) if same else None
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):     # TypeError: valid JSON, but no table of values
         return None
 
 

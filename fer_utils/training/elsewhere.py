@@ -19,10 +19,10 @@ def take_finished(folder: Path, made_from: str, how: dict) -> bool:
     """
     for other in _places(folder):
         try:
-            recorded = json.loads((other / TRAINED_WITH).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            recorded = {**json.loads((other / TRAINED_WITH).read_text(encoding="utf-8")), "sha256": None}
+        except (OSError, ValueError, TypeError):     # TypeError: valid JSON, but no table of values
             continue
-        if {**recorded, "sha256": None} == {**how, "made_from": made_from, "sha256": None} and (other / HISTORY).is_file():
+        if recorded == {**how, "made_from": made_from, "sha256": None} and (other / HISTORY).is_file():
             folder.mkdir(parents=True, exist_ok=True)
             (folder / CHECKPOINT).unlink(missing_ok=True)
             for name in (WEIGHTS, TRAINED_WITH, HISTORY):

@@ -1,5 +1,6 @@
 """What a trained network says about faces, and its files."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +25,15 @@ VALIDATION_PREDICTIONS = "validation_predictions.csv"
 
 @torch.no_grad()
 def predict(model: ResEmoteNet, faces: FaceSet, *, batch_size: int | None = None, device: str = "auto",
-            precision: str = "float32", flips: torch.Generator | None = None) -> np.ndarray:
+            precision: str = "float32", flips: torch.Generator | None = None, where: str | Path = "The network") -> np.ndarray:
     """Class probabilities (P_out of equation (3)), float32 [N, 7] in the order of ``EMOTIONS``.
 
     ``faces`` are first brought to RGB at ``model.image_size``. Not flipped, unless ``flips`` says which by chance: the
     authors' code does so at test time too (``flips_at_test``), which makes a result depend on luck. ``batch_size`` is
     that of ``evaluation_batch`` if not given; it decides the low bits alone.
+
+    Raises CompanionError naming the layer where an answer is no number (no emotion is the most probable then); ``where``
+    is what the error calls the network.
     """
     device = choose_device(device)
     precision = choose_precision(precision, device)
@@ -38,7 +42,30 @@ def predict(model: ResEmoteNet, faces: FaceSet, *, batch_size: int | None = None
     images = images if flips is None else flip_half(images, flips)
     with autocast(device, precision):
         logits = [network(normalise(chunk)) for chunk in images.split(batch_size or evaluation_batch(device))]
-    return torch.cat(logits).float().softmax(1).cpu().numpy()
+    probabilities = torch.cat(logits).float().softmax(1).cpu().numpy()
+    broken = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
+    if len(broken):
+        layer = _first_without_numbers(model, faces.select(broken[:1]))
+        raise CompanionError(f"{where} gives no numbers for {len(broken):,} of {len(faces):,} faces, the first is "
+                             f"{faces.ids[broken[0]]}: {layer}. Such weights come from a training that diverged or from a "
+                             "damaged file: train it again, or copy it again.")
+    return probabilities
+
+
+def _first_without_numbers(model: ResEmoteNet, face: FaceSet) -> str:
+    """Which layer, in the order of computation, is the first to give something else than numbers, in words."""
+    model, found = copy.deepcopy(model).cpu().eval(), []
+
+    def look(name):
+        return lambda layer, inputs, output: None if output.isfinite().all() else found.append(name)
+
+    hooks = [layer.register_forward_hook(look(name)) for name, layer in model.named_modules() if not list(layer.children())]
+    try:
+        model(normalise(as_tensors(face, model.image_size, torch.device("cpu"))[0]))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return f"the layer {found[0]} gives values too large to be numbers" if found else "its last layer does"
 
 
 def flips_at_test(profile: Profile, seed: int) -> torch.Generator | None:

@@ -52,9 +52,10 @@ class Answers:
         np.add.at(counts, (self.faces.labels, self.probabilities.argmax(1)), 1)
         return counts
 
-    def read_for_equal_shares(self, trained: np.ndarray, strength: float) -> "Answers":
-        """The same, its probabilities divided by the class shares ``trained`` [7] to the power of ``strength``."""
-        return replace(self, probabilities=weighted(self.probabilities, trained, EVEN, strength=strength))
+    def read_for_equal_shares(self, trained: np.ndarray, strength: float, smoothing: float = 0.0) -> "Answers":
+        """The same, its probabilities divided by the class shares ``trained`` [7] to the power of ``strength``, without what
+        label ``smoothing`` gives every class."""
+        return replace(self, probabilities=weighted(self.probabilities, trained, EVEN, strength=strength, smoothing=smoothing))
 
     def behind(self, label: int, answer: int) -> np.ndarray:
         """Positions of the faces of a cell, those answered most surely first."""
@@ -134,7 +135,8 @@ def confusion_explorer(predictions: pd.DataFrame, profile: Profile, *, level: st
              say: Callable[[str], None]) -> View:
         answers = look(Run(dataset, level, seed))
         if strength:
-            answers = answers.read_for_equal_shares(trained_shares(answers.run, profile), strength)
+            answers = answers.read_for_equal_shares(trained_shares(answers.run, profile), strength,
+                                                    profile.training.label_smoothing)
         matrix.paint(answers.counts, shares=numbers == "shares")
         if overlaid == NO_MAP or not len(answers.behind(*cell)):
             view = cell_view(answers, cell, profile)
