@@ -6,9 +6,8 @@ from fer_utils.control_results import comparisons
 from fer_utils.controls import set_title
 from fer_utils.datasets import dataset_info, prepare_splits
 from fer_utils.errors import CompanionError
-from fer_utils.evaluation import FACES, finished_predictions, scores, subset_accuracy, table_3
+from fer_utils.evaluation import FACES, finished_predictions, prior_table, scores, subset_accuracy, table_3
 from fer_utils.evaluation.oracle import oracle_table
-from fer_utils.evaluation.prior_table import prior_table
 from fer_utils.kept_runs import keep_runs, take_kept_runs
 from fer_utils.paths import project_root
 from fer_utils.profiles import Profile

@@ -33,6 +33,7 @@ QUESTIONS = {
     "05_training": ("How does ResEmoteNet learn from one of them?", "network, predictions, Figure 1"),
     "06_evaluation": ("What did balancing win?", "Tables III and IV, Figure 4"),
     "07_paper_audit": ("Can the printed numbers belong together?", "verdicts, implied accuracies"),
+    "08_real_faces": ("And on photographs?", "the answer, with its bounds"),
     "90_train_tiny_generators": ("How were the two small generators made?", "the shipped weights"),
     "91_demo_difficulty": ("Is the demo task neither trivial nor hopeless?", "accuracies of more drawn faces"),
 }
@@ -63,9 +64,8 @@ def readme_blocks(root: Path) -> dict[str, str]:
     if not provenance:
         raise CompanionError(f"{tables} holds no provenance.json; restore it from the repository, or run python -m fer_utils "
                              f"publish --profile {SHOWN}.")
-    return {"time": _time(provenance), "results": _results(profile, tables), "answer": _answer(), "real_faces": _measured(),
-            "differences": _differences(profile),
-            "notebooks": _notebooks(provenance)}
+    return {"time": _time(provenance), "results": _results(profile, tables), "answer": _answer(),
+            "differences": _differences(profile), "notebooks": _notebooks(provenance)}
 
 
 def _time(provenance: dict) -> str:
@@ -99,17 +99,6 @@ def _between_processors(table: pd.DataFrame) -> pd.DataFrame:
 
 def _answer() -> str:
     return "\n".join(f"- {line}" for line in measured.answer())
-
-
-def _measured() -> str:
-    """What was measured on real FER2013, from its committed tables: the full network, and behind a fold the narrow one."""
-    full, narrow = (f"{measured.caption(name)} Every class, parts of the test set and other labels: [tables/{name}](tables/{name}"
-                    f"/README.md).\n\n{markdown_table(measured.shown(measured.measured(name)))}"
-                    for name in (measured.FULL, measured.NARROW))
-    width = load_profile(measured.NARROW).network.width
-    caution = "\n".join(f"- {sentences}" for sentences in measured.caution())
-    return (f"{caution}\n\n{full}\n\n<details><summary>The same training sets with a network of width {width:g}</summary>\n\n{narrow}\n\n"
-            "</details>")
 
 
 def _differences(profile) -> str:

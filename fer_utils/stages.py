@@ -12,7 +12,8 @@ SPLITS = ("train", "validation", "test")
 WITH_FACES = ("figure_1_resemotenet", "figure_2_pipeline", "figure_a1_samples", "figure_a1_twins", "figure_a4_nearest",
               "figure_a4_beside_real")
 """Figures that show single faces of a data set; means of many are not among them."""
-MEASURED = ("fer2013_full_paper_recipe", "fer2013_paper_recipe", "fer2013_twins")
+ORACLES = ("fer2013_quarter", "fer2013_tenth", "fer2013_twentieth")
+MEASURED = ("fer2013", "fer2013_full_paper_recipe", "fer2013_paper_recipe", "fer2013_twins", *ORACLES)
 """The profiles that ``measured`` reads of."""
 EVERYTHING = ("data", "gate", "prompts", "generators", "synthesis", "tiny_generators", "quality", "balancing", "controls",
               "repetition", "network", "training", "evaluation", "stamp")
@@ -163,16 +164,21 @@ def _all_drawn(profile) -> bool:
 
 
 def unpublished(profile) -> tuple[str, ...]:
-    """Figures that never leave the run: those with photographs of people, where the faces are photographs, and the one that
-    shows what is published of several profiles, which is of one piece with it in a run of drawn faces alone."""
-    return () if _all_drawn(profile) else (*WITH_FACES, "figure_a6_real_faces")
+    """Figures that never leave the run: those with photographs of people, where the faces are photographs, and those that
+    show what is published of several profiles, which are of one piece with it in a run of drawn faces alone."""
+    return () if _all_drawn(profile) else (*WITH_FACES, "figure_a6_real_faces", "figure_a8_trade_off", *_of_oracles(profile))
 
 
 def _measured(profile) -> list[Path]:
     """What ``measured`` reads. The profiles it reads of are published after their run, which can't depend on it."""
     folders = [committed_tables(name) for name in MEASURED] if profile.name not in MEASURED else []
-    read = ("table_a6_summary.csv", "table_a6_comparison.csv", "provenance.json")
+    read = ("table_a6_summary.csv", "table_a6_comparison.csv", "table_a6_priors.csv", "table_a7_oracle.csv", "provenance.json")
     return [folder / name for folder in folders for name in read]
+
+
+def _of_oracles(profile) -> tuple[str, ...]:
+    there = any((committed_tables(name) / "table_a7_oracle.csv").is_file() for name in ORACLES)
+    return ("figure_a7_oracle",) if there else ()
 
 
 def _of_controls(profile) -> tuple[str, ...]:
@@ -202,10 +208,13 @@ STAGES = (
           reads=_learnt_from, varies=_trainings, unfinished=_checkpoint, resumes=True, spread=True),
     Stage(6, "evaluation", "06_evaluation", EVERYTHING, (1, 5), _nothing,
           ("table_3_class_accuracy", "table_4_comparison", "table_a0_differences", "table_a6_summary",
-           "table_a6_comparison", "table_a6_subsets", "table_a6_confusion", "table_a5_recipes", "figure_1_resemotenet",
+           "table_a6_comparison", "table_a6_priors", "table_a6_subsets", "table_a6_confusion", "table_a5_recipes", "figure_1_resemotenet",
            "figure_4_confusion_matrices", "figure_a0_learning_curves", "figure_a0_class_accuracy",
-           "figure_a6_calibration", "figure_a6_real_faces"), shown_at_times=_of_controls, committed=_measured),
+           "figure_a6_calibration"), shown_at_times=_of_controls),
     # The audit reads printed numbers alone: always the paper's, whatever the profile; of it only the stamp counts.
     Stage(7, "audit", "07_paper_audit", ("stamp",), (), _nothing,
           ("table_a3_audit", "figure_a3_implied_accuracy")),
+    # So does this one: of committed tables alone.
+    Stage(8, "real_faces", "08_real_faces", ("stamp",), (), _nothing, ("figure_a8_trade_off", "figure_a6_real_faces"),
+          shown_at_times=_of_oracles, committed=_measured),
 )

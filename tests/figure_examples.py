@@ -136,6 +136,14 @@ def _oracle():
                                                   pd.DataFrame(rows)))
 
 
+def _trade_off():
+    rows = [{"level": level, "seed": seed, "strength": strength, "n": 3_589, "accuracy": 62 + seed / 3 - place - 4 * strength ** 2,
+             "balanced": 52 + seed / 3 + 2 * place + 3 * strength}
+            for place, level in enumerate(("original", "aug1", "aug4", "oversampling", "class_weights")) for seed in (0, 1, 2)
+            for strength in ((0.0, 0.25, 0.5, 0.75, 1.0) if level == "original" else (0.0,))]
+    return figures.figure_a8_trade_off(pd.DataFrame(rows))
+
+
 def _twins():
     face = some_faces().images[0]
     return figures.twin_pairs([(face, face, "surprise | surprise\nnear, cropped, mirrored, 0.999")] * 7)
@@ -204,7 +212,7 @@ EXAMPLES = {
     "figure_a2_controls": _controls, "figure_a3_implied_accuracy": _implied, "figure_a4_guidance": _guidance,
     "figure_a4_nearest": _nearest, "figure_a4_quality": _quality, "figure_a4_trajectory": _trajectory,
     "figure_a6_calibration": _calibration, "figure_a6_real_faces": _real_faces,
-    "figure_a7_oracle": _oracle, "label_noise": _noise, "learning_curves": _curves,
+    "figure_a7_oracle": _oracle, "figure_a8_trade_off": _trade_off, "label_noise": _noise, "learning_curves": _curves,
     "mean_faces": lambda: figures.mean_faces(dict.fromkeys(TITLES.values(), some_faces())),
     "pixel_statistics": lambda: figures.pixel_statistics(dict.fromkeys(TITLES.values(), some_faces())),
     "sample_grid": lambda: figures.sample_grid(some_faces(), 4, "Drawn portraits, the web of the tiny generators"),

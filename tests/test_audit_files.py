@@ -303,14 +303,27 @@ def large_table(datasets, columns, classes, decimals, *, honest):
 
 
 @pytest.mark.parametrize(
-    "shape", [(1, 10, 999, 2), (1, 2000, 4, 1), (1000, 1, 9, 2), (1, 1, 9999, 7), (2, 5, 999, 12)]
+    "small, large",
+    [
+        ((1, 10, 29, 2), (1, 10, 299, 2)),
+        ((1, 60, 4, 1), (1, 600, 4, 1)),
+        ((30, 1, 9, 2), (300, 1, 9, 2)),
+        ((1, 1, 299, 7), (1, 1, 2999, 7)),
+        ((2, 5, 29, 12), (2, 5, 299, 12)),
+    ],
 )
 @pytest.mark.parametrize("honest", [True, False])
-def test_ten_thousand_rows_of_any_shape_take_less_than_ten_seconds(tmp_path, shape, honest):
-    path = file_of(tmp_path, large_table(*shape, honest=honest))
-    begun = time.process_time()
-    checks = audit_file(path)
-    summary = summarise(checks)
-    as_text(checks, summary)
-    assert time.process_time() - begun < 10
+def test_ten_times_the_rows_take_some_ten_times_as_long_whatever_the_tables_shape(
+    tmp_path, small, large, honest
+):
+    """A ratio, so that it holds on every machine; a cost that grows with the square would be 100."""
+    seconds = []
+    for shape in (small, large):
+        path = file_of(tmp_path, large_table(*shape, honest=honest))
+        begun = time.process_time()
+        checks = audit_file(path)
+        summary = summarise(checks)
+        as_text(checks, summary)
+        seconds.append(time.process_time() - begun)
+    assert seconds[1] < 30 * seconds[0]
     assert (set(summary["verdict"]) == {FITS}) == honest

@@ -263,7 +263,7 @@ def section(text: str, title: str) -> str:
 
 def test_the_results_begin_with_real_faces_and_the_demo_has_no_number_of_the_papers_beside_it():
     results = section((ROOT / "README.md").read_text(encoding="utf-8"), "Results")
-    assert 0 < results.index("<!-- real_faces:start") < results.index("#### The demo") < results.index("<!-- results:start")
+    assert 0 < results.index("<!-- answer:start") < results.index("#### The demo") < results.index("<!-- results:start")
     heads = [line for line in section(results, "The demo").splitlines() if line.startswith("| data set")]
     assert len(heads) == 1 and "ours" in heads[0] and "paper" not in heads[0]
 

@@ -5,6 +5,8 @@ each number can be trusted.
 - ``accuracy``:    Tables III and IV with Wilson intervals.
 - ``comparison``:  one level against another on the same images, and Holm's correction of the one family that has it.
 - ``two_way``:     the model behind every interval of faces and runs, and behind every p.
+- ``priors``:      answers read for other class shares (logit adjustment); ``prior_table``: every set read so.
+- ``oracle``:      unseen real faces in the place of synthetic ones.
 - ``stopping``:    whether networks were kept before their learning rate first dropped, and what they reached after it.
 - ``bootstrap``:   the resampling behind the intervals of scores that are no shares.
 - ``scoring``:     macro-F1, balanced accuracy, calibration error and Brier score of whole test sets.
@@ -29,6 +31,7 @@ from fer_utils.evaluation.comparison import EXPLORATORY, MIN_SEEDS, PREFIXES, PR
 from fer_utils.evaluation.confusion import confusion_counts, confusion_rates, confusion_table
 from fer_utils.evaluation.predictions import (all_predictions, expected_runs, finished_predictions, missing_runs,
                                               read_predictions)
+from fer_utils.evaluation.prior_table import prior_table
 from fer_utils.evaluation.scoring import ACCURACY, BALANCED, BRIER, ECE, MACRO_F1, scores
 from fer_utils.evaluation.stopping import after_the_drop, around_the_drop
 from fer_utils.evaluation.subsets import ALL, SECOND_OPINION, WITHOUT_TWINS, subset_accuracy
@@ -36,5 +39,5 @@ from fer_utils.evaluation.subsets import ALL, SECOND_OPINION, WITHOUT_TWINS, sub
 __all__ = ["ACCURACY", "ALL", "BALANCED", "BRIER", "ECE", "EXPLORATORY", "FACES", "FACES_AND_RUNS", "MACRO_F1", "MIN_SEEDS", "OVERALL",
            "PAPER", "PREFIXES", "PRIMARY", "SECOND_OPINION", "TABLE_4_ROWS", "WITHOUT_TWINS", "after_the_drop", "all_predictions",
            "around_the_drop", "class_accuracy", "compare", "confusion_counts", "confusion_rates", "confusion_table",
-           "expected_runs", "finished_predictions", "in_families", "missing_runs", "printed_precision",
+           "expected_runs", "finished_predictions", "in_families", "missing_runs", "printed_precision", "prior_table",
            "read_predictions", "reliability", "right_answers", "scores", "subset_accuracy", "table_3", "table_4", "wilson_interval"]

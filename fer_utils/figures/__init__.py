@@ -18,7 +18,7 @@ from fer_utils.figures.faces import figure_3_synthetic_examples, sample_grid, sa
 from fer_utils.figures.learning import learning_curves
 from fer_utils.figures.matrices import figure_4_confusion_matrices
 from fer_utils.figures.network import figure_1_resemotenet
-from fer_utils.figures.oracle import figure_a7_oracle
+from fer_utils.figures.oracle import figure_a7_oracle, figure_a8_trade_off
 from fer_utils.figures.pipeline import figure_2_pipeline
 from fer_utils.figures.quality import figure_a4_nearest, figure_a4_quality
 from fer_utils.figures.reading import read_photo
@@ -31,6 +31,6 @@ __all__ = ["Cell", "EMOTION_COLOURS", "FORMATS", "alt_text", "captioned_faces", 
            "class_distribution", "class_target", "compared_curves", "contact_sheet", "described",
            "figure_1_resemotenet", "figure_2_pipeline", "figure_3_synthetic_examples", "figure_4_confusion_matrices",
            "figure_a2_controls", "figure_a3_implied_accuracy", "figure_a4_guidance", "figure_a4_nearest",
-           "figure_a4_quality", "figure_a4_trajectory", "figure_a6_calibration", "figure_a6_real_faces", "figure_a7_oracle", "label_noise",
+           "figure_a4_quality", "figure_a4_trajectory", "figure_a6_calibration", "figure_a6_real_faces", "figure_a7_oracle", "figure_a8_trade_off", "label_noise",
            "learning_curves", "mean_faces", "pixel_statistics", "read_photo", "render", "sample_grid", "sample_grids", "save", "show",
            "twin_pairs"]

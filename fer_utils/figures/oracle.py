@@ -1,14 +1,16 @@
-"""What real faces would give in the place of synthetic ones."""
+"""What decides on real faces: real ones in the place of synthetic ones, and a shift of the prior in the place of training."""
 
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fer_utils.controls import set_title
 from fer_utils.evaluation.bootstrap import FACES_AND_RUNS
 from fer_utils.figures.describing import described
-from fer_utils.figures.style import PAGE, interval_mark, new_figure, styled
+from fer_utils.figures.style import ASIDE, INK, LEVEL_COLOURS, PAGE, interval_mark, new_figure, styled
 
 CURVES = {"unseen real faces": (("original", "unseen_25", "unseen_50", "unseen"), "o-", "#1a5f96"),
           "synthetic faces": (("original", "synthetic_25", "synthetic_50", "aug1"), "D--", "#ffffff"),
@@ -47,3 +49,38 @@ def figure_a7_oracle(tables: Mapping[str, pd.DataFrame]) -> Figure:
     figure.legend(handles=list(marks.values()), labels=list(marks), loc="outside upper center", ncols=len(CURVES))
     return described(figure, "Lines with intervals: balanced accuracy against the number of faces added to a part of FER2013's "
                              "training faces.", *said)
+
+
+@styled
+def figure_a8_trade_off(answers: pd.DataFrame) -> Figure:
+    """Balanced accuracy against accuracy: a curve for each set whose answers were read for equal class shares with several
+    strengths, a point for every other; small marks are single runs, large ones their means.
+
+    ``answers``: ``measured.trade_off``.
+    """
+    figure = new_figure(PAGE, 3.4)
+    axes, said = figure.subplots(), []
+    for level, rows in answers.groupby("level", sort=False):
+        means = rows.groupby("strength")[["accuracy", "balanced"]].mean()
+        colour = LEVEL_COLOURS.get(level, "#ffffff")
+        axes.plot(means["accuracy"], means["balanced"], "o-", color=INK, linewidth=0.8, markersize=6, markerfacecolor=colour,
+                  markeredgewidth=0.6, zorder=3)
+        for strength, mean in means.iterrows():
+            title = set_title(level) if len(means) == 1 else f"τ = {strength:g}" if strength else f"{set_title(level)}, τ = 0"
+            _beside(axes, mean, title, left=strength > 0)
+            runs = rows[(rows["strength"] == strength) & (strength in (0, 1))]
+            axes.plot(runs["accuracy"], runs["balanced"], linestyle="none", marker=".", markersize=3, color=ASIDE)
+        said.append(f"{set_title(level)}: " + ", ".join(
+            (f"τ {strength:g} " if len(means) > 1 else "") + f"{mean.balanced:.1f} % balanced at {mean.accuracy:.1f} %"
+            for strength, mean in means.iterrows()) + ".")
+    axes.set_xlabel("accuracy on PublicTest (%)")
+    axes.set_ylabel("balanced accuracy on PublicTest (%)")
+    axes.margins(0.12, 0.15)
+    axes.grid()
+    return described(figure, "Scatter plot: balanced accuracy against accuracy on PublicTest, means over seeds; the line divides a "
+                             "set's answers by its class shares to the power of τ.", *said)
+
+
+def _beside(axes: Axes, mean: pd.Series, text: str, *, left: bool) -> None:
+    axes.annotate(text, (mean["accuracy"], mean["balanced"]), (-4 if left else 7, -5 if left else 0), textcoords="offset points",
+                  ha="right" if left else "left", va="top" if left else "center", fontsize=7)

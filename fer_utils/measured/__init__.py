@@ -6,11 +6,11 @@ sets; ``fer2013_twins`` lets the copies of test faces into the training set.
 """
 
 from fer_utils.measured.numbers import FULL, MEASURES, NARROW, WITH_TWINS, claimed, differences, measured
-from fer_utils.measured.protocol import answer, counts_for
-from fer_utils.measured.words import caption, caution, finishing, in_words, limits, shown
+from fer_utils.measured.protocol import ORACLES, PROTOCOL, answer, counts_for, oracles, readings, trade_off
+from fer_utils.measured.words import caption, finishing, in_words, limits, shown
 
 STAMP = "generator trained on FER2013, not Stable Diffusion"
 """For what shows more than one profile."""
 
-__all__ = ["FULL", "MEASURES", "NARROW", "STAMP", "WITH_TWINS", "answer", "caption", "caution", "claimed", "counts_for", "differences", "finishing",
-           "in_words", "limits", "measured", "shown"]
+__all__ = ["FULL", "MEASURES", "NARROW", "ORACLES", "PROTOCOL", "STAMP", "WITH_TWINS", "answer", "caption", "claimed",
+           "counts_for", "differences", "finishing", "in_words", "limits", "measured", "oracles", "readings", "shown", "trade_off"]

@@ -38,7 +38,7 @@ def measured(name: str = FULL) -> pd.DataFrame:
     for reference in REFERENCES:
         rows = rows.merge(_against(reference, name), how="left", on="level")
     rows["after_drop"] = rows["level"].map(after_the_drop(histories(name)))
-    return rows.sort_values("level", key=_place, kind="stable", ignore_index=True)
+    return in_order(rows)
 
 
 def differences() -> pd.DataFrame:
@@ -52,8 +52,7 @@ def differences() -> pd.DataFrame:
             if columns[0] in rows:
                 found.append(rows[["level", *columns]].set_axis(["level", "value", "low", "high"], axis=1).dropna()
                              .assign(width=width, measure=measure))
-    table = pd.concat(found, ignore_index=True)[["level", "width", "measure", "value", "low", "high"]]
-    return table.sort_values("level", key=_place, kind="stable", ignore_index=True)
+    return in_order(pd.concat(found, ignore_index=True)[["level", "width", "measure", "value", "low", "high"]])
 
 
 def claimed() -> dict[str, float]:
@@ -100,6 +99,11 @@ def _against(reference: str, name: str) -> pd.DataFrame:
         found[f"{prefix}p"] = [decisive_p(row, measure) for row in rows]
         found[f"{prefix}reading"] = [verdict(row, measure) for row in rows]
     return found[["level", *names]].rename(columns=titles)
+
+
+def in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """``rows`` by their level or control, in the order of the paper and of ``CONTROLS``."""
+    return rows.sort_values("level", key=_place, kind="stable", ignore_index=True)
 
 
 def _place(levels: pd.Series) -> pd.Series:

@@ -50,13 +50,6 @@ def in_words() -> str:
     return "\n".join([*(f"- {line}" for line in lines), *(f"    - {_in_words(name, rows)}" for name in order)])
 
 
-def caution() -> list[str]:
-    """How the differences must not be read, a sentence or two each: the stopping rule, the distance to the paper's Original,
-    and what was not trained."""
-    said = [*map(_stopping, (FULL, NARROW)), _distance(FULL), *map(_missing, (FULL, NARROW))]
-    return [sentences for sentences in said if sentences]
-
-
 def limits() -> str:
     """What the measurement does not show, as Markdown."""
     profile, paper = load_profile(FULL), load_profile("paper").training
