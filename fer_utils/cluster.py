@@ -16,6 +16,8 @@ from fer_utils.paths import project_root
 from fer_utils.profiles import Profile
 
 RETRIES = 5
+_STARTS = 4
+"""Of a cluster here: Ray gives its own processes 30 seconds to come up, which beside busy ones may be too few."""
 
 
 def run_on_cluster(function: Callable, tasks: Mapping[str, tuple], profile: Profile, *, what: str, on_done: Callable[[str], None],
@@ -57,11 +59,17 @@ def connected(profile: Profile, *, threads: int = 1) -> Iterator[None]:
                                 "HF_HUB_DISABLE_PROGRESS_BARS": "1"}}
     options = {"num_cpus": threads * int(local[1])} if local else {"address": _reachable(profile.run.cluster)}
     on_sigterm = signal.getsignal(signal.SIGTERM)
+    starts = _STARTS if local else 1
     try:
-        ray.init(**options, runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR,
-                 include_dashboard=False if local else None)
-    except Exception as problem:
-        raise _no_cluster(profile.run.cluster, problem) from problem
+        for start in range(starts):
+            try:
+                ray.init(**options, runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR,
+                         include_dashboard=False if local else None)
+                break
+            except Exception as problem:
+                ray.shutdown()
+                if start == starts - 1:
+                    raise _no_cluster(profile.run.cluster, problem) from problem
     finally:
         signal.signal(signal.SIGTERM, on_sigterm)      # Ray puts its own there, which ends the process as by an error
     try:

@@ -3,7 +3,9 @@
 import os
 import signal
 import subprocess
+import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 from tiny_folders import save_tiny_generators
@@ -26,21 +28,30 @@ def settings(tmp_path, project):
         "synthesis.shard_size=6"]
 
 
-def kill_the_first_worker_at_work(killed: list) -> None:
-    """SIGKILL to the first process that Ray runs a shard in."""
-    for _ in range(1200):
-        found = subprocess.run(["pgrep", "-f", "ray::_make_shard"], capture_output=True, text=True, check=False).stdout
-        if found:
-            os.kill(int(found.split()[0]), signal.SIGKILL)
-            killed.append(found.split()[0])
-            return
-        time.sleep(0.05)
+@contextmanager
+def first_worker_killed(task: str, once=lambda: True):
+    """SIGKILL to the first process that Ray runs ``task`` in, as soon as ``once`` holds; fails if there was none."""
+    killed = []
+
+    def kill():
+        for _ in range(1200):
+            found = subprocess.run(["pgrep", "-f", f"ray::{task}"], capture_output=True, text=True, check=False).stdout
+            if found and once():
+                os.kill(int(found.split()[0]), signal.SIGKILL)
+                killed.append(found.split()[0])
+                return
+            time.sleep(0.05)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    yield
+    killer.join()
+    assert killed, "no worker was seen at work"
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("ray")
 def test_two_workers_one_of_them_killed_make_the_same_pool(settings, monkeypatch):
-    import threading
-
     here = load_profile("smoke", settings)
     prompts = prompt_table({"disgust": 9, "happy": 9}, here)
     alone = make_pool(prompts, here)
@@ -48,12 +59,9 @@ def test_two_workers_one_of_them_killed_make_the_same_pool(settings, monkeypatch
         path.unlink()
     spread = load_profile("smoke", [*settings, 'run.cluster="local:2"'])
     assert spread.paths.pool == here.paths.pool, "where it is made is no part of what is made"
-    killed, told = [], []
-    killer = threading.Thread(target=kill_the_first_worker_at_work, args=(killed,))
-    killer.start()
-    together = make_pool(prompts, spread, on_progress=lambda done, total: told.append((done, total)))
-    killer.join()
-    assert killed, "no worker was seen at work"
+    told = []
+    with first_worker_killed("_make_shard"):
+        together = make_pool(prompts, spread, on_progress=lambda done, total: told.append((done, total)))
     assert together.equals(alone)
     assert told[-1] == (18, 18) and not list(here.paths.pool.glob(".*"))
 

@@ -104,9 +104,13 @@ def test_interim_tables_hold_the_finished_runs_alone_and_say_how_many(profile, c
 
 
 @pytest.mark.slow
-def test_trainings_on_a_cluster_are_those_of_one_process_and_the_stage_hands_them_out(project):
+@pytest.mark.xdist_group("ray")
+def test_trainings_on_a_cluster_are_those_of_one_process_even_if_a_worker_dies_in_one_of_them(project):
     pytest.importorskip("ray")
-    here = load_profile("smoke", SETTINGS)
+    from test_synthesis_cluster import first_worker_killed
+
+    longer = [*SETTINGS, "training.max_epochs=4"]
+    here = load_profile("smoke", longer)
     alone = {}
     for seed in (0, 1):
         train_run("demo_fer2013", "original", seed, here)
@@ -114,12 +118,13 @@ def test_trainings_on_a_cluster_are_those_of_one_process_and_the_stage_hands_the
         alone[seed] = (folder / "model.safetensors").read_bytes(), (folder / "predictions.csv").read_bytes()
         for path in folder.iterdir():
             path.unlink()
-    spread, said = load_profile("smoke", [*SETTINGS, 'run.cluster="local:2"']), []
+    spread, said = load_profile("smoke", [*longer, 'run.cluster="local:2"']), []
     assert spread.paths.run == here.paths.run, "where it is trained is no part of what is trained"
     from fer_utils.stages import STAGES, find_stage, units_of
 
     stage = find_stage("training", STAGES)
-    train_on_cluster([unit.parameters for unit in units_of([stage], spread)], spread, say=said.append)
+    with first_worker_killed("_train_run", once=lambda: any(here.paths.models.rglob("checkpoint.pt"))):
+        train_on_cluster([unit.parameters for unit in units_of([stage], spread)], spread, say=said.append)
     assert sorted(said) == ["2 trainings on the cluster", "trained demo_fer2013_original_0", "trained demo_fer2013_original_1"]
     for seed in (0, 1):
         folder = here.paths.model("demo_fer2013", "original", seed)
