@@ -1,5 +1,6 @@
 """Faces that leave the project: every reader finds all of them, no table runs anything, nothing lands elsewhere."""
 
+import errno
 import re
 
 import numpy as np
@@ -178,6 +179,19 @@ def test_an_emotion_that_is_none_is_refused_before_anything_is_written(profile, 
     )
     with pytest.raises(CompanionError, match="names the emotion"):
         export_balanced_set(tmp_path / "b" / "out", DATASET, LEVEL, profile)
+
+
+@pytest.mark.parametrize("fails", ["PIL.Image.Image.save", "fer_utils.synthesis.export.write_table"])
+def test_a_disk_that_fills_leaves_nothing_of_an_export_and_the_error_names_the_folder(profile, tmp_path, monkeypatch, fails):
+    write_pool(profile, [manifest_row(0, "anger", "a face")])
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(fails, full)
+    with pytest.raises(OSError) as caught:
+        export_pool(tmp_path / "a" / "out", profile)
+    assert caught.value.filename == str(tmp_path / "a" / "out") and list((tmp_path / "a").iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["../../up", "a/b", "..", "C:\\x", "=x", "x" * 400])

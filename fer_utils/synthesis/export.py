@@ -68,9 +68,18 @@ class _Tree:
         return self
 
     def __exit__(self, kind, problem, trace):
-        if kind is not None:
+        try:
+            if kind is not None:
+                raise problem
+            self._complete()
+        except OSError as problem:
+            if problem.filename is None:       # a write that found the disk full does not say where
+                problem.filename = str(self.folder)
+            raise
+        finally:
             shutil.rmtree(self.partial, ignore_errors=True)
-            return
+
+    def _complete(self) -> None:
         table = pd.concat(self.described).sort_values("file_name", kind="stable")
         write_table(table, self.partial / METADATA, float_format=None)
         # The authors' loader takes the first line for a header, whatever it is, and labels in their order.
