@@ -5,6 +5,7 @@ import math
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,13 +32,21 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 1 if a check finds something amiss, 2 for an error the
     user can mend, 130 after Ctrl-C, 143 after SIGTERM."""
-    _show_every_name()
-    try:
+    def run():
         options = _read_arguments(sys.argv[1:] if arguments is None else arguments)
         with _ended_by_sigterm():
             if options.writes:      # before an hour of work, not after it
                 options.writes(options)
             options.command(options)
+
+    _show_every_name()
+    return exit_code(run)
+
+
+def exit_code(work: Callable[[], None]) -> int:
+    """What a command line ends with that does ``work``: its errors are said, as ``main`` says them."""
+    try:
+        work()
         return 0
     except Findings as findings:
         print(findings, file=sys.stderr)
@@ -208,17 +217,6 @@ def command_line() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argument
     check = _add(added, "check-data", commands.check_data, "whether the data folder holds the official data, and what repeats "
                  "in it", with_profile=False, writes=_RUNS)
     check.add_argument("--json", action="store_true", help="everything found, as JSON")
-    bench = _add(
-        added,
-        "bench",
-        commands.bench,
-        "measure speed and memory against the plain way",
-        with_profile=False,
-        writes=_KEPT,
-    )
-    bench.add_argument("what", choices=["data", "synthesis", "training", "latency", "processors", "pilot"],
-                       help="reading and comparing FER2013; making synthetic faces; training the paper's network; its "
-                       "milliseconds per image; whether the demo's results hang on the processor")
     _add(
         added,
         "fetch-data",

@@ -129,7 +129,7 @@ def _rates(given: list[str]) -> dict[str, float]:
 
 
 def remake(options) -> None:
-    from fer_utils.summary import text_table
+    from fer_utils.stored import text_table
     from fer_utils.synthesis.remake import as_table, remake, some_ids
 
     profile = _profile(options)
@@ -158,7 +158,7 @@ def export(options) -> None:
 
 def differences(options) -> None:
     from fer_utils.profiles import differences
-    from fer_utils.summary import text_table
+    from fer_utils.stored import text_table
 
     _say(text_table(differences(_profile(options))))
 
@@ -210,7 +210,7 @@ def check_data(options) -> None:
 
 def evaluate(options) -> None:
     from fer_utils.cross_database import class_folders, cross_test, report_lines
-    from fer_utils.photos import write_table
+    from fer_utils.stored import write_table
     from fer_utils.trained import read_trained
 
     profile = _profile(options)
@@ -225,7 +225,8 @@ def evaluate(options) -> None:
 
 
 def predict(options) -> None:
-    from fer_utils.photos import Reading, answers_table, explain, photos_among, read_faces, write_table
+    from fer_utils.photos import Reading, answers_table, explain, photos_among, read_faces
+    from fer_utils.stored import write_table
     from fer_utils.trained import own_trained, read_trained
 
     profile = _profile(options)
@@ -247,14 +248,6 @@ def predict(options) -> None:
     if problems:
         unread = f"{len(problems)} of {len(photos)} photos were not read:"
         raise CompanionError("\n".join([unread, *problems]))
-
-
-def bench(options) -> None:
-    from importlib import import_module
-
-    measure = getattr(import_module(f"fer_utils.bench.{options.what}"), f"bench_{options.what}")
-    for line in measure():
-        _say(line)
 
 
 def fetch_data(options) -> None:

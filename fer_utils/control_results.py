@@ -10,10 +10,10 @@ import torch
 from fer_utils.balancing import FROM_POOL, read_balanced_set
 from fer_utils.controls import CONTROLS, RATIO_SWEEP, Run, answering_sets, chosen_controls, set_title
 from fer_utils.datasets import dataset_info
-from fer_utils.evaluation import EXPLORATORY, OVERALL, PREFIXES, all_predictions, class_accuracy, compare, in_families
+from fer_utils.evaluation import (EXPLORATORY, PREFIXES, TOO_FEW, all_predictions, class_accuracy, compare, in_families,
+                                  verdict)
 from fer_utils.profiles import Profile
 from fer_utils.stored import read_table
-from fer_utils.tables import TOO_FEW, verdict
 from fer_utils.training import HISTORY, batches
 
 OVERSAMPLING = "oversampling"
@@ -33,7 +33,7 @@ def control_results(profile: Profile) -> pd.DataFrame:
         n (test images), seeds, accuracy (mean over seeds), sd (over seeds), low, high (Wilson interval).
         to_original (difference), to_original_seeds, to_original_family, to_original_low, to_original_high, to_original_p,
             to_original_p_holm: the row against Original, as ``comparisons`` gives them, and to_original_reading
-            (``tables.verdict``); to_original_balanced, to_original_balanced_low, ...: in balanced accuracy.
+            (``evaluation.verdict``); to_original_balanced, to_original_balanced_low, ...: in balanced accuracy.
             to_oversampling, ...: the same against oversampling; empty without it.
     """
     controls = chosen_controls(profile)

@@ -20,7 +20,7 @@ from fer_utils.errors import CompanionError, nearest
 from fer_utils.evaluation import class_accuracy
 from fer_utils.faces import FaceSet
 from fer_utils.photos import read_photo, squared
-from fer_utils.summary import text_table
+from fer_utils.stored import text_table
 from fer_utils.trained import Trained, class_probabilities
 from fer_utils.training import predictions_table
 

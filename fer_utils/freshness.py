@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 from fer_utils.imports import DATA, reached_files
 from fer_utils.paths import PACKAGE, atomic_write, data_folder, project_root
 from fer_utils.stages import Unit
-from fer_utils.stored import reading_back
+from fer_utils.profiles import settings_of
+from fer_utils.stored import file_hash, reading_back
 
 
 def record_path(unit: Unit, profile) -> Path:
@@ -79,12 +80,6 @@ def missing_or_changed(outputs: dict[str, dict]) -> str:
     return ""
 
 
-def file_hash(path: Path) -> str:
-    """The SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _described(path: Path) -> dict:
     found = path.stat()
     return {"sha256": file_hash(path), "size": found.st_size, "mtime_ns": found.st_mtime_ns}
@@ -100,17 +95,6 @@ def _files_below(paths: list[Path]) -> list[Path]:
 
 def _relative(path: Path) -> str:
     return path.relative_to(project_root()).as_posix()
-
-
-def settings_of(profile, sections: tuple[str, ...]) -> dict:
-    """Flat ``section.name`` -> value of the named sections (or single settings), less those named with a minus."""
-    from fer_utils.profiles import flatten
-
-    flat = flatten(profile.values)
-    wanted = [name for name in sections if not name.startswith("-")]
-    left_out = {name[1:] for name in sections if name.startswith("-")}
-    return {key: value for key, value in flat.items() if key not in left_out
-            and any(key == name or key.startswith(f"{name}.") for name in wanted)}
 
 
 def notebook_code(notebook: Path) -> list[str]:

@@ -10,14 +10,13 @@ import tempfile
 from pathlib import Path
 
 from fer_utils.controls import CONTROLS, Run, runs_of
-from fer_utils.freshness import changed, file_hash, settings_of
-from fer_utils.paths import atomic_write
-from fer_utils.profiles import BASE, Profile, load_profile
-from fer_utils.provenance import hardware
-from fer_utils.stored import read_json, read_table
+from fer_utils.freshness import changed
+from fer_utils.paths import KEPT, atomic_write
+from fer_utils.profiles import BASE, Profile, load_profile, settings_of
+from fer_utils.machine import hardware
+from fer_utils.stored import file_hash, read_json, read_table
 from fer_utils.training import HISTORY, PREDICTIONS, TRAINED_WITH, VALIDATION_PREDICTIONS, WEIGHTS
 
-KEPT = "kept.json"
 FILES = (HISTORY, PREDICTIONS)
 TRAINED_BY = ("device", "precision", "threads", "torch")
 """What every record of a training says of the machine."""

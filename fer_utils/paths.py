@@ -16,6 +16,9 @@ from pathlib import Path
 
 from fer_utils.errors import CompanionError
 
+KEPT = "kept.json"
+"""The record of a training whose answers are kept beside the committed tables (``kept_runs``)."""
+
 PACKAGE = Path(__file__).resolve().parent
 REFERENCE = PACKAGE / "reference"
 PROFILES = PACKAGE / "profiles"
@@ -86,7 +89,7 @@ def pictures_folder(root: Path = PACKAGE.parent) -> Path:
 
 
 def benchmarks_folder() -> Path:
-    """What ``python -m fer_utils bench`` measured: one table for each kind of work."""
+    """What ``python -m bench`` measured: one table for each kind of work."""
     return project_root() / "tables" / "benchmarks"
 
 

@@ -4,7 +4,6 @@ A photo is stretched to the network's square, as the authors' published code doe
 resizing is Pillow's antialiased bilinear one, the filter of ``faces.resize_images``.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -171,25 +170,6 @@ def explain(reading_: Reading, trained: Trained, folder: Path) -> Path:
     with atomic_write(path) as file:
         Image.fromarray(overlay(shown, heat)).save(file, "PNG")
     return path
-
-
-def write_table(frame: pd.DataFrame, path: Path, *, float_format: str | None = "%.6f") -> None:
-    """Write a CSV file atomically, its texts ``harmless``. File names come back as they were, also those that are not
-    UTF-8."""
-    texts = {name: pd.Series(list(map(harmless, frame[name])), frame.index, dtype=object) for name in frame
-             if not pd.api.types.is_numeric_dtype(frame[name])}
-    with atomic_write(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        frame.assign(**texts).to_csv(file, index=False, lineterminator="\n", float_format=float_format)
-
-
-def harmless(cell):
-    """A cell that no spreadsheet takes for a formula: a text that begins like one has an apostrophe before it (OWASP,
-    "CSV Injection"), and none begins a row of its own by a carriage return. Numbers stay as they are."""
-    if not isinstance(cell, str):
-        return cell
-    number = re.fullmatch(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", cell)
-    first = "'" if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) and not number else ""
-    return first + cell.replace("\r", " ")      # pandas puts no quotes around it
 
 
 def answers_table(rows: list[dict]) -> pd.DataFrame:

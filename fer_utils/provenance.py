@@ -1,7 +1,6 @@
 """provenance.json: for every table and figure, which notebook made it, from what, when and on what."""
 
 import json
-import os
 import platform
 import shutil
 import subprocess
@@ -9,10 +8,11 @@ from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from fer_utils.freshness import file_hash, read_record
+from fer_utils.freshness import read_record
+from fer_utils.machine import hardware
 from fer_utils.paths import PACKAGE, SHIPPED_GENERATORS, atomic_write, project_root
 from fer_utils.stages import Unit
-from fer_utils.stored import read_json
+from fer_utils.stored import file_hash, read_json
 
 PACKAGES = ("torch", "torchvision", "torchmetrics", "diffusers", "transformers", "accelerate", "safetensors", "tokenizers",
             "numpy", "pandas", "scipy", "statsmodels", "scikit-learn", "matplotlib", "seaborn", "papermill")
@@ -105,17 +105,6 @@ def _seeds(profile) -> dict:
     from fer_utils.profiles import flatten
 
     return {key: value for key, value in flatten(profile.values).items() if key.rsplit(".")[-1] in ("seed", "seeds")}
-
-
-def hardware() -> str:
-    """Processor, cores a process may use and graphics card, without the machine's name."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    parts = [f"{platform.system()} {platform.machine()}", f"{cores} CPU core{'s' if cores != 1 else ''}"]
-    if shutil.which("nvidia-smi"):
-        found = subprocess.run(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
-                               capture_output=True, text=True, check=False)
-        parts += sorted(set(found.stdout.split("\n")) - {""}) if found.returncode == 0 else []
-    return ", ".join(parts)
 
 
 def _versions() -> dict[str, str]:

@@ -16,7 +16,7 @@ from fer_utils.committed_notebooks import executed_beside, store_notebooks
 from fer_utils.documents.index import write_index
 from fer_utils.documents.sections import made_in
 from fer_utils.errors import CompanionError
-from fer_utils.freshness import file_hash, read_record
+from fer_utils.freshness import read_record
 from fer_utils.kept_runs import stands_by_kept_files
 from fer_utils.paths import (PACKAGE, atomic_write, committed_figures, committed_tables, notebooks_folder, pictures_folder,
                              project_root)
@@ -25,6 +25,7 @@ from fer_utils.profiles import Profile, ancestors
 from fer_utils.provenance import ABOUT_THE_FILES, kept_trainings, read_provenance, save_provenance
 from fer_utils.readme import SHOWN, fill_documents
 from fer_utils.stages import STAGES, unpublished, units_of
+from fer_utils.stored import file_hash
 
 TEXTS = (".csv", ".md", ".tex", ".svg")
 PICTURES = PACKAGE.parent / "tests" / "browser" / "readme_images.py"

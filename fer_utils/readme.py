@@ -6,7 +6,6 @@ import pandas as pd
 
 from fer_utils import measured
 from fer_utils.balancing import LEVEL_TITLES
-from fer_utils.bench.processors import read_processors
 from fer_utils.datasets import dataset_info
 from fer_utils.documents.cards import data_card_blocks, model_card_blocks
 from fer_utils.documents.filling import filled
@@ -20,6 +19,7 @@ from fer_utils.stages import STAGES
 from fer_utils.stored import read_text
 from fer_utils.summary import overall_accuracy
 from fer_utils.tables import table_a0_differences
+from fer_utils.tables.benchmarks import read_processors
 from fer_utils.tables.text import escape_markdown, markdown_table
 
 SHOWN = "demo"

@@ -1,11 +1,13 @@
-"""Tables, records and texts that this project wrote, or that lie in the repository, read back.
+"""Tables, records and texts that this project writes, or that lie in the repository: written, hashed and read back.
 
 They are small and plain, and people open them: a table saved anew by a spreadsheet, a record cut
 short, a conflict left by git. What such a file does to its reader becomes one sentence that names
 it and says how it comes back.
 """
 
+import hashlib
 import json
+import re
 from collections.abc import Iterable
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from fer_utils.errors import CompanionError
-from fer_utils.paths import project_root
+from fer_utils.paths import atomic_write, project_root
 
 _STUMBLES = (ValueError, LookupError, TypeError, AttributeError, SyntaxError)
 """What taking the expected things out of a file ends in when it holds others."""
@@ -50,6 +52,36 @@ def read_text(path: Path) -> str:
     """A text in UTF-8; CompanionError for another encoding."""
     with reading_back(path):
         return Path(path).read_text(encoding="utf-8")
+
+
+def file_hash(path: Path) -> str:
+    """The SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_table(frame: pd.DataFrame, path: Path, *, float_format: str | None = "%.6f") -> None:
+    """Write a CSV file atomically, its texts ``harmless``. File names come back as they were, also those that are not
+    UTF-8."""
+    texts = {name: pd.Series(list(map(harmless, frame[name])), frame.index, dtype=object) for name in frame
+             if not pd.api.types.is_numeric_dtype(frame[name])}
+    with atomic_write(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        frame.assign(**texts).to_csv(file, index=False, lineterminator="\n", float_format=float_format)
+
+
+def harmless(cell):
+    """A cell that no spreadsheet takes for a formula: a text that begins like one has an apostrophe before it (OWASP,
+    "CSV Injection"), and none begins a row of its own by a carriage return. Numbers stay as they are."""
+    if not isinstance(cell, str):
+        return cell
+    number = re.fullmatch(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", cell)
+    first = "'" if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) and not number else ""
+    return first + cell.replace("\r", " ")      # pandas puts no quotes around it
+
+
+def text_table(frame: pd.DataFrame) -> str:
+    """A frame as aligned plain text, empty cells blank."""
+    return frame.fillna("").to_string(index=False)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from fer_utils.datasets import dataset_info
 from fer_utils.paths import project_root
 from fer_utils.provenance import stage_seconds
 from fer_utils.stages import STAGES, units_of
-from fer_utils.stored import read_table
+from fer_utils.stored import read_table, text_table
 
 TABLE_3 = "table_3_class_accuracy.csv"
 _COLUMNS = ("dataset", "level", "emotion", "paper", "n", "seeds", "accuracy", "sd", "low", "high")
@@ -44,11 +44,6 @@ def overall_accuracy(profile, tables: Path) -> pd.DataFrame:
         "ours": [_with_spread(row) for row in rows.itertuples()], f"{profile.evaluation.confidence:.0%} interval (faces)":
             [f"{low:.1f} to {high:.1f}" for low, high in zip(rows["low"], rows["high"], strict=True)],
         "test images": rows["n"], "seeds": rows["seeds"]}).reset_index(drop=True)
-
-
-def text_table(frame: pd.DataFrame) -> str:
-    """A frame as aligned plain text, empty cells blank."""
-    return frame.fillna("").to_string(index=False)
 
 
 def _with_spread(row) -> str:

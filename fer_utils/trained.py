@@ -17,7 +17,7 @@ from fer_utils.datasets.splits import dataset_info
 from fer_utils.emotions import AUTHORS_ORDER
 from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet
-from fer_utils.freshness import file_hash
+from fer_utils.stored import file_hash
 from fer_utils.resemotenet import METADATA, ResEmoteNet
 from fer_utils.state_dicts import check_about, names_of_the_network, network_of
 from fer_utils.training import TRAINED_WITH, WEIGHTS, predict

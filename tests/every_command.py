@@ -48,7 +48,6 @@ CALLS = {
     "audit": ["--table", "{root}/own.csv"],
     "train-generators": ["--profile", "demo", "--set", "tiny_generators.train=[sd2]"],
     "check-data": [],
-    "bench": ["pilot"],
     "fetch-data": [],
     "profiles": [],
     "evaluate": ["--weights", "{model}", "--data", "{root}/classes", "--csv", "{root}/answers.csv"],

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 import torch
 
-from fer_utils.bench import training_cases as cases
-from fer_utils.bench.training import speed_ratios
-from fer_utils.bench.training_cases import (
+from bench import training_cases as cases
+from bench.training import speed_ratios
+from bench.training_cases import (
     EVALUATE_OURS,
     EVALUATE_THEIRS,
     EVALUATE_THEIRS_ONE,

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from bench.__main__ import main
 from fer_utils import cli
 from fer_utils.datasets import fer2013, inspection
 from fer_utils.datasets.inspection import inspect_dataset, inspection_lines
@@ -61,7 +62,7 @@ def test_json_holds_everything_and_nothing_else_is_printed(project, any_counts, 
 
 
 def test_bench_without_data_says_what_to_put_where(project, capsys):
-    assert cli.main(["bench", "data"]) == 2
+    assert main(["data"]) == 2
     assert "FER2013 was not found" in capsys.readouterr().err
 
 

@@ -12,7 +12,6 @@ from fer_utils import figures, notebook, tables
 from fer_utils.balancing import write_index
 from fer_utils.control_results import comparisons, control_results, in_words, ratio_sweep
 from fer_utils.controls import GROUPS, NO_CONTROLS, set_title
-from fer_utils.emotions import EMOTIONS
 from fer_utils.evaluation import all_predictions
 from fer_utils.faces import FaceSet
 from fer_utils.figures.controls import _GROUP_MARKS

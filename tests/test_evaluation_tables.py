@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from fer_utils import tables
-from fer_utils.bench import latency as bench_latency
+from bench import latency as bench_latency
 from fer_utils.balancing import LEVEL_TITLES
-from fer_utils.cli import main
+from bench.__main__ import main
 from fer_utils.evaluation import BRIER, ECE, PREFIXES
 from fer_utils.figures import figure_a6_calibration
 
@@ -91,7 +91,7 @@ def small(monkeypatch):
 
 
 def test_the_latency_benchmark_times_each_data_set_batch_and_part_beside_the_papers_milliseconds(project, small, capsys):
-    assert main(["bench", "latency"]) == 0
+    assert main(["latency"]) == 0
     table = pd.read_csv(project / "tables" / "benchmarks" / "latency.csv")
     assert len(table.drop_duplicates(["dataset", "timed", "batch_size"])) == len(table) == 12
     assert (table["first_quartile"] <= table["median"]).all() and (table["median"] <= table["third_quartile"]).all()

@@ -40,7 +40,6 @@ BROKEN = {
     "audit": ["own.csv"],
     "train-generators": [FACES.replace("demo/", "demo-a6290c/")],
     "check-data": ["data/fer2013/fer2013.csv"],
-    "bench": ["data/fer2013/fer2013.csv"],
     "fetch-data": ["data/fer2013/fer2013.csv"],
     "evaluate": [f"{MODEL}/model.safetensors", "classes/sad/1.png"],
     "predict": [f"{MODEL}/model.safetensors", "classes/happy/0.png"],
@@ -60,7 +59,7 @@ FULL = re.compile("no space is left on the disk|the disk is full")
 BEGUN = f"{RUN}/models/demo_fer2013/aug1/0/"
 """Where ``train`` begins a training that has no weights, from nothing."""
 
-AT_THE_DOOR = {"train-generators", "bench", "fetch-data"}
+AT_THE_DOOR = {"train-generators", "fetch-data"}
 """Commands that work for minutes, or need a network, before they write: only what they say before
 is held."""
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_utils.bench.synthesis import measured_rates
+from fer_utils.tables.benchmarks import measured_rates
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
 from fer_utils.paths import notebooks_folder

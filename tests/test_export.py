@@ -14,7 +14,7 @@ from fer_utils.datasets.gate import Verdict, write_verdict
 from fer_utils.emotions import AUTHORS_ORDER, EMOTIONS
 from fer_utils.errors import CompanionError
 from fer_utils.faces import FaceSet
-from fer_utils.photos import harmless, write_table
+from fer_utils.stored import harmless, write_table
 from fer_utils.profiles import load_profile
 from fer_utils.synthesis.export import export_balanced_set, export_pool
 from fer_utils.synthesis.shards import MANIFEST_COLUMNS, pixel_hash, shard_path, write_shard

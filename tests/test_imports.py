@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from fer_utils import freshness, imports, pipeline
-from fer_utils.freshness import file_hash, write_record
+from fer_utils.freshness import write_record
+from fer_utils.stored import file_hash
 from fer_utils.imports import DATA, reached_files
 from fer_utils.paths import PACKAGE
 from fer_utils.profiles import load_profile

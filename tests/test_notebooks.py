@@ -13,7 +13,7 @@ from papermill import inspect_notebook
 from fer_utils import committed_notebooks
 from fer_utils.committed_notebooks import clean_notebook, store_notebooks
 from fer_utils.errors import CompanionError
-from fer_utils.paths import PACKAGE, notebooks_folder
+from fer_utils.paths import notebooks_folder
 from fer_utils.profiles import load_profile
 from fer_utils.stages import STAGES, Stage
 

@@ -10,7 +10,7 @@ import pytest
 from published_run import publish, without_work
 
 from fer_utils.documents.filling import filled
-from fer_utils.freshness import file_hash
+from fer_utils.stored import file_hash
 from fer_utils.kept_runs import _settings
 from fer_utils.paths import PACKAGE, committed_figures, committed_tables, notebooks_folder, pictures_folder
 from fer_utils.profiles import load_profile

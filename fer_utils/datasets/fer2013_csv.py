@@ -43,7 +43,7 @@ def find_files(contents: Contents, names: tuple[str, ...]) -> list[Source]:
 def decode(source: Source) -> dict[str, np.ndarray]:
     """The CSV as arrays: images uint8 [N, 48, 48, 1], labels int64 [N], usage str [N], md5 of the unpacked file.
 
-    Reads it once, in pieces, without holding the text; ``python -m fer_utils bench data`` measures it.
+    Reads it once, in pieces, without holding the text; ``python -m bench data`` measures it.
     """
     with reading(source), open_source(source) as stream:
         hashing = HashingStream(stream)

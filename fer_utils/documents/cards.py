@@ -8,7 +8,7 @@ from fer_utils.datasets import dataset_info
 from fer_utils.datasets.demo_faces import demo_counts
 from fer_utils.documents.index import section_links
 from fer_utils.emotions import EMOTIONS
-from fer_utils.evaluation import wilson_interval
+from fer_utils.intervals import wilson_interval
 from fer_utils.paths import PACKAGE, SHIPPED_GENERATORS, committed_tables
 from fer_utils.profiles import Profile, load_profile
 from fer_utils.reference import read_reference

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fer_utils.emotions import EMOTIONS
-from fer_utils.evaluation.accuracy import wilson_interval
+from fer_utils.intervals import wilson_interval
 from fer_utils.evaluation.predictions import level_rows
 from fer_utils.profiles import Profile
 

@@ -5,7 +5,7 @@ import pandas as pd
 from sklearn.metrics import confusion_matrix
 
 from fer_utils.emotions import EMOTIONS
-from fer_utils.evaluation.accuracy import wilson_interval
+from fer_utils.intervals import wilson_interval
 from fer_utils.evaluation.predictions import level_rows
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from fer_utils.controls import CONTROLS, Run
 from fer_utils.datasets import stored_splits
 from fer_utils.emotions import EMOTIONS
-from fer_utils.kept_runs import KEPT
+from fer_utils.paths import KEPT
 from fer_utils.profiles import Profile
 from fer_utils.stored import read_json
 from fer_utils.training import TRAINED_WITH

@@ -9,7 +9,8 @@ import pandas as pd
 
 from fer_utils.datasets import dataset_info
 from fer_utils.emotions import EMOTIONS
-from fer_utils.evaluation.accuracy import OVERALL, PAPER, wilson_interval
+from fer_utils.evaluation.accuracy import PAPER
+from fer_utils.intervals import wilson_interval
 from fer_utils.evaluation.bootstrap import basic_interval, image_draws, percentile_interval
 from fer_utils.evaluation.calibration import bin_sums, brier_scores, calibration_error, error_by_chance, probabilities
 from fer_utils.evaluation.predictions import level_rows

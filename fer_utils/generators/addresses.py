@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from fer_utils.errors import CompanionError
-from fer_utils.freshness import settings_of
+from fer_utils.profiles import settings_of
 from fer_utils.paths import SHIPPED_GENERATORS
 from fer_utils.profiles import Profile, load_profile
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from fer_utils.datasets.population import PERSONS
 from fer_utils.emotions import EMOTIONS
-from fer_utils.evaluation.accuracy import wilson_interval
+from fer_utils.intervals import wilson_interval
 from fer_utils.generators.web import AGES, CLASSES, UNKNOWN, Captioned
 from fer_utils.prompts import GLASSES, LIGHTS, TEMPLATES
 

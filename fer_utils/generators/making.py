@@ -19,7 +19,7 @@ from fer_utils.generators.tiny_models import LATENT_CHANNELS, make_tokenizer
 from fer_utils.generators.web import CLASSES, draw_web, from_faces
 from fer_utils.paths import SHIPPED_GENERATORS, atomic_write, shipped_work_folder
 from fer_utils.profiles import Profile
-from fer_utils.provenance import hardware
+from fer_utils.machine import hardware
 
 WEB_SIZE = 24_000
 JUDGE_SIZE = 12_000

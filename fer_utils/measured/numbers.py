@@ -4,13 +4,12 @@ import pandas as pd
 
 from fer_utils.balancing import LEVEL_TITLES
 from fer_utils.controls import CONTROLS
-from fer_utils.evaluation import ACCURACY, BALANCED, PREFIXES, after_the_drop, around_the_drop
+from fer_utils.evaluation import PREFIXES, after_the_drop, around_the_drop, decisive_p, verdict
 from fer_utils.paths import committed_tables
 from fer_utils.profiles import load_profile
 from fer_utils.provenance import read_provenance
 from fer_utils.reference import read_reference
 from fer_utils.stored import read_table
-from fer_utils.tables import decisive_p, verdict
 
 FULL, NARROW, WITH_TWINS = "fer2013_full_paper_recipe", "fer2013_paper_recipe", "fer2013_twins"
 REFERENCES = ("original", "oversampling")
@@ -24,7 +23,7 @@ def measured(name: str = FULL) -> pd.DataFrame:
 
     Columns level, paper, n, seeds; accuracy, sd, low, high; balanced (accuracy, each emotion alike), balanced_sd,
     balanced_low, balanced_high; for each of ``REFERENCES`` to_<reference>: difference in points on the same test faces
-    with _seeds, _family, _low, _high, _p (``tables.decisive_p``) and _reading, and in balanced accuracy with _balanced,
+    with _seeds, _family, _low, _high, _p (``evaluation.decisive_p``) and _reading, and in balanced accuracy with _balanced,
     _balanced_low, _balanced_high, _balanced_p and _balanced_reading; empty for the reference itself. after_drop:
     ``evaluation.after_the_drop``, from the kept histories.
     """

@@ -7,15 +7,14 @@ from sklearn.metrics import balanced_accuracy_score
 from fer_utils.balancing import LEVEL_TITLES
 from fer_utils.controls import set_title, trained_sets
 from fer_utils.emotions import EMOTIONS
-from fer_utils.evaluation.priors import EQUAL, EVEN, read_for
-from fer_utils.kept_runs import KEPT
+from fer_utils.evaluation import BETTER, TOO_FEW
+from fer_utils.evaluation.priors import EVEN, read_for
 from fer_utils.measured.numbers import claimed, committed_table, in_order, measured, trainings
-from fer_utils.paths import committed_tables
+from fer_utils.paths import KEPT, committed_tables
 from fer_utils.profiles import load_profile
 from fer_utils.reference import read_reference
 from fer_utils.stages import ORACLES
 from fer_utils.stored import read_json, read_table
-from fer_utils.tables import BETTER, TOO_FEW
 from fer_utils.training import VALIDATION_PREDICTIONS
 
 PROTOCOL = "fer2013"

@@ -5,10 +5,10 @@ import pandas as pd
 from fer_utils.balancing import LEVEL_TITLES
 from fer_utils.controls import CONTROLS, set_title, trained_sets
 from fer_utils.documents.gpu import gpu_page_blocks
-from fer_utils.evaluation import FACES, FACES_AND_RUNS
+from fer_utils.evaluation import FACES, FACES_AND_RUNS, TOO_FEW, VERDICTS
 from fer_utils.measured.numbers import FULL, NARROW, REFERENCES, WITH_TWINS, by_seed, claimed, histories, measured, trainings
 from fer_utils.profiles import Profile, load_profile
-from fer_utils.tables import HOW_JUDGED, TOO_FEW, VERDICTS, in_brief
+from fer_utils.tables import HOW_JUDGED, in_brief
 
 _NEEDS = {"agreed": "which needs an auxiliary classifier of the network's own width first, trained on the real faces alone"}
 """Why a control was not trained, by the pool that it asks for (``Control.pool``)."""

@@ -198,6 +198,15 @@ def flatten(values: dict, prefix: str = "") -> dict:
     return flat
 
 
+def settings_of(profile, sections: tuple[str, ...]) -> dict:
+    """Flat ``section.name`` -> value of the named sections (or single settings), less those named with a minus."""
+    flat = flatten(profile.values)
+    wanted = [name for name in sections if not name.startswith("-")]
+    left_out = {name[1:] for name in sections if name.startswith("-")}
+    return {key: value for key, value in flat.items() if key not in left_out
+            and any(key == name or key.startswith(f"{name}.") for name in wanted)}
+
+
 def _as_section(value):
     return Section(**{k: _as_section(v) for k, v in value.items()}) if isinstance(value, dict) else value
 

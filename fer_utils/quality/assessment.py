@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from fer_utils.datasets import Splits
 from fer_utils.emotions import EMOTIONS
-from fer_utils.evaluation import wilson_interval
+from fer_utils.intervals import wilson_interval
 from fer_utils.faces import FaceSet
 from fer_utils.profiles import Profile
 from fer_utils.quality import inception, reader

@@ -11,7 +11,7 @@ import pandas as pd
 
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
-from fer_utils.evaluation import wilson_interval
+from fer_utils.intervals import wilson_interval
 from fer_utils.faces import FaceSet
 from fer_utils.paths import atomic_write
 from fer_utils.profiles import Profile

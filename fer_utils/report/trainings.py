@@ -4,7 +4,7 @@ import pandas as pd
 
 from fer_utils.controls import set_title, training_options
 from fer_utils.datasets import dataset_info
-from fer_utils.evaluation import wilson_interval
+from fer_utils.intervals import wilson_interval
 from fer_utils.freshness import read_record
 from fer_utils.report.collect import Run
 from fer_utils.recipes import kept_epoch

@@ -17,7 +17,7 @@ from fer_utils.balancing import assemble, read_balanced_set
 from fer_utils.datasets import dataset_info, stored_splits
 from fer_utils.emotions import AUTHORS_ORDER, EMOTIONS
 from fer_utils.errors import CompanionError
-from fer_utils.photos import write_table
+from fer_utils.stored import write_table
 from fer_utils.profiles import Profile
 from fer_utils.synthesis.shards import load_pool, read_shards
 

@@ -15,7 +15,7 @@ from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
 from fer_utils.profiles import Profile
 from fer_utils.prompts import prompt_table, read_prompts
-from fer_utils.summary import text_table
+from fer_utils.stored import text_table
 from fer_utils.synthesis.pool import free_bytes, pool_bytes
 from fer_utils.synthesis.rendering import Renderer
 from fer_utils.synthesis.shards import plan_shards, shard_path

@@ -3,10 +3,8 @@
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 import torch
 
-from fer_utils.errors import CompanionError
 from fer_utils.faces import resize_images
 from fer_utils.generators.identity import identity
 from fer_utils.generators.loading import call_options, load_generator, revision

@@ -8,7 +8,7 @@ import pandas as pd
 
 from fer_utils import figures
 from fer_utils.balancing import LEVEL_TITLES, level_targets
-from fer_utils.bench.synthesis import measured_rates
+from fer_utils.tables.benchmarks import measured_rates
 from fer_utils.datasets import dataset_info
 from fer_utils.emotions import EMOTIONS
 from fer_utils.errors import CompanionError
@@ -68,7 +68,7 @@ def time_words(made_by: Mapping[str, int], rates: Mapping[str, float], machine: 
     unit, size = next((unit, size) for unit, size in (("hours", 3600), ("minutes", 60), ("seconds", 0)) if seconds >= size)
     taken = f"{seconds / (size or 1):,.1f} {unit}"
     shown = ", ".join(f"{name} {rates[name]:.1f}" for name in sorted(made_by))
-    return (f"They take <b>{taken}</b> at {shown} images a second, as <code>python -m fer_utils bench synthesis"
+    return (f"They take <b>{taken}</b> at {shown} images a second, as <code>python -m bench synthesis"
             f"</code> measured on {machine} (<code>tables/benchmarks/synthesis.csv</code>).")
 
 

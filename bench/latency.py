@@ -1,4 +1,4 @@
-"""Milliseconds per image from the paper's network at its full width: ``python -m fer_utils bench latency``.
+"""Milliseconds per image from the paper's network at its full width: ``python -m bench latency``.
 
 The paper states 1.4 ms for FER2013 and 4.7 ms for RAF-DB at a batch size of 16 (section IV) and not what was timed.
 Both sets reach the network as 64x64 images, so here three things are timed for each: the network alone, decoding
@@ -15,7 +15,7 @@ import pandas as pd
 import PIL.Image
 import torch
 
-from fer_utils.bench.measuring import write_benchmark
+from bench.measuring import write_benchmark
 from fer_utils.datasets import dataset_info, load_splits
 from fer_utils.devices import choose_device
 from fer_utils.errors import CompanionError

@@ -16,7 +16,7 @@ from PIL import Image
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD
 
-from fer_utils.bench.measuring import peak_mb
+from bench.measuring import peak_mb
 from fer_utils.datasets import load_splits
 from fer_utils.devices import choose_device
 from fer_utils.faces import FaceSet, concatenate

@@ -1,4 +1,4 @@
-"""What each part of the recipe with a budget gives, on validation faces alone: ``python -m fer_utils bench pilot``.
+"""What each part of the recipe with a budget gives, on validation faces alone: ``python -m bench pilot``.
 
 This is how docs/protocol.md chose its recipe. Original of FER2013, narrow network, seeds that no other run has; the test faces
 are never looked at.
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import balanced_accuracy_score
 
-from fer_utils.bench.measuring import side_by_side, write_benchmark
+from bench.measuring import side_by_side, write_benchmark
 from fer_utils.datasets import prepare_splits
 from fer_utils.paths import project_root
 from fer_utils.profiles import load_profile

@@ -1,4 +1,4 @@
-"""Whether what the demo says hangs on the processor: ``python -m fer_utils bench processors``.
+"""Whether what the demo says hangs on the processor: ``python -m bench processors``.
 
 Another processor adds in another order and gives other low bits, and a training carries them on. PyTorch and oneDNN can be
 told to leave out the newer instructions of this one, which imitates older ones; so does another number of threads.
@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_utils.bench.measuring import side_by_side, write_benchmark
+from bench.measuring import side_by_side, write_benchmark
 from fer_utils.errors import CompanionError
 from fer_utils.evaluation import all_predictions, right_answers
 from fer_utils.evaluation.two_way import two_way
-from fer_utils.paths import atomic_write, committed_tables, project_root
+from fer_utils.paths import atomic_write, project_root
 from fer_utils.profiles import Profile, load_profile
 from fer_utils.stored import read_table
-from fer_utils.tables import verdict
+from fer_utils.evaluation import verdict
 
 PROFILE, NAME = "demo", "processors"
 VARIANTS = {
@@ -47,17 +47,6 @@ def bench_processors() -> Iterator[str]:
         f"The profile {PROFILE}, from drawing its faces to Table III, on one machine that imitates several. Overall test "
         "accuracy in % [95%: faces and runs], and the difference to Original in points [95%: faces and runs]."))
     yield from (f"{what}: {value:.2f}" for what, value in in_short(table).items())
-
-
-def read_processors() -> pd.DataFrame:
-    """The committed table: a row per variant, data set and level; none where it was never measured.
-
-    Columns variant, dataset, level, n, seeds, accuracy, low, high; difference (to Original), difference_low,
-    difference_high, reading (``tables.verdict``), empty for Original.
-    """
-    path = committed_tables("benchmarks") / f"{NAME}.csv"
-    columns = ["variant", "dataset", "level", "accuracy"]
-    return read_table(path, columns) if path.is_file() else pd.DataFrame(columns=columns)
 
 
 def in_short(table: pd.DataFrame) -> dict[str, float]:
@@ -93,7 +82,7 @@ def _cell(row: dict) -> str:
 
 def _in_own_process(environment: dict[str, str], settings: tuple[str, ...], root: Path) -> pd.DataFrame:
     root.mkdir(parents=True, exist_ok=True)
-    ran = subprocess.run([sys.executable, "-m", "fer_utils.bench.processors", *settings], text=True, check=False,
+    ran = subprocess.run([sys.executable, "-m", "bench.processors", *settings], text=True, check=False,
                          capture_output=True, env=os.environ | environment | {"FER_ROOT": str(root)})
     if ran.returncode:
         raise CompanionError(f"The demo with {[*environment, *settings]} did not end: {ran.stderr.strip().splitlines()[-1:]}. What it made is "

@@ -1,4 +1,4 @@
-"""Making synthetic faces against the loop people write: ``python -m fer_utils bench synthesis``.
+"""Making synthetic faces against the loop people write: ``python -m bench synthesis``.
 
 The loop asks the pipeline for one prompt a call and saves a PNG. It is measured with the pipeline's default steps and
 guidance, as people write it, and with the profile's, so that what batches and encoded prompts save is told apart from
@@ -12,10 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_utils.bench.measuring import MEDIANS, median_case, plainly, write_benchmark
+from bench.measuring import MEDIANS, median_case, plainly, write_benchmark
 from fer_utils.emotions import EMOTIONS
-from fer_utils.paths import benchmarks_folder
-from fer_utils.stored import read_table
 
 LOOP_IMAGES, POOL_IMAGES, FEW, MANY = 14, 210, 500, 5_000
 """Images of each case; the last two for how memory grows."""
@@ -35,24 +33,6 @@ def bench_synthesis() -> Iterator[str]:
     ratios = _ratios(table.set_index("case"))
     write_benchmark("synthesis", table, plainly(table), ratios, about=MEDIANS)
     yield from (f"{name}: {value:.2f}" for name, value in ratios.items())
-
-
-def measured_rates(profile) -> tuple[dict[str, float], str]:
-    """Images a second of each generator as ``tables/benchmarks/synthesis.csv`` has them, and the machine they were
-    measured on; of those generators alone whose settings in this profile are the measured ones, demo's."""
-    from fer_utils.profiles import load_profile
-
-    path, measured = benchmarks_folder() / "synthesis.csv", load_profile("demo")
-    if not path.is_file():
-        return {}, ""
-    table = read_table(path, ["case", "images_per_second", "machine"]).set_index("case")
-    same = [name for name in GENERATORS if _settings(name, profile) == _settings(name, measured)]
-    return {name: float(table["images_per_second"][f"{name}: make_pool"]) for name in same}, str(table["machine"].iloc[0])
-
-
-def _settings(generator: str, profile) -> dict:
-    """What decides how fast a generator is: all its settings but how many of the images it makes, and the precision."""
-    return {**profile.values["generators"][generator], "share": None, "dtype": profile.synthesis.dtype}
 
 
 def _images() -> dict[str, int]:

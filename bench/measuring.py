@@ -69,7 +69,7 @@ def plainly(table: pd.DataFrame) -> pd.DataFrame:
 
 def machine() -> str:
     """The machine in words, and the versions of Python and, where it is in use, PyTorch."""
-    from fer_utils.provenance import hardware   # not at the top, as above
+    from fer_utils.machine import hardware   # not at the top, as above
 
     torch = f", PyTorch {sys.modules['torch'].__version__}" if "torch" in sys.modules else ""
     return f"{hardware()}, Python {platform.python_version()}{torch}"
@@ -82,7 +82,7 @@ def peak_mb() -> float:
 
 def _in_own_process(module: str, name: str, folder: Path) -> dict:
     environment = os.environ | {"FER_DATA": str(folder / "data"), "FER_ROOT": str(folder)}
-    found = subprocess.run([sys.executable, "-m", "fer_utils.bench.measuring", module, name, str(folder)],
+    found = subprocess.run([sys.executable, "-m", "bench.measuring", module, name, str(folder)],
                            capture_output=True, text=True, env=environment, check=False)
     if found.returncode:
         raise CompanionError(f"The case '{name}' of the benchmark failed: {found.stderr.strip().splitlines()[-1]}")

@@ -1,4 +1,4 @@
-"""Reading FER2013 and searching it for twins, against torchvision's reader: ``python -m fer_utils bench data``."""
+"""Reading FER2013 and searching it for twins, against torchvision's reader: ``python -m bench data``."""
 
 import shutil
 import tempfile
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_utils.bench.measuring import MEDIANS, median_case, plainly, write_benchmark
+from bench.measuring import MEDIANS, median_case, plainly, write_benchmark
 from fer_utils.datasets.fer2013_csv import CSV_NAMES, find_files
 from fer_utils.datasets.sources import missing_data, open_source
 from fer_utils.datasets.tree import look_into

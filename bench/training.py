@@ -1,4 +1,4 @@
-"""Training and evaluating the paper's network at full width: ``python -m fer_utils bench training``.
+"""Training and evaluating the paper's network at full width: ``python -m bench training``.
 
 Against the authors' way, as in train_files/ResEmoteNet_train.py and script_csv.py of
 https://github.com/ArnabKumarRoy02/ResEmoteNet: every image opened by PIL and transformed each time it is used, in a
@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fer_utils.bench.measuring import write_benchmark
-from fer_utils.bench.training_cases import (
+from bench.measuring import write_benchmark
+from bench.training_cases import (
     BATCH,
     EVALUATE_OURS,
     EVALUATE_THEIRS,
@@ -78,7 +78,7 @@ def _groups(place: torch.device) -> list[list[str]]:
 def _take_turns(names: list[str], folder: Path, place: torch.device) -> list[dict]:
     """One row per case: case, images_per_second and ms_per_image (medians), its quartiles, processor_ms_per_image (of
     all threads together; on a GPU seconds), share_of_limit (``least_cost``), peak_mb, rounds, images_a_round."""
-    command = [sys.executable, "-m", "fer_utils.bench.training_cases"]
+    command = [sys.executable, "-m", "bench.training_cases"]
     running = {name: subprocess.Popen([*command, name, str(folder), place.type], text=True,
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE) for name in names}
     try:
