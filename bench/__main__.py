@@ -5,7 +5,7 @@ import sys
 from importlib import import_module
 
 from fer_utils.cli import exit_code
-from fer_utils.paths import check_writable, project_root
+from fer_utils.core.paths import check_writable, project_root
 
 BENCHMARKS = {"data": "reading and comparing FER2013", "synthesis": "making synthetic faces", "training": "training the network",
               "latency": "milliseconds per image", "processors": "whether the demo's results hang on the processor",

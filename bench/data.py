@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from bench.measuring import MEDIANS, median_case, plainly, write_benchmark
+from fer_utils.core.paths import data_folder
 from fer_utils.datasets.fer2013_csv import CSV_NAMES, find_files
 from fer_utils.datasets.sources import missing_data, open_source
 from fer_utils.datasets.tree import look_into
-from fer_utils.paths import data_folder
 
 
 def bench_data() -> Iterator[str]:
@@ -65,9 +65,9 @@ def _ours_again(folder: Path) -> Callable[[], object]:
 
 
 def _twin_scan(folder: Path) -> Callable[[], object]:
+    from fer_utils.core.faces import concatenate
     from fer_utils.datasets.fer2013 import read_fer2013
     from fer_utils.datasets.twins import near_pairs, picture_numbers, portraits
-    from fer_utils.faces import concatenate
 
     faces = concatenate(*(part for _, part in read_fer2013(folder / "data").items()))
 

@@ -16,14 +16,14 @@ import PIL.Image
 import torch
 
 from bench.measuring import write_benchmark
+from fer_utils.core.devices import choose_device
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.profiles import load_profile
+from fer_utils.core.reference import read_reference
 from fer_utils.datasets import dataset_info, load_splits
-from fer_utils.devices import choose_device
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet
-from fer_utils.profiles import load_profile
-from fer_utils.reference import read_reference
-from fer_utils.resemotenet import ResEmoteNet
 from fer_utils.training import as_tensors, normalise, predict
+from fer_utils.training.resemotenet import ResEmoteNet
 
 WIDTH = 1.0
 REPEATS, WARM_UP = 20, 2

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_utils.errors import CompanionError
-from fer_utils.paths import atomic_write, benchmarks_folder
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.paths import atomic_write, benchmarks_folder
 
 ROUNDS = 3
 """Times each case is measured; the table gives the median."""
@@ -51,7 +51,7 @@ def side_by_side(work: Callable, items: Iterable, workers: int, *, threads: int 
 
 def write_benchmark(name: str, table: pd.DataFrame, shown: pd.DataFrame, ratios: dict[str, float], *, about: str) -> None:
     """``tables/benchmarks/NAME.csv`` (``table``, and on what it was measured) and ``.md``: ``about``, ``shown``, ratios."""
-    from fer_utils.tables.text import markdown_table   # not at the top: a case's process imports no more than it needs
+    from fer_utils.tables.text import markdown_table  # not at the top: a case's process imports no more than it needs
 
     folder = benchmarks_folder()
     with atomic_write(folder / f"{name}.csv", "w", encoding="utf-8") as file:
@@ -69,7 +69,7 @@ def plainly(table: pd.DataFrame) -> pd.DataFrame:
 
 def machine() -> str:
     """The machine in words, and the versions of Python and, where it is in use, PyTorch."""
-    from fer_utils.machine import hardware   # not at the top, as above
+    from fer_utils.core.machine import hardware  # not at the top, as above
 
     torch = f", PyTorch {sys.modules['torch'].__version__}" if "torch" in sys.modules else ""
     return f"{hardware()}, Python {platform.python_version()}{torch}"

@@ -12,9 +12,9 @@ import pandas as pd
 from sklearn.metrics import balanced_accuracy_score
 
 from bench.measuring import side_by_side, write_benchmark
+from fer_utils.core.paths import project_root
+from fer_utils.core.profiles import load_profile
 from fer_utils.datasets import prepare_splits
-from fer_utils.paths import project_root
-from fer_utils.profiles import load_profile
 from fer_utils.training import VALIDATION_PREDICTIONS, load_model, predict, train_model, write_predictions
 
 NAME, DATASET, SEEDS = "pilot", "fer2013", (100,)

@@ -15,13 +15,12 @@ import numpy as np
 import pandas as pd
 
 from bench.measuring import side_by_side, write_benchmark
-from fer_utils.errors import CompanionError
-from fer_utils.evaluation import all_predictions, right_answers
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.paths import atomic_write, project_root
+from fer_utils.core.profiles import Profile, load_profile
+from fer_utils.core.stored import read_table
+from fer_utils.evaluation import all_predictions, right_answers, verdict
 from fer_utils.evaluation.two_way import two_way
-from fer_utils.paths import atomic_write, project_root
-from fer_utils.profiles import Profile, load_profile
-from fer_utils.stored import read_table
-from fer_utils.evaluation import verdict
 
 PROFILE, NAME = "demo", "processors"
 VARIANTS = {
@@ -97,7 +96,7 @@ def _written(root: Path) -> Path:
 def take_the_road(profile: Profile) -> None:
     """Stages 1 to 5 of the profile without their notebooks, with what is there already; trainings side by side."""
     from fer_utils.balancing import pool_counts, write_balanced_sets
-    from fer_utils.controls import runs_of
+    from fer_utils.balancing.controls import runs_of
     from fer_utils.datasets import prepare_splits
     from fer_utils.datasets.gate import admit, write_verdict
     from fer_utils.prompts import prompt_table, write_prompts
@@ -116,14 +115,14 @@ def take_the_road(profile: Profile) -> None:
 
 
 def _train(run) -> None:
-    from fer_utils.training_runs import train_run
+    from fer_utils.runner.training_runs import train_run
 
     train_run(*run, load_profile(PROFILE))
 
 
 def results(profile: Profile) -> pd.DataFrame:
     """The rows of a run, from its predictions; columns as in ``read_processors``, without variant."""
-    from fer_utils.control_results import comparisons
+    from fer_utils.evaluation.control_results import comparisons
 
     predictions = all_predictions(profile)
     rows = [_row(predictions, *which) for which in predictions[["dataset", "level"]].drop_duplicates().itertuples(index=False)]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench.measuring import MEDIANS, median_case, plainly, write_benchmark
-from fer_utils.emotions import EMOTIONS
+from fer_utils.core.emotions import EMOTIONS
 
 LOOP_IMAGES, POOL_IMAGES, FEW, MANY = 14, 210, 500, 5_000
 """Images of each case; the last two for how memory grows."""
@@ -54,8 +54,8 @@ def _ratios(table: pd.DataFrame) -> dict[str, float]:
 
 
 def _paper_rows() -> int:
-    from fer_utils.profiles import load_profile
-    from fer_utils.synthesis.plan import published_pool
+    from fer_utils.balancing.plan import published_pool
+    from fer_utils.core.profiles import load_profile
 
     return sum(published_pool(load_profile("paper")).values())
 
@@ -66,7 +66,7 @@ def _loop(generator: str, how: str) -> str:
 
 def _loop_case(generator: str, how: str) -> Callable[[Path], Callable[[], object]]:
     def prepare(folder: Path):
-        from fer_utils.generators.loading import load_generator
+        from fer_utils.synthesis.generators.loading import load_generator
 
         profile, prompts = _profile_and_prompts(generator, LOOP_IMAGES)
         pipeline, settings = load_generator(generator, profile), getattr(profile.generators, generator)
@@ -96,7 +96,7 @@ def _pool_case(generators: tuple[str, ...], images: int) -> Callable[[Path], Cal
 
 def _profile_and_prompts(generator: str, images: int):
     """The demo profile, and so many prompts, all for one generator where one is named."""
-    from fer_utils.profiles import load_profile
+    from fer_utils.core.profiles import load_profile
     from fer_utils.prompts import prompt_table
 
     shares = {name: float(name == generator) for name in GENERATORS} if generator else {}
@@ -108,10 +108,10 @@ def _rows(folder: Path) -> Callable[[], object]:
     """The pool of the paper with black images in place of drawn ones: planned, written shard by shard, read back."""
     import numpy as np
 
-    from fer_utils.generators.identity import identity
-    from fer_utils.profiles import load_profile
+    from fer_utils.balancing.plan import published_pool
+    from fer_utils.core.profiles import load_profile
     from fer_utils.prompts import prompt_table, read_prompts, write_prompts
-    from fer_utils.synthesis.plan import published_pool
+    from fer_utils.synthesis.generators.identity import identity
     from fer_utils.synthesis.shards import plan_shards, read_manifest, shard_path, write_shard
 
     profile = load_profile("paper")

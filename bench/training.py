@@ -30,8 +30,8 @@ from bench.training_cases import (
     images_in,
     write_faces,
 )
-from fer_utils.devices import choose_device
-from fer_utils.errors import CompanionError
+from fer_utils.core.devices import choose_device
+from fer_utils.core.errors import CompanionError
 from fer_utils.training import has_bfloat16
 
 

@@ -17,14 +17,14 @@ from torch.nn.functional import cross_entropy
 from torch.optim import SGD
 
 from bench.measuring import peak_mb
+from fer_utils.core.devices import choose_device
+from fer_utils.core.faces import FaceSet, concatenate
+from fer_utils.core.profiles import load_profile
 from fer_utils.datasets import load_splits
-from fer_utils.devices import choose_device
-from fer_utils.faces import FaceSet, concatenate
-from fer_utils.profiles import load_profile
-from fer_utils.reduced_network import ReducedResEmoteNet
-from fer_utils.resemotenet import ResEmoteNet
 from fer_utils.training import as_tensors, predict, train_epoch
 from fer_utils.training.batches import MEAN, STANDARD_DEVIATION
+from fer_utils.training.reduced_network import ReducedResEmoteNet
+from fer_utils.training.resemotenet import ResEmoteNet
 
 WIDTH, BATCH, BATCHES, ROUNDS = 1.0, 16, 2, 5
 FACES = BATCH * BATCHES

@@ -11,8 +11,8 @@ import tempfile
 import pytest
 from test_resuming import epochs_run
 
-from fer_utils.errors import CompanionError
-from fer_utils.paths import PACKAGE, atomic_write
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.paths import PACKAGE, atomic_write
 
 KILLED = """
 import os, signal, sys
@@ -71,7 +71,7 @@ def names(folder):
 def test_a_writer_killed_in_the_middle_leaves_no_file_behind_and_an_old_one_as_it_was(tmp_path, before):
     if before:
         (tmp_path / "file.txt").write_text(before)
-    killed(tmp_path, "from fer_utils.paths import atomic_write", WRITING)
+    killed(tmp_path, "from fer_utils.core.paths import atomic_write", WRITING)
     assert names(tmp_path) == (["file.txt"] if before else [])
     assert not before or (tmp_path / "file.txt").read_text() == before
 

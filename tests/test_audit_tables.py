@@ -14,10 +14,10 @@ from fer_utils.audit import FITS, NOT_POSSIBLE, audit_file, audit_paper, read_ta
 from fer_utils.audit.verdicts import FIELDS, IMPLIED
 from fer_utils.balancing import LEVEL_TITLES
 from fer_utils.cli import main
-from fer_utils.errors import CompanionError
-from fer_utils.kernels import kernel_environment
-from fer_utils.paths import REFERENCE
-from fer_utils.profiles import load_profile
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.paths import REFERENCE
+from fer_utils.core.profiles import load_profile
+from fer_utils.runner.kernels import kernel_environment
 
 EXAMPLE = REFERENCE / "example_table.csv"
 GOOD = "class,count,accuracy\ncat,100,90\ndog,50,80\noverall,,86.67\n"

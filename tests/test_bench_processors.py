@@ -9,11 +9,11 @@ import time
 import pandas as pd
 import pytest
 
-from fer_utils.tables.benchmarks import read_processors
 from bench.processors import VARIANTS, in_short, results, shown
-from fer_utils.emotions import EMOTIONS
-from fer_utils.paths import PACKAGE
-from fer_utils.profiles import load_profile
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.paths import PACKAGE
+from fer_utils.core.profiles import load_profile
+from fer_utils.tables.benchmarks import read_processors
 
 
 def table(accuracies, readings):

@@ -16,8 +16,8 @@ from bench.training_cases import (
     least_cost,
     work_of,
 )
-from fer_utils.reduced_network import ReducedResEmoteNet
-from fer_utils.resemotenet import ResEmoteNet
+from fer_utils.training.reduced_network import ReducedResEmoteNet
+from fer_utils.training.resemotenet import ResEmoteNet
 
 CPU = torch.device("cpu")
 

@@ -3,13 +3,13 @@
 import json
 
 import pytest
+from written_data import GOOD, csv_text
 
 from bench.__main__ import main
 from fer_utils import cli
+from fer_utils.core.profiles import load_profile
 from fer_utils.datasets import fer2013, inspection
 from fer_utils.datasets.inspection import inspect_dataset, inspection_lines
-from fer_utils.profiles import load_profile
-from written_data import GOOD, csv_text
 
 PROFILE = load_profile("paper")
 

@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.control_results import comparisons
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import load_profile
 from fer_utils.evaluation import compare
 from fer_utils.evaluation.comparison import holm
+from fer_utils.evaluation.control_results import comparisons
 from fer_utils.evaluation.two_way import RunVariance, two_way
-from fer_utils.profiles import load_profile
 
 PROFILE = load_profile("demo")
 

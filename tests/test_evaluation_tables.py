@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_utils import tables
 from bench import latency as bench_latency
-from fer_utils.balancing import LEVEL_TITLES
 from bench.__main__ import main
+from fer_utils import tables
+from fer_utils.balancing import LEVEL_TITLES
 from fer_utils.evaluation import BRIER, ECE, PREFIXES
 from fer_utils.figures import figure_a6_calibration
 
@@ -69,7 +69,7 @@ def test_a_subset_says_how_many_faces_are_left_out_and_why():
 
 
 def test_the_confusion_table_shows_shares_and_counts_and_emotions_without_images():
-    from fer_utils.emotions import EMOTIONS
+    from fer_utils.core.emotions import EMOTIONS
     table = pd.DataFrame([{"dataset": "demo_rafdb", "level": "aug1", "emotion": label, "n": 4 if label == "anger" else 0,
                            "seeds": 2, "predicted": name, "count": 2 * (label == "anger"),
                            "share": 25.0 if label == "anger" else np.nan} for label in EMOTIONS for name in EMOTIONS])

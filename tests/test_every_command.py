@@ -14,8 +14,10 @@ import pytest
 from every_command import CALLS, TRAINED, call, commands, write_project, writing_commands
 from published_run import without_work
 
-from fer_utils import cli, pipeline, profiles, training_runs
-from fer_utils.paths import PACKAGE, notebooks_folder
+from fer_utils import cli
+from fer_utils.core import profiles
+from fer_utils.core.paths import PACKAGE, notebooks_folder
+from fer_utils.runner import pipeline, training_runs
 
 RUN, MODEL = "runs/demo", "runs/demo/models/" + "/".join(map(str, TRAINED))
 FACES, PROVENANCE = f"{RUN}/faces/demo_fer2013_train.npz", f"{RUN}/tables/provenance.json"
@@ -150,9 +152,12 @@ from pathlib import Path
 sys.path[:0] = {paths!r}
 from every_command import call
 from published_run import PICTURE
-from fer_utils import cli, commands, publishing, training_runs
-from fer_utils.paths import notebooks_folder
-from fer_utils.stages import STAGES
+from fer_utils import cli
+from fer_utils.cli import commands
+from fer_utils.pages import publishing
+from fer_utils.runner import training_runs
+from fer_utils.core.paths import notebooks_folder
+from fer_utils.runner.stages import STAGES
 stages = {{stage.notebook for stage in STAGES}}
 notebooks = notebooks_folder().glob("*.ipynb")
 beside = {{path.stem: path for path in notebooks if path.stem not in stages}}

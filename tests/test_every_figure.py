@@ -15,12 +15,24 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from fer_utils import figures
-from fer_utils.errors import CompanionError
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import load_profile
 from fer_utils.figures.audit import MEAN_COLOURS
 from fer_utils.figures.quality import SAMPLE_STYLES
-from fer_utils.figures.style import (ASIDE, FAINT, INK, LEVEL_COLOURS, LEVEL_MARKERS, PAPER_COLOUR, PAPER_TEXT, SMALLEST,
-                                     STAMP_COLOUR, contrast, luminance, readable_on)
-from fer_utils.profiles import load_profile
+from fer_utils.figures.style import (
+    ASIDE,
+    FAINT,
+    INK,
+    LEVEL_COLOURS,
+    LEVEL_MARKERS,
+    PAPER_COLOUR,
+    PAPER_TEXT,
+    SMALLEST,
+    STAMP_COLOUR,
+    contrast,
+    luminance,
+    readable_on,
+)
 
 NO_FIGURES = {"Cell", "EMOTION_COLOURS", "FORMATS", "alt_text", "contact_sheet", "described", "render", "save", "show"}
 every_figure = pytest.mark.parametrize("name", EXAMPLES)

@@ -7,12 +7,12 @@ import sys
 
 import numpy as np
 import pytest
+from written_data import GOOD, csv_text, encoded, fer2013_files, gray, write_files, write_gzip, write_tar, write_zip
 
+from fer_utils.core.emotions import EMOTIONS, FER2013_ORDER
+from fer_utils.core.errors import CompanionError
 from fer_utils.datasets import fer2013, fer2013_parquet, fer2013_trees
 from fer_utils.datasets.checks import official_counts
-from fer_utils.emotions import EMOTIONS, FER2013_ORDER
-from fer_utils.errors import CompanionError
-from written_data import GOOD, csv_text, encoded, fer2013_files, gray, write_files, write_gzip, write_tar, write_zip
 
 
 def plain(folder):

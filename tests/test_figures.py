@@ -11,15 +11,25 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from figure_examples import (COUNTS, GENERATORS, TITLES, manifest_of, some_accuracies, some_faces, some_history,
-                             some_matrices, some_quality, some_stages)
+from figure_examples import (
+    COUNTS,
+    GENERATORS,
+    TITLES,
+    manifest_of,
+    some_accuracies,
+    some_faces,
+    some_history,
+    some_matrices,
+    some_quality,
+    some_stages,
+)
 from matplotlib.colors import to_rgb
 
 from fer_utils import figures
 from fer_utils.balancing import LEVEL_TITLES
-from fer_utils.emotions import EMOTIONS
-from fer_utils.profiles import load_profile
-from fer_utils.resemotenet import ResEmoteNet, layer_shapes
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.profiles import load_profile
+from fer_utils.training.resemotenet import ResEmoteNet, layer_shapes
 
 TRAINING = load_profile("demo_recipes").training
 

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 from fer_utils import cli
-from fer_utils.controls import ensure_real_set
+from fer_utils.balancing.controls import ensure_real_set
+from fer_utils.core.paths import committed_tables
+from fer_utils.core.profiles import load_profile
 from fer_utils.evaluation import finished_predictions
-from fer_utils.generators.addresses import made_here
-from fer_utils.kept_runs import keep_runs, take_kept_runs
-from fer_utils.paths import committed_tables
-from fer_utils.profiles import load_profile
-from fer_utils.training_runs import train_run, training_set
+from fer_utils.runner.kept_runs import keep_runs, take_kept_runs
+from fer_utils.runner.training_runs import train_run, training_set
+from fer_utils.synthesis.generators.addresses import made_here
 
 SETTINGS = ["data.sets=[demo_fer2013]", "balancing.levels=[original, aug1]", "controls.names=[oversampling]",
             "controls.seeds=[0]", "training.max_epochs=1", "training.seeds=[0]", "run.threads=1"]
@@ -148,7 +148,7 @@ def test_reproduce_leaves_out_kept_trainings_and_trains_the_others(kept, capsys)
 
 def test_a_generator_kept_with_the_package_is_taken_where_the_run_has_none(project, monkeypatch, tmp_path):
     profile = load_profile("fer2013")
-    monkeypatch.setattr("fer_utils.generators.addresses.SHIPPED_GENERATORS", tmp_path)
+    monkeypatch.setattr("fer_utils.synthesis.generators.addresses.SHIPPED_GENERATORS", tmp_path)
     own = made_here("tiny-sd3", profile)
     assert own.parent == profile.paths.generators
     kept = tmp_path / "fer2013" / own.name

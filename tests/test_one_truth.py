@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 from published_run import publish, without_work
 
-from fer_utils.documents.filling import filled
-from fer_utils.stored import file_hash
-from fer_utils.kept_runs import _settings
-from fer_utils.paths import PACKAGE, committed_figures, committed_tables, notebooks_folder, pictures_folder
-from fer_utils.profiles import load_profile
-from fer_utils.provenance import ABOUT_THE_FILES, read_provenance
-from fer_utils.publishing import tables_hash
-from fer_utils.readme import SHOWN, documents
+from fer_utils.core.paths import PACKAGE, committed_figures, committed_tables, notebooks_folder, pictures_folder
+from fer_utils.core.profiles import load_profile
+from fer_utils.core.stored import file_hash
+from fer_utils.pages.documents.filling import filled
+from fer_utils.pages.publishing import tables_hash
+from fer_utils.pages.readme import SHOWN, documents
+from fer_utils.runner.kept_runs import _settings
+from fer_utils.runner.provenance import ABOUT_THE_FILES, read_provenance
 
 WHOLE = {"score": "accuracy", "subset": "all"}
 EQUAL = 1e-6   # points; the CSV files hold ten digits

@@ -4,8 +4,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from fer_utils.errors import CompanionError
-from fer_utils.resemotenet import (
+from fer_utils.core.errors import CompanionError
+from fer_utils.training.resemotenet import (
     ResEmoteNet,
     ResidualBlock,
     SqueezeExcitation,

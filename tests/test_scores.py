@@ -7,13 +7,23 @@ import torch
 from scipy.stats import bootstrap
 from sklearn.metrics import balanced_accuracy_score, brier_score_loss, confusion_matrix, f1_score
 
-from fer_utils.emotions import EMOTIONS
-from fer_utils.evaluation import (ACCURACY, BALANCED, BRIER, ECE, MACRO_F1, class_accuracy, compare, confusion_table,
-                                  reliability, scores)
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.profiles import load_profile
+from fer_utils.evaluation import (
+    ACCURACY,
+    BALANCED,
+    BRIER,
+    ECE,
+    MACRO_F1,
+    class_accuracy,
+    compare,
+    confusion_table,
+    reliability,
+    scores,
+)
 from fer_utils.evaluation.bootstrap import basic_interval, image_draws, percentile_interval
-from fer_utils.evaluation.calibration import (bin_numbers, bin_sums, brier_scores, calibration_error, error_by_chance)
+from fer_utils.evaluation.calibration import bin_numbers, bin_sums, brier_scores, calibration_error, error_by_chance
 from fer_utils.evaluation.scoring import balanced_accuracy, macro_f1
-from fer_utils.profiles import load_profile
 
 PROFILE = load_profile("demo", ["evaluation.resamples=1000"])
 COLUMNS = [f"p_{emotion}" for emotion in EMOTIONS]

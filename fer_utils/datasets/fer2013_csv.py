@@ -14,12 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 
+from fer_utils.core.emotions import FER2013_ORDER, codes_to_labels
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.file_kinds import described
 from fer_utils.datasets.archives import reading
 from fer_utils.datasets.sources import HashingStream, Source, open_source
 from fer_utils.datasets.tree import Contents, join
-from fer_utils.emotions import FER2013_ORDER, codes_to_labels
-from fer_utils.errors import CompanionError
-from fer_utils.file_kinds import described
 
 SIZE = 48
 USAGES = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fer_utils.core.errors import CompanionError
 from fer_utils.datasets.archives import LARGEST_FILE, bounded, is_archive, list_members, read_members, reading
 from fer_utils.datasets.sources import cached_arrays, stamp
-from fer_utils.errors import CompanionError
 
 DEEPEST = 8
 """Folders below the data folder that are looked into."""

@@ -8,12 +8,12 @@ cannot decide a point or two. All accuracies are in percent, as printed in the p
 import numpy as np
 import pandas as pd
 
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.intervals import wilson_interval
+from fer_utils.core.profiles import Profile
+from fer_utils.core.reference import read_reference
 from fer_utils.datasets import dataset_info
-from fer_utils.emotions import EMOTIONS
 from fer_utils.evaluation.predictions import check_same_test_set
-from fer_utils.intervals import wilson_interval
-from fer_utils.profiles import Profile
-from fer_utils.reference import read_reference
 
 OVERALL = "overall"
 PAPER = "paper"

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import Profile
 from fer_utils.evaluation.predictions import level_rows
 from fer_utils.evaluation.two_way import RunVariance, pooled, two_way
-from fer_utils.profiles import Profile
 
 MIN_SEEDS = 3
 """Fewer runs of each side carry no verdict, whatever their p: hardly anything is known of what luck in training did."""

@@ -7,15 +7,15 @@ balanced accuracy count the seven emotions alike.
 import numpy as np
 import pandas as pd
 
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.intervals import wilson_interval
+from fer_utils.core.profiles import Profile
+from fer_utils.core.reference import read_reference
 from fer_utils.datasets import dataset_info
-from fer_utils.emotions import EMOTIONS
 from fer_utils.evaluation.accuracy import PAPER
-from fer_utils.intervals import wilson_interval
 from fer_utils.evaluation.bootstrap import basic_interval, image_draws, percentile_interval
 from fer_utils.evaluation.calibration import bin_sums, brier_scores, calibration_error, error_by_chance, probabilities
 from fer_utils.evaluation.predictions import level_rows
-from fer_utils.profiles import Profile
-from fer_utils.reference import read_reference
 
 ACCURACY, MACRO_F1, BALANCED, ECE, BRIER = ("accuracy", "macro-F1", "balanced accuracy", "expected calibration error",
                                             "Brier score")

@@ -8,16 +8,16 @@ it was counted wrong.
 import numpy as np
 import pandas as pd
 
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.intervals import wilson_interval
+from fer_utils.core.profiles import Profile
+from fer_utils.core.reference import read_reference
 from fer_utils.datasets import dataset_info, load_splits, stored_splits
 from fer_utils.datasets.gate import copied, read_verdict
 from fer_utils.datasets.label_noise import no_opinion, opinion_title, second_opinions
-from fer_utils.emotions import EMOTIONS
 from fer_utils.evaluation.accuracy import PAPER
-from fer_utils.intervals import wilson_interval
 from fer_utils.evaluation.predictions import level_rows
-from fer_utils.faces import FaceSet
-from fer_utils.profiles import Profile
-from fer_utils.reference import read_reference
 
 ALL, WITHOUT_TWINS, SECOND_OPINION = "all", "without twins", "second opinion"
 

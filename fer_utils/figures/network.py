@@ -8,12 +8,23 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fer_utils.emotions import EMOTIONS
+from fer_utils.core.emotions import EMOTIONS
 from fer_utils.figures.describing import described, listed
 from fer_utils.figures.diagram import arrow, cuboid, operator, path
 from fer_utils.figures.network_parts import STAGE_COLOURS, draw_parts
-from fer_utils.figures.style import (ASIDE, EMOTION_COLOURS, EMOTION_TITLES, FAINT, INK, PAGE, SMALLEST, drawing_board,
-                                     new_figure, show_face, styled)
+from fer_utils.figures.style import (
+    ASIDE,
+    EMOTION_COLOURS,
+    EMOTION_TITLES,
+    FAINT,
+    INK,
+    PAGE,
+    SMALLEST,
+    drawing_board,
+    new_figure,
+    show_face,
+    styled,
+)
 
 HEIGHT = 4.1
 ROAD = 2.98        # height of the road the features take from left to right

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fer_utils.emotions import EMOTIONS
+from fer_utils.core.emotions import EMOTIONS
 from fer_utils.figures.data import pair_of_faces
 from fer_utils.figures.describing import described, listed, one_line, shortened
 from fer_utils.figures.style import ASIDE, EMOTION_TITLES, FAINT, INK, PAGE, SMALLEST, new_figure, show_face, styled

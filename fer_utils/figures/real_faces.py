@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fer_utils.controls import set_title
+from fer_utils.balancing.controls import set_title
 from fer_utils.evaluation.bootstrap import FACES_AND_RUNS
 from fer_utils.figures.describing import described, listed, span
 from fer_utils.figures.style import INK, PAGE, PAPER_COLOUR, interval_mark, new_figure, styled

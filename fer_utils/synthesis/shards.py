@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet
-from fer_utils.generators.identity import identity
-from fer_utils.paths import atomic_write
-from fer_utils.profiles import Profile
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.paths import atomic_write
+from fer_utils.core.profiles import Profile
+from fer_utils.synthesis.generators.identity import identity
 
 MANIFEST_COLUMNS = ("id", "generator", "model", "weights", "lora", "scheduler", "without", "dtype", "prompt",
                     "negative_prompt", "emotion", "seed", "attempt", "rejected", "steps", "guidance_scale", "size", "sha256")

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from fer_utils.paths import benchmarks_folder, committed_tables
-from fer_utils.profiles import load_profile
-from fer_utils.stored import read_table
+from fer_utils.core.paths import benchmarks_folder, committed_tables
+from fer_utils.core.profiles import load_profile
+from fer_utils.core.stored import read_table
 
 
 def read_processors() -> pd.DataFrame:

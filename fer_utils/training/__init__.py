@@ -23,17 +23,25 @@ from torch.optim import SGD
 from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from fer_utils.devices import choose_device
-from fer_utils.errors import CompanionError, nearest
-from fer_utils.faces import FaceSet
-from fer_utils.paths import atomic_write
-from fer_utils.profiles import Profile
-from fer_utils.recipes import KEPT, SCHEDULERS, SELECTED_ON, as_read, kept_epoch
-from fer_utils.reduced_network import ReducedResEmoteNet
-from fer_utils.resemotenet import count_parameters, save_weights
-from fer_utils.stored import file_hash
-from fer_utils.training.batches import (as_tensors, batches, budget_orders, class_shares, epoch_order, erased, flip_half, image_weights,
-                                        jittered, normalise)
+from fer_utils.core.devices import choose_device
+from fer_utils.core.errors import CompanionError, nearest
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.paths import atomic_write
+from fer_utils.core.profiles import Profile
+from fer_utils.core.recipes import KEPT, SCHEDULERS, SELECTED_ON, as_read, kept_epoch
+from fer_utils.core.stored import file_hash
+from fer_utils.training.batches import (
+    as_tensors,
+    batches,
+    budget_orders,
+    class_shares,
+    epoch_order,
+    erased,
+    flip_half,
+    image_weights,
+    jittered,
+    normalise,
+)
 from fer_utils.training.checkpoint import CHECKPOINT, Checkpoint, Progress, fingerprint
 from fer_utils.training.devices import (
     autocast,
@@ -58,7 +66,8 @@ from fer_utils.training.predictions import (
     write_csv,
     write_predictions,
 )
-
+from fer_utils.training.reduced_network import ReducedResEmoteNet
+from fer_utils.training.resemotenet import ResEmoteNet, count_parameters, layer_shapes, save_weights
 
 
 def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: int, folder: Path,

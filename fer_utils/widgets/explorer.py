@@ -16,7 +16,7 @@ from typing import Any
 
 from IPython.display import HTML, Image, display
 
-from fer_utils.errors import CompanionError
+from fer_utils.core.errors import CompanionError
 from fer_utils.figures.saving import in_few_colours
 
 log = logging.getLogger(__name__)
