@@ -51,7 +51,9 @@ def side_by_side(work: Callable, items: Iterable, workers: int, *, threads: int 
 
 def write_benchmark(name: str, table: pd.DataFrame, shown: pd.DataFrame, ratios: dict[str, float], *, about: str) -> None:
     """``tables/benchmarks/NAME.csv`` (``table``, and on what it was measured) and ``.md``: ``about``, ``shown``, ratios."""
-    from fer_utils.tables.text import markdown_table  # not at the top: a case's process imports no more than it needs
+    from fer_utils.tables.text import (
+        markdown_table,  # not at the top: a case's process imports no more than it needs
+    )
 
     folder = benchmarks_folder()
     with atomic_write(folder / f"{name}.csv", "w", encoding="utf-8") as file:

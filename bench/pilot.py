@@ -15,7 +15,13 @@ from bench.measuring import side_by_side, write_benchmark
 from fer_utils.core.paths import project_root
 from fer_utils.core.profiles import load_profile
 from fer_utils.datasets import prepare_splits
-from fer_utils.training import VALIDATION_PREDICTIONS, load_model, predict, train_model, write_predictions
+from fer_utils.training import (
+    VALIDATION_PREDICTIONS,
+    load_model,
+    predict,
+    train_model,
+    write_predictions,
+)
 
 NAME, DATASET, SEEDS = "pilot", "fer2013", (100,)
 BASE = {"network.width": 0.25, "network.image_size": 48, "training.recipe": "budget", "training.updates": 3000,

@@ -118,7 +118,7 @@ def read_prompts(profile: Profile) -> pd.DataFrame:
     if not path.is_file():
         raise CompanionError(f"{path} is not there. Run stage 02 (notebooks/02_prompt_generation.ipynb) with the "
                              f"profile '{profile.name}' first.")
-    return read_table(path, (*TEXT_COLUMNS, "seed"), dtype={column: str for column in TEXT_COLUMNS},
+    return read_table(path, (*TEXT_COLUMNS, "seed"), dtype=dict.fromkeys(TEXT_COLUMNS, str),
                       keep_default_na=False)
 
 

@@ -112,12 +112,12 @@ def test_what_was_written_replaces_the_old_file_with_the_permissions_of_a_new_on
 
 @pytest.mark.parametrize("hides", [False, True])
 def test_a_full_disk_is_named_with_the_file_also_where_the_writer_hides_it(tmp_path, hides):
-    with pytest.raises(OSError) as problem, atomic_write(tmp_path / "weights.pt") as file:
+    with pytest.raises(OSError) as problem, atomic_write(tmp_path / "weights.pt"):
         try:
             raise OSError(errno.ENOSPC, "No space left on device")
         except OSError:
             if hides:
-                raise RuntimeError("unexpected pos 64 vs 0")      # torch.save
+                raise RuntimeError("unexpected pos 64 vs 0") from None      # torch.save
             raise
     named = problem.value.errno, problem.value.filename
     assert named == (errno.ENOSPC, str(tmp_path / "weights.pt"))

@@ -3,7 +3,15 @@
 import pandas as pd
 import pytest
 
-from fer_utils.audit import FITS, NOT_POSSIBLE, audit_paper, conclusions, paper_test_sets, summarise, table_3_columns
+from fer_utils.audit import (
+    FITS,
+    NOT_POSSIBLE,
+    audit_paper,
+    conclusions,
+    paper_test_sets,
+    summarise,
+    table_3_columns,
+)
 from fer_utils.audit.checks import implied_overall, overall_fits, smallest_size
 from fer_utils.audit.paper import UNLIKELY
 from fer_utils.audit.rounding import read_printed

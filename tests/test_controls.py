@@ -8,7 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_utils.balancing import ALTERED, REPEATED, SHUFFLED, SYNTHETIC, assemble, balanced_index, controls, read_balanced_set
+from fer_utils.balancing import (
+    ALTERED,
+    REPEATED,
+    SHUFFLED,
+    SYNTHETIC,
+    assemble,
+    balanced_index,
+    controls,
+    read_balanced_set,
+)
 from fer_utils.balancing.controls import (
     CONTROLS,
     RATIO_SWEEP,

@@ -13,7 +13,13 @@ import pytest
 from fer_utils import cli
 from fer_utils.cli import commands
 from fer_utils.core.errors import about_the_disk
-from fer_utils.core.paths import PACKAGE, atomic_write, check_target, check_writable, committed_tables
+from fer_utils.core.paths import (
+    PACKAGE,
+    atomic_write,
+    check_target,
+    check_writable,
+    committed_tables,
+)
 from fer_utils.core.profiles import load_profile
 from fer_utils.runner import pipeline
 from fer_utils.runner.freshness import read_record, record_path, write_record

@@ -13,7 +13,13 @@ import pytest
 from fer_utils.cli import main
 from fer_utils.core import paths
 from fer_utils.core.errors import CompanionError
-from fer_utils.core.paths import absolute_folders, atomic_write, data_folder, notebooks_folder, project_root
+from fer_utils.core.paths import (
+    absolute_folders,
+    atomic_write,
+    data_folder,
+    notebooks_folder,
+    project_root,
+)
 from fer_utils.pages import notebook
 from fer_utils.runner.kernels import kernel_environment, side_by_side
 from fer_utils.runner.notebook_runs import run_notebook

@@ -136,7 +136,7 @@ def _say(name, root, path, kind, content, capsys) -> str:
 def test_every_writing_command_has_its_place_on_the_disk_checked_and_no_other_writes(
     root, monkeypatch
 ):
-    assert AT_THE_DOOR < writing_commands()
+    assert writing_commands() > AT_THE_DOOR
     monkeypatch.setattr(
         training_runs, "train_model", lambda *_, **__: pytest.fail("the training has begun")
     )

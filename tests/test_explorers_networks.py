@@ -92,7 +92,9 @@ def shown(explorer):
 
 def test_what_was_made_is_kept_until_newer_things_push_out_the_one_not_asked_for_longest():
     kept, made = Kept(2), []
-    make = lambda thing: lambda: made.append(thing) or thing
+    def make(thing):
+        return lambda: made.append(thing) or thing
+
     for thing in ("a", "b", "a", "c", "a", "b"):
         assert kept.get(thing, make(thing)) == thing
     assert made == ["a", "b", "c", "b"]

@@ -16,7 +16,15 @@ from fer_utils.pages.start import contents, places
 from fer_utils.prompts import keywords, sample_prompts
 from fer_utils.synthesis import Renderer
 from fer_utils.tables.benchmarks import measured_rates
-from fer_utils.widgets import class_target, level_explorer, marked, prompt_explorer, prompt_view, target_view, token_words
+from fer_utils.widgets import (
+    class_target,
+    level_explorer,
+    marked,
+    prompt_explorer,
+    prompt_view,
+    target_view,
+    token_words,
+)
 from fer_utils.widgets.levels import time_words
 
 CHOSEN = {"emotion": "sad", "person": "woman", "decade": 50, "template": "portrait", "light": "dim light",

@@ -127,7 +127,7 @@ def test_a_wrong_profile_or_override_is_explained(name, overrides, message):
 
 def test_a_misspelt_setting_in_code_names_the_nearest():
     with pytest.raises(CompanionError, match="did you mean 'patience'"):
-        load_profile("demo").training.patiense
+        assert load_profile("demo").training.patiense
 
 
 def test_an_overridden_profile_writes_to_folders_of_its_own(project):

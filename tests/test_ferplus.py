@@ -9,7 +9,14 @@ from fer_utils.core.emotions import EMOTIONS
 from fer_utils.core.errors import CompanionError
 from fer_utils.core.faces import FaceSet
 from fer_utils.datasets import fer2013, ferplus
-from fer_utils.datasets.ferplus import FILE, VOTES, plurality, read_votes, surely_mislabelled, votes_for
+from fer_utils.datasets.ferplus import (
+    FILE,
+    VOTES,
+    plurality,
+    read_votes,
+    surely_mislabelled,
+    votes_for,
+)
 
 HEADER = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
 USAGES = ["Training", "PublicTest", "PrivateTest"]

@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import re
 import time
-import xml.etree.ElementTree as xml
+import xml.etree.ElementTree as ElementTree
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -82,7 +82,7 @@ def test_the_settings_of_the_caller_do_not_change_a_figure(demo):
 
 def test_the_stamp_stands_as_text_in_the_svg_and_can_be_read_without_drawing_it(demo):
     _, svg, _ = figures.save(figures.class_distribution({"a": COUNTS}), "stamped", demo)
-    texts = [text.strip() for text in xml.parse(svg).getroot().itertext()]
+    texts = [text.strip() for text in ElementTree.parse(svg).getroot().itertext()]
     assert "demo faces" in texts
 
 

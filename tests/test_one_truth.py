@@ -9,7 +9,13 @@ import pandas as pd
 import pytest
 from published_run import publish, without_work
 
-from fer_utils.core.paths import PACKAGE, committed_figures, committed_tables, notebooks_folder, pictures_folder
+from fer_utils.core.paths import (
+    PACKAGE,
+    committed_figures,
+    committed_tables,
+    notebooks_folder,
+    pictures_folder,
+)
 from fer_utils.core.profiles import load_profile
 from fer_utils.core.stored import file_hash
 from fer_utils.pages.documents.filling import filled

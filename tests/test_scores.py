@@ -22,7 +22,13 @@ from fer_utils.evaluation import (
     scores,
 )
 from fer_utils.evaluation.bootstrap import basic_interval, image_draws, percentile_interval
-from fer_utils.evaluation.calibration import bin_numbers, bin_sums, brier_scores, calibration_error, error_by_chance
+from fer_utils.evaluation.calibration import (
+    bin_numbers,
+    bin_sums,
+    brier_scores,
+    calibration_error,
+    error_by_chance,
+)
 from fer_utils.evaluation.scoring import balanced_accuracy, macro_f1
 
 PROFILE = load_profile("demo", ["evaluation.resamples=1000"])
@@ -189,7 +195,7 @@ def test_shuffled_answers_give_chance_accuracy_and_no_difference(random):
     table = scores(runs, PROFILE)
     for score in (ACCURACY, BALANCED):
         rows = table[table["score"] == score]
-        assert ((rows["low"] < 100 / 7) & (100 / 7 < rows["high"])).sum() >= 3 and abs(rows["value"].mean() - 100 / 7) < 3
+        assert ((rows["low"] < 100 / 7) & (rows["high"] > 100 / 7)).sum() >= 3 and abs(rows["value"].mean() - 100 / 7) < 3
     differences = compare(runs, PROFILE)
     assert (differences["p"] > 0.05).all() and (differences["difference"].abs() < 10).all()
     assert (compare(pd.concat([*honest[:3], *map(shuffled, honest[3:])]), PROFILE)["p"] < 1e-3).all()

@@ -27,7 +27,14 @@ from fer_utils.datasets.gate import Verdict, write_verdict
 from fer_utils.prompts import prompt_table
 from fer_utils.synthesis import remake as remaking
 from fer_utils.synthesis.generators.loading import load_generator
-from fer_utils.synthesis.shards import how_made, pixel_hash, plan_shards, read_shard, shard_files, write_shard
+from fer_utils.synthesis.shards import (
+    how_made,
+    pixel_hash,
+    plan_shards,
+    read_shard,
+    shard_files,
+    write_shard,
+)
 
 KILLED_RUN = """
 import json

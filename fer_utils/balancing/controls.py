@@ -246,7 +246,9 @@ def _usable(manifest: pd.DataFrame, control: Control, dataset: str, profile: Pro
         return manifest
     if control.pool != "agreed":
         return manifest[manifest["generator"] == control.pool]
-    from fer_utils.synthesis.quality import read_scores  # only here: its reader needs PyTorch, a look at the status does not
+    from fer_utils.synthesis.quality import (
+        read_scores,  # only here: its reader needs PyTorch, a look at the status does not
+    )
 
     scores = read_scores(dataset, profile)
     return manifest[manifest["id"].isin(scores.loc[scores["agrees"], "id"])]

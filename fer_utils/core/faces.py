@@ -35,7 +35,7 @@ class FaceSet:
         for name in ("labels", "ids", "origin"):
             if len(getattr(self, name)) != count:
                 raise CompanionError(f"FaceSet: {count} images but {len(getattr(self, name))} {name}.")
-        if count and not (0 <= self.labels.min() and self.labels.max() < len(EMOTIONS)):
+        if count and not (self.labels.min() >= 0 and self.labels.max() < len(EMOTIONS)):
             raise CompanionError(f"FaceSet: labels must lie in 0..{len(EMOTIONS) - 1}, found "
                                  f"{self.labels.min()}..{self.labels.max()}.")
 

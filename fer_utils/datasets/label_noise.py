@@ -13,7 +13,14 @@ from fer_utils.core.faces import FaceSet
 from fer_utils.core.paths import data_folder
 from fer_utils.core.profiles import Profile
 from fer_utils.datasets.demo_faces import demo_plan
-from fer_utils.datasets.ferplus import plurality, read_votes_file, surely_mislabelled, undecided, votes_for, votes_source
+from fer_utils.datasets.ferplus import (
+    plurality,
+    read_votes_file,
+    surely_mislabelled,
+    undecided,
+    votes_for,
+    votes_source,
+)
 from fer_utils.datasets.splits import dataset_info
 from fer_utils.datasets.tree import look_into
 

@@ -44,7 +44,13 @@ from fer_utils.evaluation.comparison import (
     verdict,
 )
 from fer_utils.evaluation.confusion import confusion_counts, confusion_rates, confusion_table
-from fer_utils.evaluation.predictions import all_predictions, expected_runs, finished_predictions, missing_runs, read_predictions
+from fer_utils.evaluation.predictions import (
+    all_predictions,
+    expected_runs,
+    finished_predictions,
+    missing_runs,
+    read_predictions,
+)
 from fer_utils.evaluation.prior_table import prior_table
 from fer_utils.evaluation.scoring import ACCURACY, BALANCED, BRIER, ECE, MACRO_F1, scores
 from fer_utils.evaluation.stopping import after_the_drop, around_the_drop

@@ -8,11 +8,27 @@ import pandas as pd
 import torch
 
 from fer_utils.balancing import FROM_POOL, read_balanced_set
-from fer_utils.balancing.controls import CONTROLS, RATIO_SWEEP, Run, answering_sets, chosen_controls, set_title
+from fer_utils.balancing.controls import (
+    CONTROLS,
+    RATIO_SWEEP,
+    Run,
+    answering_sets,
+    chosen_controls,
+    set_title,
+)
 from fer_utils.core.profiles import Profile
 from fer_utils.core.stored import read_table
 from fer_utils.datasets import dataset_info
-from fer_utils.evaluation import EXPLORATORY, PREFIXES, TOO_FEW, all_predictions, class_accuracy, compare, in_families, verdict
+from fer_utils.evaluation import (
+    EXPLORATORY,
+    PREFIXES,
+    TOO_FEW,
+    all_predictions,
+    class_accuracy,
+    compare,
+    in_families,
+    verdict,
+)
 from fer_utils.training import HISTORY, batches
 
 OVERSAMPLING = "oversampling"

@@ -14,7 +14,13 @@ from fer_utils.core.reference import read_reference
 from fer_utils.datasets import dataset_info
 from fer_utils.evaluation.accuracy import PAPER
 from fer_utils.evaluation.bootstrap import basic_interval, image_draws, percentile_interval
-from fer_utils.evaluation.calibration import bin_sums, brier_scores, calibration_error, error_by_chance, probabilities
+from fer_utils.evaluation.calibration import (
+    bin_sums,
+    brier_scores,
+    calibration_error,
+    error_by_chance,
+    probabilities,
+)
 from fer_utils.evaluation.predictions import level_rows
 
 ACCURACY, MACRO_F1, BALANCED, ECE, BRIER = ("accuracy", "macro-F1", "balanced accuracy", "expected calibration error",

@@ -7,7 +7,15 @@ from matplotlib.figure import Figure
 
 from fer_utils.core.emotions import EMOTIONS
 from fer_utils.figures.describing import described, span
-from fer_utils.figures.style import EMOTION_TITLES, PAGE, PAPER_TEXT, SMALLEST, new_figure, readable_on, styled
+from fer_utils.figures.style import (
+    EMOTION_TITLES,
+    PAGE,
+    PAPER_TEXT,
+    SMALLEST,
+    new_figure,
+    readable_on,
+    styled,
+)
 
 RIGHT = "answers right"
 

@@ -162,7 +162,7 @@ def _label(board: Axes, block: Block) -> None:
 
 def _bypasses(board: Axes, blocks: list[Block]) -> None:
     """The skip path over each residual block and the attention path under the SE block."""
-    for block, after in zip(blocks[:-1], blocks[1:]):
+    for block in blocks[:-1]:
         if block.stage not in ("residual", "attention"):
             continue
         up = 1 if block.stage == "residual" else -1

@@ -31,7 +31,12 @@ from fer_utils.pages.readme import SHOWN, fill_documents
 from fer_utils.runner.freshness import read_record
 from fer_utils.runner.kept_runs import stands_by_kept_files
 from fer_utils.runner.pipeline import why_stale
-from fer_utils.runner.provenance import ABOUT_THE_FILES, kept_trainings, read_provenance, save_provenance
+from fer_utils.runner.provenance import (
+    ABOUT_THE_FILES,
+    kept_trainings,
+    read_provenance,
+    save_provenance,
+)
 from fer_utils.runner.stages import STAGES, units_of, unpublished
 
 TEXTS = (".csv", ".md", ".tex", ".svg")

@@ -7,7 +7,14 @@ from fer_utils.core.errors import CompanionError
 from fer_utils.core.paths import project_root
 from fer_utils.core.profiles import Profile
 from fer_utils.datasets import dataset_info, prepare_splits
-from fer_utils.evaluation import FACES, finished_predictions, prior_table, scores, subset_accuracy, table_3
+from fer_utils.evaluation import (
+    FACES,
+    finished_predictions,
+    prior_table,
+    scores,
+    subset_accuracy,
+    table_3,
+)
 from fer_utils.evaluation.control_results import comparisons
 from fer_utils.evaluation.oracle import oracle_table
 from fer_utils.runner.kept_runs import keep_runs, take_kept_runs
@@ -35,7 +42,7 @@ def interim_tables(profile: Profile) -> list[str]:
     so_far = f"{done} of {wanted} trainings finished"
     written = [path for name, (frame, make, caption) in _tables(predictions, profile).items() if len(frame)
                for path in tables.save(frame, name, profile, shown=make(frame), caption=f"{caption}: {so_far}.")]
-    write_provenance(profile, units_of(STAGES, profile), renew=True, by_command={path: COMMAND for path in written})
+    write_provenance(profile, units_of(STAGES, profile), renew=True, by_command=dict.fromkeys(written, COMMAND))
     return [so_far, *refused, *(f"kept {folder.relative_to(project_root())}" for folder in kept),
             *(f"wrote {path.relative_to(project_root())}" for path in written)]
 

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from jupyter_client import AsyncKernelManager
@@ -101,10 +101,8 @@ def _wait_for_the_end() -> None:
 
 def _send(number: int) -> None:
     for group in set(_running.groups):
-        try:
+        with suppress(ProcessLookupError, PermissionError):      # it has ended; macOS answers so for the last zombie of a group
             getattr(os, "killpg", os.kill)(group, number)
-        except (ProcessLookupError, PermissionError):      # it has ended; macOS answers so for the last zombie of a group
-            pass
 
 
 @contextmanager

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from fer_utils.balancing import FROM_POOL, UNSEEN, assemble, read_balanced_set, real_rows
-from fer_utils.balancing.controls import ensure_real_set, trained_sets, training_arguments, training_options
+from fer_utils.balancing.controls import (
+    ensure_real_set,
+    trained_sets,
+    training_arguments,
+    training_options,
+)
 from fer_utils.core.cluster import run_on_cluster
 from fer_utils.core.errors import CompanionError, nearest
 from fer_utils.core.faces import FaceSet, concatenate

@@ -17,7 +17,16 @@ from fer_utils.core.intervals import wilson_interval
 from fer_utils.core.paths import atomic_write
 from fer_utils.core.profiles import Profile
 from fer_utils.datasets import dataset_info
-from fer_utils.evaluation import BETTER, OPEN, SIGNIFICANT, TOO_FEW, VERDICTS, WORSE, decisive_p, verdict
+from fer_utils.evaluation import (
+    BETTER,
+    OPEN,
+    SIGNIFICANT,
+    TOO_FEW,
+    VERDICTS,
+    WORSE,
+    decisive_p,
+    verdict,
+)
 from fer_utils.tables.controls import control_sets, controls_caption, table_a2_controls
 from fer_utils.tables.evaluation import (
     HOW_JUDGED,

@@ -5,7 +5,15 @@ from collections.abc import Mapping
 import pandas as pd
 
 from fer_utils.core.emotions import EMOTIONS
-from fer_utils.evaluation import BRIER, EXPLORATORY, FACES_AND_RUNS, MIN_SEEDS, PREFIXES, TOO_FEW, verdict
+from fer_utils.evaluation import (
+    BRIER,
+    EXPLORATORY,
+    FACES_AND_RUNS,
+    MIN_SEEDS,
+    PREFIXES,
+    TOO_FEW,
+    verdict,
+)
 
 HOW_JUDGED = (f"Interval and p of a difference are of the two-way model ({FACES_AND_RUNS}; how runs vary is pooled from Original "
               "and the augmentations), Student's t with Satterthwaite's "

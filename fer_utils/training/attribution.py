@@ -34,7 +34,9 @@ def grad_cam(model, faces: FaceSet, targets: Sequence[int], *, size: tuple[int, 
     Returns float32 [N, H, W] in 0..1, each map divided by its own maximum (all 0 where nothing speaks for the class),
     at ``size`` or by default at the network's image size. ``model`` is put into eval mode.
     """
-    from captum.attr import LayerGradCam  # only here and below: captum takes half a second to import
+    from captum.attr import (
+        LayerGradCam,  # only here and below: captum takes half a second to import
+    )
 
     cam = LayerGradCam(model, model.se)
     return _maps(lambda images, targets: cam.attribute(images, targets, relu_attributions=True),

@@ -21,7 +21,13 @@ from fer_utils.datasets.splits import dataset_info
 from fer_utils.training import TRAINED_WITH, WEIGHTS, predict
 from fer_utils.training.resemotenet import METADATA, ResEmoteNet
 from fer_utils.training.state_dicts import check_about, names_of_the_network, network_of
-from fer_utils.training.weights_files import is_safetensors, plain, read_pickled, read_safetensors, unwrapped
+from fer_utils.training.weights_files import (
+    is_safetensors,
+    plain,
+    read_pickled,
+    read_safetensors,
+    unwrapped,
+)
 
 AUTHORS = {"classes": AUTHORS_ORDER, "image_size": 64, "channels": 1}
 """What the authors' code does; their files do not say it."""

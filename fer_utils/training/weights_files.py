@@ -68,7 +68,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
                              "thousand. It holds another network, or none.")
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118  it is no dict
     except Exception as problem:  # the library has an error of its own for every fault of a hostile file
         raise CompanionError(f"{path} is not a safetensors file that can be read ({plain(problem)}). "
                              "Copy it again, or train it again.") from problem

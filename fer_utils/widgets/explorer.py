@@ -193,7 +193,7 @@ class Explorer:
     """The living thing: ``box`` is what a notebook shows, ``controls`` are the widgets by argument name."""
 
     def __init__(self, draw: Callable[..., View], controls: Mapping[str, Any], *, busy: str = ""):
-        from ipywidgets import HTML as Area
+        from ipywidgets import HTML as Area  # noqa: N811
         from ipywidgets import HBox, Layout, VBox
 
         self.draw, self.controls, self.busy = draw, controls, busy

@@ -94,7 +94,9 @@ def level_explorer(counts: Mapping[str, dict[str, int]], manifest: pd.DataFrame,
 
     counts: real training images of each data set; manifest: rows of the pool that may be used.
     """
-    from fer_utils.synthesis.quality import keep_good  # here: it loads torchmetrics, and no other explorer has to wait for that
+    from fer_utils.synthesis.quality import (
+        keep_good,  # here: it loads torchmetrics, and no other explorer has to wait for that
+    )
 
     pools = {name: keep_good(manifest, name, profile)["emotion"].value_counts() for name in counts}
     low = min(max(found.values()) for found in counts.values())

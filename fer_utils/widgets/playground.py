@@ -64,7 +64,9 @@ class Studio:
         return self.drawn.get(setting, lambda: self._draw(setting, say))
 
     def _draw(self, setting: Setting, say: Callable[[str], None]) -> Drawing:
-        from fer_utils.synthesis.generators.judge import emotion_shares  # diffusers, behind both, takes seconds to import
+        from fer_utils.synthesis.generators.judge import (
+            emotion_shares,  # diffusers, behind both, takes seconds to import
+        )
         from fer_utils.synthesis.generators.trajectory import trajectory
 
         model = getattr(self.profile.generators, setting.generator)

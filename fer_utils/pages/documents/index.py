@@ -6,7 +6,13 @@ from pathlib import Path
 
 import PIL.Image
 
-from fer_utils.core.paths import PACKAGE, atomic_write, committed_figures, committed_tables, notebooks_folder
+from fer_utils.core.paths import (
+    PACKAGE,
+    atomic_write,
+    committed_figures,
+    committed_tables,
+    notebooks_folder,
+)
 from fer_utils.core.profiles import Profile
 from fer_utils.core.stored import read_text
 from fer_utils.pages.documents.sections import made_in
@@ -57,6 +63,10 @@ def section_links(names: Iterable[str], folder: Path, root: Path = PACKAGE.paren
 
 def _table(folder: Path, kind: str, captions: dict[Path, str], root: Path) -> list[str]:
     links = section_links([path.stem for path in captions], folder, root)
+    for name, about in read_provenance(folder).get("files", {}).items():
+        stem = Path(name).stem
+        if links.get(stem) == UNKNOWN and about.get("command"):      # a table that is made while a long run goes on
+            links[stem] = f"`{about['command']}`"
     return [f"| {kind} | what it shows | other forms | made in |", "| --- | --- | --- | --- |",
             *(f"| [{path.stem}]({_relative(path, folder)}) | {caption} | {_other_forms(path, folder)} | "
               f"{links[path.stem]} |" for path, caption in captions.items())]

@@ -5,8 +5,24 @@ the paper's question. Nothing is computed from faces here, so every reader sees 
 sets; ``fer2013_twins`` lets the copies of test faces into the training set.
 """
 
-from fer_utils.pages.measured.numbers import FULL, MEASURES, NARROW, WITH_TWINS, claimed, differences, measured
-from fer_utils.pages.measured.protocol import ORACLES, PROTOCOL, answer, counts_for, oracles, readings, trade_off
+from fer_utils.pages.measured.numbers import (
+           FULL,
+           MEASURES,
+           NARROW,
+           WITH_TWINS,
+           claimed,
+           differences,
+           measured,
+)
+from fer_utils.pages.measured.protocol import (
+           ORACLES,
+           PROTOCOL,
+           answer,
+           counts_for,
+           oracles,
+           readings,
+           trade_off,
+)
 from fer_utils.pages.measured.words import caption, finishing, in_words, limits, shown
 
 STAMP = "generator trained on FER2013, not Stable Diffusion"

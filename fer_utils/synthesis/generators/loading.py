@@ -83,7 +83,9 @@ def _takes(pipeline, argument: str) -> bool:
 
 
 def _load_model(generator: str, profile: Profile) -> DiffusionPipeline:
-    from diffusers import DiffusionPipeline  # here, because it takes seconds and most readers of the pool load no model
+    from diffusers import (
+        DiffusionPipeline,  # here, because it takes seconds and most readers of the pool load no model
+    )
     from diffusers.utils.logging import disable_progress_bar
     from transformers.utils import logging as transformers_logging
 

@@ -27,13 +27,16 @@ LOG = "trained_with.json"
 JUDGE_SEED = 99_991
 """The judge's faces are drawn from another seed than the web: the generators never see them."""
 
+RECIPE = training.Recipe()
+"""How the shipped generators were trained."""
+
 
 def train_generators(profile: Profile) -> list[Path]:
     """What ``python -m fer_utils train-generators`` does: the profile's own generators, or the shipped ones."""
     return make_for_profile(profile) if profile.tiny_generators.train else make_shipped()
 
 
-def make_shipped(recipe: training.Recipe = training.Recipe(), *, target: Path = SHIPPED_GENERATORS) -> list[Path]:
+def make_shipped(recipe: training.Recipe = RECIPE, *, target: Path = SHIPPED_GENERATORS) -> list[Path]:
     """Train both tiny generators on drawn faces, and their judge, and write them to ``target``.
 
     Checkpoints lie in the work folder of ``paths.py``; a killed training continues, a finished one is not repeated.

@@ -11,8 +11,24 @@ import torch
 
 from fer_utils.core.emotions import EMOTIONS
 from fer_utils.core.faces import FaceSet, resize_images
-from fer_utils.datasets.population import PERSONS, WEB, sample_identities, sample_traits, take_pictures
-from fer_utils.prompts import DECADES, GLASSES, LIGHTS, PEOPLE, REALISM, TEMPLATES, Attributes, compose, stated
+from fer_utils.datasets.population import (
+    PERSONS,
+    WEB,
+    sample_identities,
+    sample_traits,
+    take_pictures,
+)
+from fer_utils.prompts import (
+    DECADES,
+    GLASSES,
+    LIGHTS,
+    PEOPLE,
+    REALISM,
+    TEMPLATES,
+    Attributes,
+    compose,
+    stated,
+)
 
 AGES = (0, *DECADES)
 UNKNOWN = -100
@@ -95,7 +111,7 @@ def from_faces(faces: FaceSet) -> Captioned:
     weights = labels.bincount(minlength=len(EMOTIONS)).float().rsqrt()[labels]
     unknown = torch.full((2 * len(faces),), UNKNOWN)
     return Captioned(np.concatenate([images, images[:, :, ::-1]]),
-                     {name: unknown for name in CLASSES} | {"emotion": labels.repeat(2)}, weights.repeat(2))
+                     dict.fromkeys(CLASSES, unknown) | {"emotion": labels.repeat(2)}, weights.repeat(2))
 
 
 def face_set(pictures: "Captioned") -> FaceSet:

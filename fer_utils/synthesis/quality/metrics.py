@@ -89,7 +89,9 @@ def fid(real: np.ndarray, fake: np.ndarray) -> float:
     """Fréchet distance between normal distributions fitted to both; nan under ``FACES_PER_FEATURE`` * D faces."""
     if min(len(real), len(fake)) < FACES_PER_FEATURE * real.shape[1]:
         return np.nan
-    from torchmetrics.image.fid import FrechetInceptionDistance  # takes seconds, and small samples never get here
+    from torchmetrics.image.fid import (
+        FrechetInceptionDistance,  # takes seconds, and small samples never get here
+    )
 
     features = torch.nn.Identity()
     features.num_features = real.shape[1]

@@ -59,7 +59,7 @@ def read_scores(dataset: str, profile: Profile) -> pd.DataFrame:
     if not path.is_file():
         raise CompanionError(f"{path} is not there. Run stage 03 (notebooks/03_synthesis.ipynb) with the profile "
                              f"'{profile.name}' first.")
-    texts = {name: str for name in ("id", "generator", "emotion", "predicted", "nearest_real", "likest_real")}
+    texts = dict.fromkeys(("id", "generator", "emotion", "predicted", "nearest_real", "likest_real"), str)
     scores = read_table(path, dtype=texts)
     if tuple(scores.columns) != COLUMNS or scores.isna().any(axis=None) or scores["agrees"].dtype != bool:
         raise CompanionError(f"{path} is not a table of scores: expected the columns {', '.join(COLUMNS)} and no empty "
