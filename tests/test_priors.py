@@ -50,7 +50,7 @@ def test_what_label_smoothing_gives_every_class_is_taken_off_before_shares_are_e
 def test_the_kept_answers_of_original_give_the_figures_computed_apart_from_this_project():
     counts = np.array(list(official_counts("FER2013", "train").values()), float)
     folder = committed_tables("fer2013_full_paper_recipe") / "runs" / "fer2013" / "original"
-    runs = [read_for(pd.read_csv(folder / str(seed) / "predictions.csv"), counts / counts.sum(), EVEN) for seed in (0, 1, 2)]
+    runs = [read_for(pd.read_csv(folder / str(seed) / "predictions.csv.gz"), counts / counts.sum(), EVEN) for seed in (0, 1, 2)]
     accuracy = np.mean([(run["emotion"] == run["predicted"]).mean() for run in runs])
     balanced = np.mean([balanced_accuracy_score(run["emotion"], run["predicted"]) for run in runs])
     disgust = np.mean([(run["predicted"] == "disgust")[run["emotion"] == "disgust"].mean() for run in runs])

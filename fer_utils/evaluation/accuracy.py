@@ -86,7 +86,8 @@ def table_4(predictions: pd.DataFrame, profile: Profile) -> pd.DataFrame:
     printed = read_reference("table_4")
     published = printed.pivot(index=["row", "method"], columns="dataset", values="accuracy").reset_index("method")
     published.insert(1, "source", PAPER)
-    overall = class_accuracy(predictions, profile).query("emotion == @OVERALL")
+    accuracies = class_accuracy(predictions, profile)
+    overall = accuracies[accuracies["emotion"] == OVERALL]
     overall = overall.assign(dataset=_paper_names(overall["dataset"]))
     label = profile.stamp or f"profile {profile.name}"
     ours = pd.DataFrame([{"method": f"{method}, ours: {label}", "source": label, **_table_4_cells(overall, level)}

@@ -21,6 +21,7 @@ from fer_utils.core.stored import read_table
 from fer_utils.datasets import dataset_info
 from fer_utils.evaluation import (
     EXPLORATORY,
+    OVERALL,
     PREFIXES,
     TOO_FEW,
     all_predictions,
@@ -57,7 +58,8 @@ def control_results(profile: Profile) -> pd.DataFrame:
     names = ["original", profile.controls.level, *(control.name for control in controls)]
     predictions = all_predictions(profile, levels=[*dict(answering_sets(profile))])
     compared = comparisons(predictions, profile)
-    table = class_accuracy(predictions, profile).query("emotion == @OVERALL").rename(columns={"level": "control"})
+    table = class_accuracy(predictions, profile)
+    table = table[table["emotion"] == OVERALL].rename(columns={"level": "control"})
     table = table[["dataset", "control", "n", "seeds", "accuracy", "sd", "low", "high"]]
     described = pd.DataFrame([_described(dataset, name, profile) for dataset in profile.data.sets for name in names])
     table = described.merge(table, on=["dataset", "control"])

@@ -12,7 +12,7 @@ from fer_utils.core.intervals import wilson_interval
 from fer_utils.core.profiles import Profile
 from fer_utils.core.reference import read_reference
 from fer_utils.datasets import dataset_info
-from fer_utils.evaluation.accuracy import PAPER
+from fer_utils.evaluation.accuracy import OVERALL, PAPER
 from fer_utils.evaluation.bootstrap import basic_interval, image_draws, percentile_interval
 from fer_utils.evaluation.calibration import (
     bin_sums,
@@ -44,7 +44,8 @@ def scores(predictions: pd.DataFrame, profile: Profile) -> pd.DataFrame:
     rows = [row for dataset, level in predictions[["dataset", "level"]].drop_duplicates().itertuples(index=False)
             for row in _level_scores(level_rows(predictions, dataset, level), dataset, level, profile)]
     frame = pd.DataFrame(rows)
-    printed = read_reference("table_3").query("emotion == @OVERALL").set_index(["dataset", "level"])["accuracy"]
+    printed = read_reference("table_3")
+    printed = printed[printed["emotion"] == OVERALL].set_index(["dataset", "level"])["accuracy"]
     frame.insert(3, PAPER, [printed.get((dataset_info(row.dataset).paper_name, row.level), np.nan)
                             if row.score == ACCURACY else np.nan for row in frame.itertuples()])
     return frame

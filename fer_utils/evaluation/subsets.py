@@ -16,7 +16,7 @@ from fer_utils.core.reference import read_reference
 from fer_utils.datasets import dataset_info, load_splits, stored_splits
 from fer_utils.datasets.gate import copied, read_verdict
 from fer_utils.datasets.label_noise import no_opinion, opinion_title, second_opinions
-from fer_utils.evaluation.accuracy import PAPER
+from fer_utils.evaluation.accuracy import OVERALL, PAPER
 from fer_utils.evaluation.predictions import level_rows
 
 ALL, WITHOUT_TWINS, SECOND_OPINION = "all", "without twins", "second opinion"
@@ -58,7 +58,8 @@ def subset_accuracy(predictions: pd.DataFrame, profile: Profile) -> pd.DataFrame
             for dataset, level in predictions[["dataset", "level"]].drop_duplicates().itertuples(index=False)
             for subset, labels, whose, why in parts[dataset]]
     frame = pd.DataFrame(rows)
-    printed = read_reference("table_3").query("emotion == @OVERALL").set_index(["dataset", "level"])["accuracy"]
+    printed = read_reference("table_3")
+    printed = printed[printed["emotion"] == OVERALL].set_index(["dataset", "level"])["accuracy"]
     frame[PAPER] = [printed.get((dataset_info(row.dataset).paper_name, row.level), np.nan) if row.subset == ALL
                     else np.nan for row in frame.itertuples()]
     first = ["dataset", "level", "subset", "labels", PAPER, "n", "dropped", "why", "seeds", "accuracy", "sd", "low",

@@ -4,9 +4,13 @@ Weights are not kept, they would fill the repository; from the answers every num
 tests can be computed again in a minute. A kept run is taken only by a profile with the same settings.
 """
 
+import gzip
+import hashlib
 import json
 import shutil
 import tempfile
+import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from fer_utils.balancing.controls import CONTROLS, Run, runs_of
@@ -49,11 +53,44 @@ def _replace(target: Path, source: Path, about: dict) -> None:
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target, prefix=".") as new:
         for name in about["sha256"]:
-            shutil.copyfile(source / name, Path(new) / name)
+            _copy(source / name, Path(new) / kept_name(name))
         Path(new, KEPT).write_text(json.dumps(about, indent=1, sort_keys=True), encoding="utf-8")
         (target / KEPT).unlink(missing_ok=True)
-        for name in (*about["sha256"], KEPT):
+        for name in (*map(kept_name, about["sha256"]), KEPT):
             Path(new, name).replace(target / name)
+
+
+def kept_name(name: str) -> str:
+    """What a file of a run is called where it is kept: answers are packed, to a third."""
+    return name if name == HISTORY else f"{name}.gz"
+
+
+def kept_content(kept: Path, name: str) -> bytes:
+    """A file of a run as it was when it was kept. OSError where it is missing or can't be unpacked."""
+    data = (kept / kept_name(name)).read_bytes()
+    try:
+        return data if name == HISTORY else gzip.decompress(data)
+    except (EOFError, zlib.error) as problem:
+        raise OSError(f"{kept / kept_name(name)} can't be unpacked: {problem}") from problem
+
+
+def damaged_kept(kept: Path, names: Iterable[str]) -> list[str]:
+    """Those of the names of a run's files whose content is not the one that the record beside it lists."""
+    recorded, found = read_json(kept / KEPT, ["sha256"])["sha256"], []
+    for name in dict.fromkeys(names):
+        try:
+            same = name in ALL_FILES and hashlib.sha256(kept_content(kept, name)).hexdigest() == recorded.get(name)
+        except OSError:
+            same = False
+        found += [] if same else [kept_name(name)]
+    return found
+
+
+def _copy(source: Path, place: Path) -> None:
+    if place.name == source.name:
+        shutil.copyfile(source, place)
+    else:
+        place.write_bytes(gzip.compress(source.read_bytes(), mtime=0))
 
 
 def take_kept_runs(profile: Profile) -> tuple[list[Run], list[str]]:
@@ -73,7 +110,7 @@ def take_kept_runs(profile: Profile) -> tuple[list[Run], list[str]]:
             continue
         for name in json.loads((kept / KEPT).read_text(encoding="utf-8"))["sha256"]:
             with atomic_write(folder / name) as file:
-                file.write((kept / name).read_bytes())
+                file.write(kept_content(kept, name))
         taken.append(run)
     return taken, refused
 
@@ -107,9 +144,7 @@ def _why_not(kept: Path, level: str, profile: Profile) -> str:
         about["settings"], about["sha256"]
     except (OSError, ValueError, KeyError, TypeError):
         return f"{KEPT} is not whole. Restore it from the repository."
-    damaged = [name for name in (*FILES, *about["sha256"]) if name not in ALL_FILES or not (kept / name).is_file()
-               or file_hash(kept / name) != about["sha256"].get(name)]
-    if damaged:
+    if damaged := damaged_kept(kept, (*FILES, *about["sha256"])):
         return f"{damaged[0]} is missing or not the file that was kept. Restore it from the repository."
     recorded = _settings(level, load_profile(BASE)) | about["settings"]   # settings that came later stood at the base's value
     return changed({"setting": recorded}, {"setting": _settings(level, profile)})

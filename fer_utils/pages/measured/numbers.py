@@ -8,7 +8,15 @@ from fer_utils.core.paths import committed_tables
 from fer_utils.core.profiles import load_profile
 from fer_utils.core.reference import read_reference
 from fer_utils.core.stored import read_table
-from fer_utils.evaluation import PREFIXES, after_the_drop, around_the_drop, decisive_p, verdict
+from fer_utils.evaluation import (
+    ACCURACY,
+    BALANCED,
+    PREFIXES,
+    after_the_drop,
+    around_the_drop,
+    decisive_p,
+    verdict,
+)
 from fer_utils.runner.provenance import read_provenance
 
 FULL, NARROW, WITH_TWINS = "fer2013_full_paper_recipe", "fer2013_paper_recipe", "fer2013_twins"
@@ -30,8 +38,8 @@ def measured(name: str = FULL) -> pd.DataFrame:
     summary = committed_table(name, SUMMARY)
     if summary.empty:
         return pd.DataFrame(columns=["level", "paper", "n", "seeds"])
-    rows = summary.query("score == @ACCURACY")[["level", "paper", "n", "seeds", "value", "sd", "low", "high"]]
-    balanced = summary.query("score == @BALANCED")[["level", "value", "sd", "low", "high"]]
+    rows = summary[summary["score"] == ACCURACY][["level", "paper", "n", "seeds", "value", "sd", "low", "high"]]
+    balanced = summary[summary["score"] == BALANCED][["level", "value", "sd", "low", "high"]]
     rows = rows.rename(columns={"value": "accuracy"}).merge(balanced.set_axis(
         ["level", "balanced", *(f"balanced_{end}" for end in ("sd", "low", "high"))], axis=1), on="level")
     for reference in REFERENCES:
@@ -70,7 +78,7 @@ def by_seed(name: str) -> pd.DataFrame:
     summary = committed_table(name, SUMMARY)
     if summary.empty:
         return summary
-    table = summary.query("score == @ACCURACY").set_index("level").filter(regex="^value_seed_")
+    table = summary[summary["score"] == ACCURACY].set_index("level").filter(regex="^value_seed_")
     return table.rename(columns=lambda column: column.removeprefix("value_seed_"))
 
 

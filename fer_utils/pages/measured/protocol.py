@@ -12,8 +12,9 @@ from fer_utils.core.profiles import load_profile
 from fer_utils.core.reference import read_reference
 from fer_utils.core.stored import read_json, read_table
 from fer_utils.evaluation import BETTER, TOO_FEW
-from fer_utils.evaluation.priors import EVEN, read_for
+from fer_utils.evaluation.priors import EQUAL, EVEN, read_for
 from fer_utils.pages.measured.numbers import claimed, committed_table, in_order, measured, trainings
+from fer_utils.runner.kept_runs import kept_name
 from fer_utils.runner.stages import ORACLES
 from fer_utils.training import VALIDATION_PREDICTIONS
 
@@ -44,7 +45,7 @@ def counts_for(rows: pd.DataFrame, priors: pd.DataFrame) -> str:
     levels = rows.loc[rows.index.isin(LEVELS)]
     if priors.empty or len(levels) < len(LEVELS) or (levels["to_original_reading"] == TOO_FEW).any():
         return ""
-    equal = priors.query("reading == @EQUAL").set_index("level")["to_original_balanced_low"].reindex(levels.index)
+    equal = priors[priors["reading"] == EQUAL].set_index("level")["to_original_balanced_low"].reindex(levels.index)
     gains = (levels["to_original_reading"] == BETTER) & (levels["to_original_low"] > LEAST_GAIN) & (equal > 0)
     if gains.any():
         return FOR
@@ -69,7 +70,7 @@ def trade_off() -> pd.DataFrame:
     Those trained on unequal classes are read for equal ones with each of ``STRENGTHS``, the others only as they answer.
     """
     rows, profile = [], load_profile(PROTOCOL)
-    for path in sorted((committed_tables(PROTOCOL) / "runs" / profile.data.sets[0]).glob(f"*/*/{VALIDATION_PREDICTIONS}")):
+    for path in sorted((committed_tables(PROTOCOL) / "runs" / profile.data.sets[0]).glob(f"*/*/{kept_name(VALIDATION_PREDICTIONS)}")):
         answers = read_table(path, ["emotion", "predicted", *(f"p_{emotion}" for emotion in EMOTIONS)])
         shares = np.array(read_json(path.parent / KEPT, ["trained_with"])["trained_with"]["class_shares"])
         for strength in STRENGTHS if np.ptp(shares) > 0.01 else (0.0,):
