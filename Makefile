@@ -1,6 +1,7 @@
 # make reproduce   every table and figure of a profile (PROFILE=demo); run again, only what is not fresh
 # make report      the run of a profile as one HTML page: results beside the paper, notebooks, provenance
 # make test        all tests
+# make bench     speed and memory: WHAT=data, synthesis, training, latency, processors or pilot
 # make lab         JupyterLab at the notebook to start with
 # make publish     make everything committed of the drawn faces anew: tables, figures, notebooks, pictures, numbers in documents
 # make clean       remove the environment and all working files, runs too; what is committed stays
@@ -13,7 +14,7 @@ PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce report test lab publish clean
+.PHONY: help reproduce report test bench lab publish clean
 
 help:
 	@grep '^# make' Makefile | cut -c 3-
@@ -26,6 +27,9 @@ report: $(READY)
 
 test: $(READY)
 	@$(PYTHON) -m pytest -n logical --maxprocesses 4 --dist loadgroup $(TESTS)
+
+bench: $(READY)
+	@$(PYTHON) -m bench $(WHAT)
 
 # FER_ROOT and FER_DATA as seen from here: a kernel's working folder is that of its notebook. What
 # begins with ~ is left to Python.

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from fer_utils.core.emotions import ADJECTIVES, EMOTIONS, NOUNS, emotion_name
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.paths import atomic_write
+from fer_utils.core.profiles import Profile
+from fer_utils.core.stored import read_table
 from fer_utils.datasets.population import LIGHTS
-from fer_utils.emotions import ADJECTIVES, EMOTIONS, NOUNS, emotion_name
-from fer_utils.errors import CompanionError
-from fer_utils.paths import atomic_write
-from fer_utils.profiles import Profile
-from fer_utils.stored import read_table
 
 DECADES = (20, 30, 40, 50, 60, 70, 80)
 PEOPLE = tuple((person, decade) for decade in DECADES for person in ("man", "woman")) + (("boy", 0), ("girl", 0))
@@ -118,7 +118,7 @@ def read_prompts(profile: Profile) -> pd.DataFrame:
     if not path.is_file():
         raise CompanionError(f"{path} is not there. Run stage 02 (notebooks/02_prompt_generation.ipynb) with the "
                              f"profile '{profile.name}' first.")
-    return read_table(path, (*TEXT_COLUMNS, "seed"), dtype={column: str for column in TEXT_COLUMNS},
+    return read_table(path, (*TEXT_COLUMNS, "seed"), dtype=dict.fromkeys(TEXT_COLUMNS, str),
                       keep_default_na=False)
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from smoke_run import made_once
 
+from fer_utils.core.paths import PACKAGE
 from fer_utils.datasets import fer2013, rafdb
-from fer_utils.paths import PACKAGE
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -48,7 +48,7 @@ def finished_run(tmp_path_factory) -> Path:
     """A project folder with a small run of demo that counts as finished (``published_run``); to be copied, not changed."""
     from published_run import write_finished_run
 
-    from fer_utils.profiles import load_profile
+    from fer_utils.core.profiles import load_profile
 
     root = tmp_path_factory.mktemp("finished")
     with pytest.MonkeyPatch.context() as patch:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from fer_utils.generators.loading import text_arguments
 from fer_utils.synthesis import generate as sample
+from fer_utils.synthesis.generators.loading import text_arguments
 
 
 def generate(pipeline, texts: list[str], *, negative_prompt: str, **settings) -> np.ndarray:

@@ -15,13 +15,12 @@ from written_data import GOOD, csv_text
 
 from fer_utils import cli
 from fer_utils.balancing import real_rows, write_index
-from fer_utils.controls import Run
+from fer_utils.balancing.controls import Run
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.profiles import load_profile
 from fer_utils.datasets.gate import COLUMNS, Verdict, write_verdict
-from fer_utils.emotions import EMOTIONS
-from fer_utils.faces import FaceSet
-from fer_utils.profiles import load_profile
 from fer_utils.prompts import prompt_table, write_prompts
-from fer_utils.resemotenet import ResEmoteNet, save_weights
 from fer_utils.synthesis.shards import (
     MANIFEST_COLUMNS,
     pixel_hash,
@@ -29,6 +28,7 @@ from fer_utils.synthesis.shards import (
     shard_path,
     write_shard,
 )
+from fer_utils.training.resemotenet import ResEmoteNet, save_weights
 
 TRAINED = Run("demo_fer2013", "aug4", 0)
 
@@ -48,7 +48,6 @@ CALLS = {
     "audit": ["--table", "{root}/own.csv"],
     "train-generators": ["--profile", "demo", "--set", "tiny_generators.train=[sd2]"],
     "check-data": [],
-    "bench": ["pilot"],
     "fetch-data": [],
     "profiles": [],
     "evaluate": ["--weights", "{model}", "--data", "{root}/classes", "--csv", "{root}/answers.csv"],

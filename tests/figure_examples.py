@@ -7,15 +7,15 @@ import pandas as pd
 
 from fer_utils import figures
 from fer_utils.balancing import LEVEL_TITLES
-from fer_utils.controls import CONTROLS, RATIO_SWEEP
-from fer_utils.emotions import EMOTIONS
-from fer_utils.faces import FaceSet
+from fer_utils.balancing.controls import CONTROLS, RATIO_SWEEP
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.profiles import load_profile
 from fer_utils.figures.audit import MEAN_TITLES
 from fer_utils.figures.curves import Curves
 from fer_utils.figures.quality import METRICS, SAMPLE_STYLES
-from fer_utils.profiles import load_profile
-from fer_utils.resemotenet import ResEmoteNet, layer_shapes
-from fer_utils.stages import STAGES
+from fer_utils.runner.stages import STAGES
+from fer_utils.training.resemotenet import ResEmoteNet, layer_shapes
 
 TITLES = {"demo_fer2013": "Demo faces after FER2013", "demo_rafdb": "Demo faces after RAF-DB"}
 GENERATORS = {"sd2": "SD2 class: tiny-sd2", "sd3": "SD3 class: tiny-sd3"}

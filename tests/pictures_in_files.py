@@ -1,6 +1,7 @@
 """Every picture in a file of any kind that this repository holds: pictures, PDF and SVG drawings, notebooks, text."""
 
 import base64
+import gzip
 import io
 import re
 import zlib
@@ -21,6 +22,8 @@ _MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0
 def pictures_in(path: Path) -> Iterator[np.ndarray]:
     """Every picture that a file holds as uint8 [H, W]. ValueError for a kind of file that can't be searched."""
     content = path.read_bytes()
+    if content.startswith(b"\x1f\x8b"):      # kept answers
+        content = gzip.decompress(content)
     if content.startswith(_MAGIC):
         yield from _decoded(content)
     elif content.startswith(b"%PDF"):

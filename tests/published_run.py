@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 from tiny_run import write_run
 
-from fer_utils import publishing
-from fer_utils.emotions import EMOTIONS
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.paths import notebooks_folder, pictures_folder
+from fer_utils.core.profiles import load_profile
 from fer_utils.evaluation import class_accuracy, confusion_table, scores, table_3
-from fer_utils.freshness import describe_files, ingredients, write_record
-from fer_utils.paths import notebooks_folder, pictures_folder
-from fer_utils.profiles import load_profile
-from fer_utils.stages import STAGES, units_of
+from fer_utils.pages import publishing
+from fer_utils.runner.freshness import describe_files, ingredients, write_record
+from fer_utils.runner.stages import STAGES, units_of
 
 PICTURE = """import pathlib
 folder = pathlib.Path({folder!r})

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fer_utils.alterations import WAYS, altered, altered_copies, way_of
+from fer_utils.balancing.alterations import WAYS, altered, altered_copies, way_of
 
 
 def test_two_copies_of_a_face_differ_and_all_three_ways_occur():

@@ -11,8 +11,8 @@ import tempfile
 import pytest
 from test_resuming import epochs_run
 
-from fer_utils.errors import CompanionError
-from fer_utils.paths import PACKAGE, atomic_write
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.paths import PACKAGE, atomic_write
 
 KILLED = """
 import os, signal, sys
@@ -71,7 +71,7 @@ def names(folder):
 def test_a_writer_killed_in_the_middle_leaves_no_file_behind_and_an_old_one_as_it_was(tmp_path, before):
     if before:
         (tmp_path / "file.txt").write_text(before)
-    killed(tmp_path, "from fer_utils.paths import atomic_write", WRITING)
+    killed(tmp_path, "from fer_utils.core.paths import atomic_write", WRITING)
     assert names(tmp_path) == (["file.txt"] if before else [])
     assert not before or (tmp_path / "file.txt").read_text() == before
 
@@ -112,12 +112,12 @@ def test_what_was_written_replaces_the_old_file_with_the_permissions_of_a_new_on
 
 @pytest.mark.parametrize("hides", [False, True])
 def test_a_full_disk_is_named_with_the_file_also_where_the_writer_hides_it(tmp_path, hides):
-    with pytest.raises(OSError) as problem, atomic_write(tmp_path / "weights.pt") as file:
+    with pytest.raises(OSError) as problem, atomic_write(tmp_path / "weights.pt"):
         try:
             raise OSError(errno.ENOSPC, "No space left on device")
         except OSError:
             if hides:
-                raise RuntimeError("unexpected pos 64 vs 0")      # torch.save
+                raise RuntimeError("unexpected pos 64 vs 0") from None      # torch.save
             raise
     named = problem.value.errno, problem.value.filename
     assert named == (errno.ENOSPC, str(tmp_path / "weights.pt"))

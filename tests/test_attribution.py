@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from fer_utils.attribution import agreement, grad_cam, hires_cam, occlusion, overlay
-from fer_utils.faces import FaceSet
-from fer_utils.mistakes import mistaken, most_confused, surest_hits, worst_mistakes
-from fer_utils.resemotenet import ResEmoteNet
+from fer_utils.core.faces import FaceSet
+from fer_utils.evaluation.mistakes import mistaken, most_confused, surest_hits, worst_mistakes
+from fer_utils.training.attribution import agreement, grad_cam, hires_cam, occlusion, overlay
+from fer_utils.training.resemotenet import ResEmoteNet
 
 SIZE = 32
 DARKEST = 2.118   # a black pixel's red after normalising, with the other sign

@@ -3,14 +3,22 @@
 import pandas as pd
 import pytest
 
-from fer_utils.audit import FITS, NOT_POSSIBLE, audit_paper, conclusions, paper_test_sets, summarise, table_3_columns
+from fer_utils.audit import (
+    FITS,
+    NOT_POSSIBLE,
+    audit_paper,
+    conclusions,
+    paper_test_sets,
+    summarise,
+    table_3_columns,
+)
 from fer_utils.audit.checks import implied_overall, overall_fits, smallest_size
 from fer_utils.audit.paper import UNLIKELY
 from fer_utils.audit.rounding import read_printed
 from fer_utils.audit.times import least_inference_seconds, least_step_seconds, steps_per_epoch
 from fer_utils.audit.verdicts import IMPLIED
-from fer_utils.reference import read_reference
-from fer_utils.resemotenet import ResEmoteNet, count_parameters
+from fer_utils.core.reference import read_reference
+from fer_utils.training.resemotenet import ResEmoteNet, count_parameters
 
 IMPLIED_BY_TABLE_3 = {
     ("FER2013", "original"): ("77.90 to 78.90", NOT_POSSIBLE), ("FER2013", "aug1"): ("85.67 to 86.67", NOT_POSSIBLE),

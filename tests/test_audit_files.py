@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fer_utils.audit import FITS, NOT_POSSIBLE, as_text, audit_file, read_noted_table, summarise
 from fer_utils.audit.table_file import LARGEST_TABLE
 from fer_utils.cli import main
-from fer_utils.errors import CompanionError
+from fer_utils.core.errors import CompanionError
 
 HEADER = "dataset,column,class,count,accuracy"
 MANY = settings(

@@ -9,8 +9,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fer_utils.audit import FITS, NOT_POSSIBLE, Column, TestSet, audit_columns
-from fer_utils.audit.checks import (attainable_counts, implied_overall, overall_attainable, overall_fits,
-                                    smallest_size, whole_column_fits)
+from fer_utils.audit.checks import (
+    attainable_counts,
+    implied_overall,
+    overall_attainable,
+    overall_fits,
+    smallest_size,
+    whole_column_fits,
+)
 from fer_utils.audit.printed import with_one_row_lost
 from fer_utils.audit.rounding import Printed, hull, possible_values, read_printed
 

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fer_utils.core.emotions import EMOTIONS, emotion_name
+from fer_utils.core.paths import data_folder
+from fer_utils.core.reference import read_reference
 from fer_utils.datasets.fer2013 import read_fer2013
-from fer_utils.emotions import EMOTIONS, emotion_name
-from fer_utils.paths import data_folder
-from fer_utils.reference import read_reference
 
 pytestmark = pytest.mark.realdata
 VOTED = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear")

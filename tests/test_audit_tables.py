@@ -14,10 +14,10 @@ from fer_utils.audit import FITS, NOT_POSSIBLE, audit_file, audit_paper, read_ta
 from fer_utils.audit.verdicts import FIELDS, IMPLIED
 from fer_utils.balancing import LEVEL_TITLES
 from fer_utils.cli import main
-from fer_utils.errors import CompanionError
-from fer_utils.kernels import kernel_environment
-from fer_utils.paths import REFERENCE
-from fer_utils.profiles import load_profile
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.paths import REFERENCE
+from fer_utils.core.profiles import load_profile
+from fer_utils.runner.kernels import kernel_environment
 
 EXAMPLE = REFERENCE / "example_table.csv"
 GOOD = "class,count,accuracy\ncat,100,90\ndog,50,80\noverall,,86.67\n"
@@ -164,7 +164,7 @@ def test_the_figure_names_both_data_sets_all_levels_and_marks_what_lies_outside(
 
 
 def test_the_committed_table_is_what_the_audit_says_today(checks):
-    committed = pd.read_csv(REFERENCE.parents[1] / "tables" / "demo" / "table_a3_audit.csv", keep_default_na=False,
+    committed = pd.read_csv(REFERENCE.parents[2] / "tables" / "demo" / "table_a3_audit.csv", keep_default_na=False,
                             dtype=str)
     again = pd.read_csv(io.StringIO(summarise(checks).to_csv(index=False, float_format="%.10g")),
                         keep_default_na=False, dtype=str)

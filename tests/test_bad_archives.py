@@ -7,10 +7,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
-from fer_utils.datasets import archives, fer2013, sources
-from fer_utils.errors import CompanionError
 from written_data import GOOD, csv_text, encoded, fer2013_files, gray, write_tar, write_zip
+
+from fer_utils.core.errors import CompanionError
+from fer_utils.datasets import archives, fer2013, sources
 
 FACE = "train/happy/Training_30.png"
 

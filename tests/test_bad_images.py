@@ -9,10 +9,10 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
-
-from fer_utils.datasets import fer2013
-from fer_utils.errors import CompanionError
 from written_data import csv_text, encoded, fer2013_files, gray, write_files, write_zip
+
+from fer_utils.core.errors import CompanionError
+from fer_utils.datasets import fer2013
 
 FACE = "train/happy/Training_30.png"
 

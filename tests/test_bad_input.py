@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from fer_utils.datasets import fer2013
-from fer_utils.errors import CompanionError
 from written_data import GOOD, PIXELS, csv_text, fer2013_files, write_files
+
+from fer_utils.core.errors import CompanionError
+from fer_utils.datasets import fer2013
 
 FACE = "train/happy/Training_30.png"
 
@@ -145,7 +145,7 @@ def test_a_disk_that_really_takes_no_more_leaves_nothing(project):
     program = ("import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
                "resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000)); "
                "from fer_utils.datasets.fer2013 import find_fer2013; "
-               "from fer_utils.errors import CompanionError\n"
+               "from fer_utils.core.errors import CompanionError\n"
                "try: find_fer2013('data')\nexcept CompanionError as problem: print(problem)")
     done = subprocess.run([sys.executable, "-c", program], cwd=project, capture_output=True, text=True, check=True,
                           env={**os.environ, "PYTHONPATH": str(Path(fer2013.__file__).parents[2])})

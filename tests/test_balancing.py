@@ -14,13 +14,13 @@ from fer_utils.balancing import (
     synthetic_needed,
     write_balanced_sets,
 )
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.profiles import load_profile
+from fer_utils.core.reference import read_reference
 from fer_utils.datasets import paper_scale_counts
 from fer_utils.datasets.checks import official_counts
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet
-from fer_utils.profiles import load_profile
-from fer_utils.reference import read_reference
 
 LEVELS = ("original", "aug1", "aug2", "aug3", "aug4")
 NEEDED = {"FER2013": (0, 21_796, 41_291, 58_791, 76_291), "RAF-DB": (0, 21_133, 57_729, 75_229, 92_729)}

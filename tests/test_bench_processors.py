@@ -9,10 +9,11 @@ import time
 import pandas as pd
 import pytest
 
-from fer_utils.bench.processors import VARIANTS, in_short, read_processors, results, shown
-from fer_utils.emotions import EMOTIONS
-from fer_utils.paths import PACKAGE
-from fer_utils.profiles import load_profile
+from bench.processors import VARIANTS, in_short, results, shown
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.paths import PACKAGE
+from fer_utils.core.profiles import load_profile
+from fer_utils.tables.benchmarks import read_processors
 
 
 def table(accuracies, readings):
@@ -64,7 +65,7 @@ def test_a_runs_rows_come_from_its_predictions(project):
 def measured():
     found = read_processors()
     if found.empty:
-        pytest.skip("not measured yet: python -m fer_utils bench processors")
+        pytest.skip("not measured yet: python -m bench processors")
     return found
 
 
@@ -79,7 +80,7 @@ def test_no_reading_of_the_demo_and_no_accuracy_hangs_on_the_processor(measured)
 
 
 def test_workers_of_a_benchmark_end_with_it(tmp_path):
-    code = ("import time\nfrom fer_utils.bench.measuring import side_by_side\n"
+    code = ("import time\nfrom bench.measuring import side_by_side\n"
             "if __name__ == '__main__':\n    print('begun', flush=True)\n    list(side_by_side(time.sleep, [300, 300], 2))\n")
     (tmp_path / "work.py").write_text(code)
     process = subprocess.Popen([sys.executable, tmp_path / "work.py"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,

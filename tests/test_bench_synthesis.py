@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from fer_utils.bench import synthesis as bench
+from bench import synthesis as bench
 
 
 def test_ratios_set_the_pool_against_both_loops():

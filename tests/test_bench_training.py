@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 import torch
 
-from fer_utils.bench import training_cases as cases
-from fer_utils.bench.training import speed_ratios
-from fer_utils.bench.training_cases import (
+from bench import training_cases as cases
+from bench.training import speed_ratios
+from bench.training_cases import (
     EVALUATE_OURS,
     EVALUATE_THEIRS,
     EVALUATE_THEIRS_ONE,
@@ -16,8 +16,8 @@ from fer_utils.bench.training_cases import (
     least_cost,
     work_of,
 )
-from fer_utils.reduced_network import ReducedResEmoteNet
-from fer_utils.resemotenet import ResEmoteNet
+from fer_utils.training.reduced_network import ReducedResEmoteNet
+from fer_utils.training.resemotenet import ResEmoteNet
 
 CPU = torch.device("cpu")
 

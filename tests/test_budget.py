@@ -9,10 +9,10 @@ from safetensors.torch import load_file
 from test_training import profile, toy_faces
 
 from fer_utils import training
-from fer_utils.controls import chosen_controls
-from fer_utils.errors import CompanionError
-from fer_utils.profiles import load_profile
-from fer_utils.recipes import BUDGET
+from fer_utils.balancing.controls import chosen_controls
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import load_profile
+from fer_utils.core.recipes import BUDGET
 from fer_utils.training import epoch_order, normalise, train_model
 from fer_utils.training.batches import budget_orders, erased, jittered
 

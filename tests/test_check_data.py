@@ -3,12 +3,13 @@
 import json
 
 import pytest
+from written_data import GOOD, csv_text
 
+from bench.__main__ import main
 from fer_utils import cli
+from fer_utils.core.profiles import load_profile
 from fer_utils.datasets import fer2013, inspection
 from fer_utils.datasets.inspection import inspect_dataset, inspection_lines
-from fer_utils.profiles import load_profile
-from written_data import GOOD, csv_text
 
 PROFILE = load_profile("paper")
 
@@ -61,7 +62,7 @@ def test_json_holds_everything_and_nothing_else_is_printed(project, any_counts, 
 
 
 def test_bench_without_data_says_what_to_put_where(project, capsys):
-    assert cli.main(["bench", "data"]) == 2
+    assert main(["data"]) == 2
     assert "FER2013 was not found" in capsys.readouterr().err
 
 

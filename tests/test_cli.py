@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from fer_utils import cli
-from fer_utils.profiles import profile_names
+from fer_utils.core.profiles import profile_names
 
 
 def command(*arguments, root):
@@ -84,7 +84,7 @@ def test_status_of_a_profile_that_never_ran_says_so_for_every_training(tmp_path)
 
 
 def test_ctrl_c_ends_with_130_and_a_word_about_what_is_kept(monkeypatch, capsys):
-    from fer_utils import commands
+    from fer_utils.cli import commands
 
     def stopped(options):
         raise KeyboardInterrupt

@@ -5,11 +5,12 @@ import shutil
 import pandas as pd
 import pytest
 
-from fer_utils import cli, comparing
-from fer_utils.comparing import compare, compare_tables, summary_line
-from fer_utils.errors import CompanionError
-from fer_utils.paths import committed_tables
-from fer_utils.profiles import load_profile
+from fer_utils import cli
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.paths import committed_tables
+from fer_utils.core.profiles import load_profile
+from fer_utils.runner import comparing
+from fer_utils.runner.comparing import compare, compare_tables, summary_line
 
 TABLE = pd.DataFrame({
     "dataset": ["d", "d", "d"], "level": ["original", "aug1", "aug1"], "paper": ["79", "", ""], "n": ["10", "10", "10"],

@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.control_results import comparisons
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import load_profile
 from fer_utils.evaluation import compare
 from fer_utils.evaluation.comparison import holm
+from fer_utils.evaluation.control_results import comparisons
 from fer_utils.evaluation.two_way import RunVariance, two_way
-from fer_utils.profiles import load_profile
 
 PROFILE = load_profile("demo")
 
@@ -56,7 +56,9 @@ def test_each_seed_is_paired_with_itself_and_gives_a_difference_of_its_own():
 def test_interval_and_p_are_those_of_the_two_way_model_of_the_gains_with_the_runs_variance_of_both_sets():
     runs = [pair(9, 4, seed=0), pair(1, 7, both=35, seed=1), pair(12, 0, both=31, seed=2)]
     row = compare(pd.concat([frame for both in runs for frame in both]), PROFILE).iloc[0]
-    right = lambda frame: (frame["emotion"] == frame["predicted"]).to_numpy(float)
+    def right(frame):
+        return (frame["emotion"] == frame["predicted"]).to_numpy(float)
+
     level, original = (100 * np.stack([right(both[k]) for both in runs], axis=1) for k in (0, 1))
     emotions = np.arange(63)[:, None] % 7 == np.arange(7)
     for groups, names in ((np.ones((63, 1)), ["difference", "low", "high", "p"]),

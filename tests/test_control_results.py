@@ -8,16 +8,16 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
-from fer_utils import figures, notebook, tables
+from fer_utils import figures, tables
 from fer_utils.balancing import write_index
-from fer_utils.control_results import comparisons, control_results, in_words, ratio_sweep
-from fer_utils.controls import GROUPS, NO_CONTROLS, set_title
-from fer_utils.emotions import EMOTIONS
+from fer_utils.balancing.controls import GROUPS, NO_CONTROLS, set_title
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.paths import committed_tables
+from fer_utils.core.profiles import load_profile
 from fer_utils.evaluation import all_predictions
-from fer_utils.faces import FaceSet
+from fer_utils.evaluation.control_results import comparisons, control_results, in_words, ratio_sweep
 from fer_utils.figures.controls import _GROUP_MARKS
-from fer_utils.paths import committed_tables
-from fer_utils.profiles import load_profile
+from fer_utils.pages import notebook
 from fer_utils.training import write_predictions
 
 TEST, TITLES = 140, {"demo_rafdb": "Demo faces after RAF-DB"}

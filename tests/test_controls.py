@@ -8,9 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_utils import controls
-from fer_utils.balancing import ALTERED, REPEATED, SHUFFLED, SYNTHETIC, assemble, balanced_index, read_balanced_set
-from fer_utils.controls import (
+from fer_utils.balancing import (
+    ALTERED,
+    REPEATED,
+    SHUFFLED,
+    SYNTHETIC,
+    assemble,
+    balanced_index,
+    controls,
+    read_balanced_set,
+)
+from fer_utils.balancing.controls import (
     CONTROLS,
     RATIO_SWEEP,
     chosen_controls,
@@ -22,15 +30,15 @@ from fer_utils.controls import (
     training_options,
     write_control_sets,
 )
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.profiles import load_profile
+from fer_utils.core.recipes import RECIPE_SWITCHES
 from fer_utils.datasets import unseen_faces
 from fer_utils.datasets.gate import refuse_copies
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet
-from fer_utils.freshness import ingredients
-from fer_utils.profiles import load_profile
-from fer_utils.recipes import RECIPE_SWITCHES
-from fer_utils.stages import STAGES, find_stage, units_of
+from fer_utils.runner.freshness import ingredients
+from fer_utils.runner.stages import STAGES, find_stage, units_of
 
 COUNTS = (13, 2, 3, 16, 6, 4, 5)
 LARGEST, PER_CLASS = max(COUNTS), 40
@@ -88,7 +96,7 @@ def scores(manifest, monkeypatch):
     """A reader that agrees with three faces of four, and with one face of fear."""
     agrees = (manifest.index % 4 > 0) & ((manifest["emotion"] != "fear") | manifest["id"].str.endswith("-001"))
     table = manifest[["id"]].assign(predicted="sad", confidence=0.5, agrees=agrees)
-    monkeypatch.setitem(sys.modules, "fer_utils.quality", SimpleNamespace(read_scores=lambda dataset, profile: table))
+    monkeypatch.setitem(sys.modules, "fer_utils.synthesis.quality", SimpleNamespace(read_scores=lambda dataset, profile: table))
     return table
 
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from written_data import csv_text, fer2013_files, rafdb_images, rafdb_kaggle, write_files, write_zip
 
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import load_profile
 from fer_utils.datasets import dataset_info, find_dataset, load_splits
 from fer_utils.datasets.splits import Found, stratified_sample
-from fer_utils.errors import CompanionError
-from fer_utils.profiles import load_profile
-from written_data import csv_text, fer2013_files, rafdb_images, rafdb_kaggle, write_files, write_zip
 
 
 @pytest.mark.parametrize("name", ["fer2013", "rafdb"])

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import load_profile
 from fer_utils.datasets import dataset_info, demo_faces, load_splits, prepare_splits, stored_splits
 from fer_utils.datasets.checks import count_table, official_counts
-from fer_utils.errors import CompanionError
-from fer_utils.profiles import load_profile
 
 TINY = ["data.scale=0.0005", "data.evaluation_scale=0.01", "data.label_noise=0.25"]
 

@@ -10,13 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from fer_utils import cli, commands, pipeline
-from fer_utils.errors import about_the_disk
-from fer_utils.freshness import read_record, record_path, write_record
-from fer_utils.kept_runs import take_kept_runs
-from fer_utils.paths import PACKAGE, atomic_write, check_target, check_writable, committed_tables
-from fer_utils.profiles import load_profile
-from fer_utils.stages import STAGES, units_of
+from fer_utils import cli
+from fer_utils.cli import commands
+from fer_utils.core.errors import about_the_disk
+from fer_utils.core.paths import (
+    PACKAGE,
+    atomic_write,
+    check_target,
+    check_writable,
+    committed_tables,
+)
+from fer_utils.core.profiles import load_profile
+from fer_utils.runner import pipeline
+from fer_utils.runner.freshness import read_record, record_path, write_record
+from fer_utils.runner.kept_runs import take_kept_runs
+from fer_utils.runner.stages import STAGES, units_of
 
 
 @pytest.mark.parametrize(("number", "words"), [

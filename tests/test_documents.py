@@ -13,15 +13,15 @@ from test_project import ROOT, make_targets
 from test_project import project as pyproject
 
 from fer_utils.cli import _read_arguments
-from fer_utils.documents.filling import filled
-from fer_utils.documents.gpu import assumed_rates
-from fer_utils.documents.index import UNKNOWN, index_text
-from fer_utils.documents.sections import Section, headings, made_in, notebook_headings
-from fer_utils.errors import CompanionError
-from fer_utils.paths import committed_figures, committed_tables
-from fer_utils.profiles import flatten, load_profile, profile_names
-from fer_utils.reference import read_reference
-from fer_utils.summary import overall_accuracy
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.paths import committed_figures, committed_tables
+from fer_utils.core.profiles import flatten, load_profile, profile_names
+from fer_utils.core.reference import read_reference
+from fer_utils.pages.documents.filling import filled
+from fer_utils.pages.documents.gpu import assumed_rates
+from fer_utils.pages.documents.index import UNKNOWN, index_text
+from fer_utils.pages.documents.sections import Section, headings, made_in, notebook_headings
+from fer_utils.runner.summary import overall_accuracy
 
 NOT_COMMITTED = {".venv", ".git", "data", "runs", "build", ".pytest_cache"}
 MADE_OR_GIVEN = {"fer2013.csv", "fer2013new.csv", "icml_face_data.csv", "metadata.csv", "model.safetensors", "labels.csv"}

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from fer_utils.core.emotions import EMOTIONS
 from fer_utils.datasets.drawing import draw_faces
 from fer_utils.datasets.drawing_parts import ACTION_UNITS
 from fer_utils.datasets.population import (
@@ -20,7 +21,6 @@ from fer_utils.datasets.population import (
     sample_traits,
     take_pictures,
 )
-from fer_utils.emotions import EMOTIONS
 
 NEUTRAL = EMOTIONS.index("neutral")
 

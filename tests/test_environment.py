@@ -10,12 +10,19 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from fer_utils import notebook, paths
 from fer_utils.cli import main
-from fer_utils.errors import CompanionError
-from fer_utils.kernels import kernel_environment, side_by_side
-from fer_utils.notebook_runs import run_notebook
-from fer_utils.paths import absolute_folders, atomic_write, data_folder, notebooks_folder, project_root
+from fer_utils.core import paths
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.paths import (
+    absolute_folders,
+    atomic_write,
+    data_folder,
+    notebooks_folder,
+    project_root,
+)
+from fer_utils.pages import notebook
+from fer_utils.runner.kernels import kernel_environment, side_by_side
+from fer_utils.runner.notebook_runs import run_notebook
 
 
 def a_notebook(path: Path, source: str) -> Path:
@@ -34,7 +41,7 @@ def test_a_relative_folder_is_that_of_the_command_in_a_notebook_too(tmp_path, mo
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FER_ROOT", "made")
     monkeypatch.setenv("FER_DATA", "mine")
-    looks = a_notebook(tmp_path / "elsewhere" / "n.ipynb", "from fer_utils.paths import data_folder, project_root\n"
+    looks = a_notebook(tmp_path / "elsewhere" / "n.ipynb", "from fer_utils.core.paths import data_folder, project_root\n"
                                                           "print(project_root(), data_folder())")
     with side_by_side(1, threads=1) as executor:
         executor.submit(run_notebook, looks, tmp_path / "out.ipynb", {"profile_name": "demo"}, timeout=100).result()

@@ -4,8 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.intervals import wilson_interval
+from fer_utils.core.profiles import load_profile
+from fer_utils.core.reference import read_reference
 from fer_utils.evaluation import (
     all_predictions,
     class_accuracy,
@@ -15,11 +19,7 @@ from fer_utils.evaluation import (
     read_predictions,
     table_3,
     table_4,
-    wilson_interval,
 )
-from fer_utils.faces import FaceSet
-from fer_utils.profiles import load_profile
-from fer_utils.reference import read_reference
 from fer_utils.training import write_predictions
 
 PROFILE = load_profile("demo", ["balancing.levels=[original, aug4]"])

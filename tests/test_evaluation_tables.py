@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench import latency as bench_latency
+from bench.__main__ import main
 from fer_utils import tables
-from fer_utils.bench import latency as bench_latency
 from fer_utils.balancing import LEVEL_TITLES
-from fer_utils.cli import main
 from fer_utils.evaluation import BRIER, ECE, PREFIXES
 from fer_utils.figures import figure_a6_calibration
 
@@ -69,7 +69,7 @@ def test_a_subset_says_how_many_faces_are_left_out_and_why():
 
 
 def test_the_confusion_table_shows_shares_and_counts_and_emotions_without_images():
-    from fer_utils.emotions import EMOTIONS
+    from fer_utils.core.emotions import EMOTIONS
     table = pd.DataFrame([{"dataset": "demo_rafdb", "level": "aug1", "emotion": label, "n": 4 if label == "anger" else 0,
                            "seeds": 2, "predicted": name, "count": 2 * (label == "anger"),
                            "share": 25.0 if label == "anger" else np.nan} for label in EMOTIONS for name in EMOTIONS])
@@ -91,7 +91,7 @@ def small(monkeypatch):
 
 
 def test_the_latency_benchmark_times_each_data_set_batch_and_part_beside_the_papers_milliseconds(project, small, capsys):
-    assert main(["bench", "latency"]) == 0
+    assert main(["latency"]) == 0
     table = pd.read_csv(project / "tables" / "benchmarks" / "latency.csv")
     assert len(table.drop_duplicates(["dataset", "timed", "batch_size"])) == len(table) == 12
     assert (table["first_quartile"] <= table["median"]).all() and (table["median"] <= table["third_quartile"]).all()

@@ -14,8 +14,10 @@ import pytest
 from every_command import CALLS, TRAINED, call, commands, write_project, writing_commands
 from published_run import without_work
 
-from fer_utils import cli, pipeline, profiles, training_runs
-from fer_utils.paths import PACKAGE, notebooks_folder
+from fer_utils import cli
+from fer_utils.core import profiles
+from fer_utils.core.paths import PACKAGE, PROFILES, notebooks_folder
+from fer_utils.runner import pipeline, training_runs
 
 RUN, MODEL = "runs/demo", "runs/demo/models/" + "/".join(map(str, TRAINED))
 FACES, PROVENANCE = f"{RUN}/faces/demo_fer2013_train.npz", f"{RUN}/tables/provenance.json"
@@ -40,7 +42,6 @@ BROKEN = {
     "audit": ["own.csv"],
     "train-generators": [FACES.replace("demo/", "demo-a6290c/")],
     "check-data": ["data/fer2013/fer2013.csv"],
-    "bench": ["data/fer2013/fer2013.csv"],
     "fetch-data": ["data/fer2013/fer2013.csv"],
     "evaluate": [f"{MODEL}/model.safetensors", "classes/sad/1.png"],
     "predict": [f"{MODEL}/model.safetensors", "classes/happy/0.png"],
@@ -60,7 +61,7 @@ FULL = re.compile("no space is left on the disk|the disk is full")
 BEGUN = f"{RUN}/models/demo_fer2013/aug1/0/"
 """Where ``train`` begins a training that has no weights, from nothing."""
 
-AT_THE_DOOR = {"train-generators", "bench", "fetch-data"}
+AT_THE_DOOR = {"train-generators", "fetch-data"}
 """Commands that work for minutes, or need a network, before they write: only what they say before
 is held."""
 
@@ -81,7 +82,7 @@ def root(made, tmp_path, monkeypatch):
     shutil.copytree(made, root)
     shutil.copytree(notebooks_folder(), root / "notebooks")
     shutil.copytree(
-        PACKAGE / "profiles",
+        PROFILES,
         root / "profiles",
         ignore=shutil.ignore_patterns("*.py", "__pycache__"),
     )
@@ -135,7 +136,7 @@ def _say(name, root, path, kind, content, capsys) -> str:
 def test_every_writing_command_has_its_place_on_the_disk_checked_and_no_other_writes(
     root, monkeypatch
 ):
-    assert AT_THE_DOOR < writing_commands()
+    assert writing_commands() > AT_THE_DOOR
     monkeypatch.setattr(
         training_runs, "train_model", lambda *_, **__: pytest.fail("the training has begun")
     )
@@ -151,9 +152,12 @@ from pathlib import Path
 sys.path[:0] = {paths!r}
 from every_command import call
 from published_run import PICTURE
-from fer_utils import cli, commands, publishing, training_runs
-from fer_utils.paths import notebooks_folder
-from fer_utils.stages import STAGES
+from fer_utils import cli
+from fer_utils.cli import commands
+from fer_utils.pages import publishing
+from fer_utils.runner import training_runs
+from fer_utils.core.paths import notebooks_folder
+from fer_utils.runner.stages import STAGES
 stages = {{stage.notebook for stage in STAGES}}
 notebooks = notebooks_folder().glob("*.ipynb")
 beside = {{path.stem: path for path in notebooks if path.stem not in stages}}

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-import xml.etree.ElementTree as xml
+import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,12 +15,24 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from fer_utils import figures
-from fer_utils.errors import CompanionError
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import load_profile
 from fer_utils.figures.audit import MEAN_COLOURS
 from fer_utils.figures.quality import SAMPLE_STYLES
-from fer_utils.figures.style import (ASIDE, FAINT, INK, LEVEL_COLOURS, LEVEL_MARKERS, PAPER_COLOUR, PAPER_TEXT, SMALLEST,
-                                     STAMP_COLOUR, contrast, luminance, readable_on)
-from fer_utils.profiles import load_profile
+from fer_utils.figures.style import (
+    ASIDE,
+    FAINT,
+    INK,
+    LEVEL_COLOURS,
+    LEVEL_MARKERS,
+    PAPER_COLOUR,
+    PAPER_TEXT,
+    SMALLEST,
+    STAMP_COLOUR,
+    contrast,
+    luminance,
+    readable_on,
+)
 
 NO_FIGURES = {"Cell", "EMOTION_COLOURS", "FORMATS", "alt_text", "contact_sheet", "described", "render", "save", "show"}
 every_figure = pytest.mark.parametrize("name", EXAMPLES)
@@ -125,7 +137,7 @@ def test_every_file_holds_caption_description_and_stamp_where_its_format_keeps_t
     said = "Two bars. Bars, a < b & “c”. Stamped: demo faces."
     assert PIL.Image.open(png).text["Description"] == said
     assert ("Two bars. Bars, a < b & “c”".encode("utf-16-be") in pdf.read_bytes())
-    root, space = xml.parse(svg).getroot(), "{http://www.w3.org/2000/svg}"
+    root, space = ElementTree.parse(svg).getroot(), "{http://www.w3.org/2000/svg}"
     named = {kind: root.find(f"{space}{kind}") for kind in ("title", "desc")}
     assert root.get("role") == "img" and named["desc"].text == said and named["title"].text == "words"
     assert root.get("aria-labelledby") == named["title"].get("id") and root.get("aria-describedby") == named["desc"].get("id")

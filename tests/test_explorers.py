@@ -2,7 +2,7 @@
 
 import pytest
 
-from fer_utils.errors import CompanionError
+from fer_utils.core.errors import CompanionError
 from fer_utils.widgets import Choice, Slider, Toggle, View, Words, explore
 from fer_utils.widgets.explorer import Explorer
 

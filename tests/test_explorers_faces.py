@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.profiles import load_profile
 from fer_utils.datasets import load_splits
 from fer_utils.datasets.gate import COLUMNS, KINDS, Verdict, copies
 from fer_utils.datasets.pairs import closest_admitted, kept_out_pairs
 from fer_utils.datasets.splits import Splits
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet
 from fer_utils.figures import Cell, contact_sheet
-from fer_utils.profiles import load_profile
 from fer_utils.widgets import View, face_explorer, face_page, twin_explorer, twin_page
 from fer_utils.widgets.faces import ADMITTED, EVERY, FACES_A_PAGE, KEPT_OUT
 

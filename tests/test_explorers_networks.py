@@ -13,18 +13,18 @@ from PIL import Image
 from sklearn.metrics import balanced_accuracy_score
 
 from fer_utils import figures, widgets
-from fer_utils.controls import Run
+from fer_utils.balancing.controls import Run
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import load_profile
 from fer_utils.datasets import prepare_splits, stored_splits
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
 from fer_utils.evaluation import all_predictions
 from fer_utils.evaluation.priors import trained_shares
 from fer_utils.figures.curves import CURVE_COLOURS, Curves
-from fer_utils.photos import Reading, read_faces
-from fer_utils.profiles import load_profile
-from fer_utils.resemotenet import ResEmoteNet, save_weights
-from fer_utils.trained import read_trained
 from fer_utils.training import HISTORY, WEIGHTS, predict, write_csv, write_predictions
+from fer_utils.training.photos import Reading, read_faces
+from fer_utils.training.resemotenet import ResEmoteNet, save_weights
+from fer_utils.training.trained import read_trained
 from fer_utils.widgets import confusion, curves, photo, playground
 from fer_utils.widgets.explorer import Explorer, Several
 from fer_utils.widgets.kept import Kept
@@ -92,7 +92,9 @@ def shown(explorer):
 
 def test_what_was_made_is_kept_until_newer_things_push_out_the_one_not_asked_for_longest():
     kept, made = Kept(2), []
-    make = lambda thing: lambda: made.append(thing) or thing
+    def make(thing):
+        return lambda: made.append(thing) or thing
+
     for thing in ("a", "b", "a", "c", "a", "b"):
         assert kept.get(thing, make(thing)) == thing
     assert made == ["a", "b", "c", "b"]
@@ -369,7 +371,7 @@ def test_a_setting_is_drawn_once_whatever_step_is_looked_at_and_progress_is_said
         return drawn(4).images
 
     monkeypatch.setattr(playground, "_load", lambda generator, profile: generator)
-    monkeypatch.setattr("fer_utils.generators.trajectory.trajectory", fake)
+    monkeypatch.setattr("fer_utils.synthesis.generators.trajectory.trajectory", fake)
     explorer = living(monkeypatch, playground, lambda: widgets.playground_explorer(TINY))
     said = []
     explorer.status.observe(lambda change: said.append(change["new"]), names="value")
@@ -390,7 +392,7 @@ def test_a_large_model_draws_only_where_it_is_allowed_to(monkeypatch):
                                   "generators.sd3.share=0.0"])
     loaded = []
     monkeypatch.setattr(playground, "_load", lambda generator, profile: loaded.append(generator))
-    monkeypatch.setattr("fer_utils.generators.trajectory.trajectory", lambda *_, **__: drawn().images)
+    monkeypatch.setattr("fer_utils.synthesis.generators.trajectory.trajectory", lambda *_, **__: drawn().images)
     explorer = living(monkeypatch, playground, lambda: widgets.playground_explorer(large))
     explorer.controls["emotion"].value = "sad"
     assert not loaded and "Not drawn yet" in shown(explorer) and "a sad man" in shown(explorer)
@@ -401,7 +403,7 @@ def test_a_large_model_draws_only_where_it_is_allowed_to(monkeypatch):
 
 
 def test_without_a_reader_a_face_comes_out_of_noise_and_the_judge_reads_it(headless):
-    from fer_utils.generators.making import judge_for
+    from fer_utils.synthesis.generators.making import judge_for
 
     view = widgets.playground_explorer(TINY, judge_for(TINY), emotion="surprise")
     assert "a surprised man" in html.unescape(view.words) and "In the face it reads" in view.words
@@ -410,8 +412,8 @@ def test_without_a_reader_a_face_comes_out_of_noise_and_the_judge_reads_it(headl
 
 
 def test_the_steps_are_counted_while_a_trajectory_is_drawn():
-    from fer_utils.generators.loading import load_generator
-    from fer_utils.generators.trajectory import trajectory
+    from fer_utils.synthesis.generators.loading import load_generator
+    from fer_utils.synthesis.generators.trajectory import trajectory
 
     pipeline, done = load_generator("sd3", TINY), []
     setting = {"steps": 3, "guidance_scale": 4.0, "size": 64}

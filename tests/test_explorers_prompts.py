@@ -7,16 +7,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_utils.bench.synthesis import measured_rates
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.paths import notebooks_folder
-from fer_utils.profiles import load_profile
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.paths import notebooks_folder
+from fer_utils.core.profiles import load_profile
+from fer_utils.pages.readme import QUESTIONS
+from fer_utils.pages.start import contents, places
 from fer_utils.prompts import keywords, sample_prompts
-from fer_utils.readme import QUESTIONS
-from fer_utils.start import contents, places
 from fer_utils.synthesis import Renderer
-from fer_utils.widgets import (class_target, level_explorer, marked, prompt_explorer, prompt_view, target_view, token_words)
+from fer_utils.tables.benchmarks import measured_rates
+from fer_utils.widgets import (
+    class_target,
+    level_explorer,
+    marked,
+    prompt_explorer,
+    prompt_view,
+    target_view,
+    token_words,
+)
 from fer_utils.widgets.levels import time_words
 
 CHOSEN = {"emotion": "sad", "person": "woman", "decade": 50, "template": "portrait", "light": "dim light",

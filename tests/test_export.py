@@ -10,13 +10,13 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from fer_utils.balancing import write_index
+from fer_utils.balancing.export import export_balanced_set, export_pool
+from fer_utils.core.emotions import AUTHORS_ORDER, EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.profiles import load_profile
+from fer_utils.core.stored import harmless, write_table
 from fer_utils.datasets.gate import Verdict, write_verdict
-from fer_utils.emotions import AUTHORS_ORDER, EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet
-from fer_utils.photos import harmless, write_table
-from fer_utils.profiles import load_profile
-from fer_utils.synthesis.export import export_balanced_set, export_pool
 from fer_utils.synthesis.shards import MANIFEST_COLUMNS, pixel_hash, shard_path, write_shard
 
 LEVEL, DATASET = "aug1", "demo_fer2013"
@@ -181,7 +181,7 @@ def test_an_emotion_that_is_none_is_refused_before_anything_is_written(profile, 
         export_balanced_set(tmp_path / "b" / "out", DATASET, LEVEL, profile)
 
 
-@pytest.mark.parametrize("fails", ["PIL.Image.Image.save", "fer_utils.synthesis.export.write_table"])
+@pytest.mark.parametrize("fails", ["PIL.Image.Image.save", "fer_utils.balancing.export.write_table"])
 def test_a_disk_that_fills_leaves_nothing_of_an_export_and_the_error_names_the_folder(profile, tmp_path, monkeypatch, fails):
     write_pool(profile, [manifest_row(0, "anger", "a face")])
 

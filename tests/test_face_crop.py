@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 
 from fer_utils import cli
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import load_profile
 from fer_utils.datasets import load_splits
 from fer_utils.datasets.demo_faces import draw_more
-from fer_utils.errors import CompanionError
-from fer_utils.face_crop import _inside, crop_faces, face_square, opencv
-from fer_utils.profiles import load_profile
-from fer_utils.resemotenet import ResEmoteNet, save_weights
+from fer_utils.datasets.face_crop import _inside, crop_faces, face_square, opencv
+from fer_utils.training.resemotenet import ResEmoteNet, save_weights
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fer_utils.emotions import (
+from fer_utils.core.emotions import (
     AUTHORS_ORDER,
     EMOTIONS,
     FER2013_ORDER,
@@ -12,10 +12,10 @@ from fer_utils.emotions import (
     emotion_index,
     emotion_name,
 )
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet, concatenate, load_faces
-from fer_utils.paths import PACKAGE, committed_tables
-from fer_utils.profiles import differences, load_profile, profile_names
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet, concatenate, load_faces
+from fer_utils.core.paths import PACKAGE, committed_tables
+from fer_utils.core.profiles import differences, load_profile, profile_names
 
 
 def some_faces(count=4, size=8, channels=3, name="face") -> FaceSet:
@@ -127,7 +127,7 @@ def test_a_wrong_profile_or_override_is_explained(name, overrides, message):
 
 def test_a_misspelt_setting_in_code_names_the_nearest():
     with pytest.raises(CompanionError, match="did you mean 'patience'"):
-        load_profile("demo").training.patiense
+        assert load_profile("demo").training.patiense
 
 
 def test_an_overridden_profile_writes_to_folders_of_its_own(project):

@@ -7,12 +7,22 @@ import sys
 
 import numpy as np
 import pytest
+from written_data import (
+    GOOD,
+    csv_text,
+    encoded,
+    fer2013_files,
+    gray,
+    write_files,
+    write_gzip,
+    write_tar,
+    write_zip,
+)
 
+from fer_utils.core.emotions import EMOTIONS, FER2013_ORDER
+from fer_utils.core.errors import CompanionError
 from fer_utils.datasets import fer2013, fer2013_parquet, fer2013_trees
 from fer_utils.datasets.checks import official_counts
-from fer_utils.emotions import EMOTIONS, FER2013_ORDER
-from fer_utils.errors import CompanionError
-from written_data import GOOD, csv_text, encoded, fer2013_files, gray, write_files, write_gzip, write_tar, write_zip
 
 
 def plain(folder):
@@ -174,7 +184,7 @@ def parquet(order, *, image="image", label="label", columns=(), per_class=COUNTS
 @pytest.fixture
 def small_counts(monkeypatch, any_counts):
     monkeypatch.setattr(fer2013_parquet, "official_counts", lambda *_: {e: COUNTS[e] for e in EMOTIONS})
-    monkeypatch.setattr(fer2013_trees, "official_counts", lambda *_: {e: 1 for e in EMOTIONS})
+    monkeypatch.setattr(fer2013_trees, "official_counts", lambda *_: dict.fromkeys(EMOTIONS, 1))
 
 
 SHUFFLED = ["sad", "anger", "neutral", "happy", "surprise", "disgust", "fear"]

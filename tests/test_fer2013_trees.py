@@ -3,14 +3,6 @@
 
 import numpy as np
 import pytest
-
-from fer_utils.datasets import fer2013, fer2013_trees
-from fer_utils.datasets.fer2013_csv import USAGES
-from fer_utils.datasets.fer2013_matching import compare_tree_with_csv, comparison_notes
-from fer_utils.datasets.ferplus import FILE
-from fer_utils.emotions import EMOTIONS, FER2013_ORDER
-from fer_utils.errors import CompanionError
-from fer_utils.faces import concatenate
 from test_ferplus import votes_text
 from written_data import (
     SPELLINGS,
@@ -23,6 +15,14 @@ from written_data import (
     write_tar,
     write_zip,
 )
+
+from fer_utils.core.emotions import EMOTIONS, FER2013_ORDER
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import concatenate
+from fer_utils.datasets import fer2013, fer2013_trees
+from fer_utils.datasets.fer2013_csv import USAGES
+from fer_utils.datasets.fer2013_matching import compare_tree_with_csv, comparison_notes
+from fer_utils.datasets.ferplus import FILE
 
 
 def assert_is_the_small_set(splits):

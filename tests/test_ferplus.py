@@ -3,13 +3,20 @@
 import numpy as np
 import pandas as pd
 import pytest
-
-from fer_utils.datasets import fer2013, ferplus
-from fer_utils.datasets.ferplus import FILE, VOTES, plurality, read_votes, surely_mislabelled, votes_for
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet
 from written_data import write_files, write_gzip, write_zip
+
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet
+from fer_utils.datasets import fer2013, ferplus
+from fer_utils.datasets.ferplus import (
+    FILE,
+    VOTES,
+    plurality,
+    read_votes,
+    surely_mislabelled,
+    votes_for,
+)
 
 HEADER = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
 USAGES = ["Training", "PublicTest", "PrivateTest"]

@@ -7,12 +7,12 @@ import time
 import types
 
 import pytest
+from written_data import csv_text, rafdb_images, rafdb_official, write_files, write_zip
 
 from fer_utils.cli import main
-from fer_utils.datasets import fetching, fer2013
+from fer_utils.core.errors import CompanionError
+from fer_utils.datasets import fer2013, fetching
 from fer_utils.datasets.fetching import fetch_data
-from fer_utils.errors import CompanionError
-from written_data import csv_text, rafdb_images, rafdb_official, write_files, write_zip
 
 
 @pytest.fixture

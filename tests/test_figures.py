@@ -4,22 +4,32 @@ import hashlib
 import itertools
 import re
 import time
-import xml.etree.ElementTree as xml
+import xml.etree.ElementTree as ElementTree
 from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from figure_examples import (COUNTS, GENERATORS, TITLES, manifest_of, some_accuracies, some_faces, some_history,
-                             some_matrices, some_quality, some_stages)
+from figure_examples import (
+    COUNTS,
+    GENERATORS,
+    TITLES,
+    manifest_of,
+    some_accuracies,
+    some_faces,
+    some_history,
+    some_matrices,
+    some_quality,
+    some_stages,
+)
 from matplotlib.colors import to_rgb
 
 from fer_utils import figures
 from fer_utils.balancing import LEVEL_TITLES
-from fer_utils.emotions import EMOTIONS
-from fer_utils.profiles import load_profile
-from fer_utils.resemotenet import ResEmoteNet, layer_shapes
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.profiles import load_profile
+from fer_utils.training.resemotenet import ResEmoteNet, layer_shapes
 
 TRAINING = load_profile("demo_recipes").training
 
@@ -72,7 +82,7 @@ def test_the_settings_of_the_caller_do_not_change_a_figure(demo):
 
 def test_the_stamp_stands_as_text_in_the_svg_and_can_be_read_without_drawing_it(demo):
     _, svg, _ = figures.save(figures.class_distribution({"a": COUNTS}), "stamped", demo)
-    texts = [text.strip() for text in xml.parse(svg).getroot().itertext()]
+    texts = [text.strip() for text in ElementTree.parse(svg).getroot().itertext()]
     assert "demo faces" in texts
 
 

@@ -4,16 +4,12 @@ import io
 import shutil
 import tempfile
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from fer_utils.datasets import fer2013, rafdb
-from fer_utils.datasets.ferplus import FILE, read_votes
-from fer_utils.errors import CompanionError
 from written_data import (
     GOOD,
     csv_text,
@@ -28,6 +24,10 @@ from written_data import (
     write_tar,
     write_zip,
 )
+
+from fer_utils.core.errors import CompanionError
+from fer_utils.datasets import fer2013, rafdb
+from fer_utils.datasets.ferplus import FILE, read_votes
 
 QUICK = settings(max_examples=80, deadline=None, database=None,
                  suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -80,10 +80,8 @@ def read_everything(place: Path) -> None:
 
 def write_what_can_be(place: Path, files: dict[str, bytes]) -> None:
     for name, data in files.items():
-        try:
+        with suppress(OSError, ValueError):  # a file where a folder is, '.', a name too long
             write_files(place, {name: data})
-        except (OSError, ValueError):
-            pass  # a file where a folder is, '.', a name too long
 
 
 @QUICK

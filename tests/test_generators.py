@@ -4,20 +4,20 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DiffusionPipeline, StableDiffusion3Pipeline, StableDiffusionPipeline
-
 from drawn_images import generate
-from fer_utils.emotions import EMOTIONS
-from fer_utils.generators import tiny_models as tiny
-from fer_utils.generators.fitting import fit
-from fer_utils.generators.judge import agreement_table, judgements
-from fer_utils.generators import making
-from fer_utils.generators.making import load_judge
-from fer_utils.generators.tiny_training import Recipe, random_captions
-from fer_utils.generators.web import CLASSES, UNKNOWN, draw_web, from_faces
-from fer_utils.faces import FaceSet
-from fer_utils.paths import SHIPPED_GENERATORS
-from fer_utils.profiles import load_profile
+
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.paths import SHIPPED_GENERATORS
+from fer_utils.core.profiles import load_profile
 from fer_utils.prompts import prompt_table
+from fer_utils.synthesis.generators import making
+from fer_utils.synthesis.generators import tiny_models as tiny
+from fer_utils.synthesis.generators.fitting import fit
+from fer_utils.synthesis.generators.judge import agreement_table, judgements
+from fer_utils.synthesis.generators.making import load_judge
+from fer_utils.synthesis.generators.tiny_training import Recipe, random_captions
+from fer_utils.synthesis.generators.web import CLASSES, UNKNOWN, draw_web, from_faces
 
 SHIPPED = {"sd2": (StableDiffusionPipeline, {}),
            "sd3": (StableDiffusion3Pipeline, {"text_encoder_3": None, "tokenizer_3": None})}

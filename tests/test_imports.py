@@ -5,17 +5,18 @@ import shutil
 
 import pytest
 
-from fer_utils import freshness, imports, pipeline
-from fer_utils.freshness import file_hash, write_record
-from fer_utils.imports import DATA, reached_files
-from fer_utils.paths import PACKAGE
-from fer_utils.profiles import load_profile
-from fer_utils.stages import STAGES, Unit, find_stage
+from fer_utils.core.paths import PACKAGE
+from fer_utils.core.profiles import load_profile
+from fer_utils.core.stored import file_hash
+from fer_utils.runner import freshness, imports, pipeline
+from fer_utils.runner.freshness import write_record
+from fer_utils.runner.imports import DATA, reached_files
+from fer_utils.runner.stages import STAGES, Unit, find_stage
+from fer_utils.runner.training_runs import train_run
 from fer_utils.training.checkpoint import CODE
-from fer_utils.training_runs import train_run
 
-MISSED_BEFORE = {"synthesis": ["reduced_network.py", "recipes.py", "devices.py", "face_crop.py", "reference/table_2.csv"],
-                 "evaluation": ["reduced_network.py", "quality/scores.py", "mistakes.py", "attribution.py"]}
+MISSED_BEFORE = {"synthesis": ["training/reduced_network.py", "core/recipes.py", "core/devices.py", "datasets/face_crop.py", "core/reference/table_2.csv"],
+                 "evaluation": ["training/reduced_network.py", "synthesis/quality/scores.py", "evaluation/mistakes.py", "training/attribution.py"]}
 SMALL = {"__init__.py": "'''Ours.'''", "one.py": "from . import two\nimport numpy", "two.py": "def f():\n    from .shown.a import a",
          "alone.py": "", "deep/__init__.py": "x = 1", "deep/below.py": "from ..one import y",
          "shown/__init__.py": "'''Names.'''\nfrom fer_utils.shown.a import a\nfrom .b import b, c as d\n__all__ = ['a']",
@@ -95,15 +96,15 @@ def test_what_the_list_by_hand_forgot_counts_and_the_audit_needs_no_generator():
         pipeline._notebook(Unit(stage)))), freshness._package_state())) for stage in STAGES}
     for stage, names in MISSED_BEFORE.items():
         assert set(names) <= code[stage]
-    assert "figures/style.py" in code["training"] and "generators/weights/judge.safetensors" in code["synthesis"]
-    assert not any(name.startswith(("generators/", "synthesis/", "training_runs")) for name in code["audit"])
-    assert "report/page.py" not in set().union(*code.values())
+    assert "figures/style.py" in code["training"] and "synthesis/generators/weights/judge.safetensors" in code["synthesis"]
+    assert not any(name.startswith(("synthesis/generators/", "synthesis/pool", "synthesis/rendering", "runner/training_runs")) for name in code["audit"])
+    assert "pages/report/page.py" not in set().union(*code.values())
 
 
 def test_every_module_that_reads_files_of_the_package_says_which():
     """The others only name a folder: profiles count by value, addresses by the shards' own identity, the rest writes words."""
-    only_name_it = {"profiles/__init__.py", "generators/addresses.py", "provenance.py", "documents/cards.py"}
-    named = {f"fer_utils.paths.{name}" for name in ("REFERENCE", "PROFILES", "SHIPPED_GENERATORS")}
+    only_name_it = {"core/profiles/__init__.py", "synthesis/generators/addresses.py", "runner/provenance.py", "pages/documents/cards.py"}
+    named = {f"fer_utils.core.paths.{name}" for name in ("REFERENCE", "PROFILES", "SHIPPED_GENERATORS")}
     naming = {file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*.py")
               if named & set(imports._read(file, file.stat().st_mtime_ns)[0])}
     assert naming - only_name_it <= set(DATA)
@@ -111,10 +112,11 @@ def test_every_module_that_reads_files_of_the_package_says_which():
 
 
 def test_what_decides_a_trainings_numbers_is_in_its_fingerprint_or_left_out_for_a_reason():
-    left_out = {"__init__.py": "empty", "errors.py": "words", "paths.py": "where files lie",
-                "devices.py": "a run counts wherever it was trained", "profiles/__init__.py": "settings count by their values",
-                "emotions.py": "labels count as numbers", "reference/__init__.py": "tables of recipes, not what is done"}
-    files = [file for name in CODE for file in ((PACKAGE / name).glob("*.py") if (PACKAGE / name).is_dir() else [PACKAGE / name])]
+    left_out = {"__init__.py": "empty", "core/__init__.py": "empty", "core/errors.py": "words", "core/paths.py": "where files lie",
+                "core/devices.py": "a run counts wherever it was trained", "core/stored.py": "files are written and read back",
+                "core/profiles/__init__.py": "settings count by their values", "core/emotions.py": "labels count as numbers",
+                "core/reference/__init__.py": "tables of recipes, not what is done"}
+    files = [PACKAGE / name for name in CODE]
     names = {name for file in files for name in imports._read(file, file.stat().st_mtime_ns)[0]}
     direct = {found.relative_to(PACKAGE).as_posix() for name in names for found in imports._found(name)[0]}
     counted = {file.relative_to(PACKAGE).as_posix() for file in files}

@@ -8,18 +8,18 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from test_training import profile, toy_faces
 
 from fer_utils import figures, training
-from fer_utils.controls import Run
-from fer_utils.errors import CompanionError
-from fer_utils.paths import notebooks_folder
-from fer_utils.profiles import load_profile
-from fer_utils.recipes import kept_epoch
-from fer_utils.report.trainings import training_table
-from fer_utils.stages import STAGES, Unit, find_stage
+from fer_utils.balancing.controls import Run
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.paths import notebooks_folder
+from fer_utils.core.profiles import load_profile
+from fer_utils.core.recipes import kept_epoch
+from fer_utils.pages.report.trainings import training_table
+from fer_utils.runner.stages import STAGES, Unit, find_stage
 from fer_utils.training import HISTORY, PREDICTIONS, train_model
 from fer_utils.widgets.curves import run_curves
-from test_training import profile, toy_faces
 
 LOSSES, ACCURACIES = [2.0, 1.5, 1.7, 1.8], [10.0, 25.0, 30.0, 30.0]
 every_rule = pytest.mark.parametrize(("rule", "epoch"), [

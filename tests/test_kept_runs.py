@@ -1,6 +1,7 @@
 """Trainings kept beside the committed tables: taken where the settings are the same, and then not repeated."""
 
 import errno
+import gzip
 import json
 import shutil
 
@@ -8,13 +9,14 @@ import pandas as pd
 import pytest
 
 from fer_utils import cli
-from fer_utils.controls import ensure_real_set
+from fer_utils.balancing.controls import ensure_real_set
+from fer_utils.core.paths import committed_tables
+from fer_utils.core.profiles import load_profile
 from fer_utils.evaluation import finished_predictions
-from fer_utils.generators.addresses import made_here
-from fer_utils.kept_runs import keep_runs, take_kept_runs
-from fer_utils.paths import committed_tables
-from fer_utils.profiles import load_profile
-from fer_utils.training_runs import train_run, training_set
+from fer_utils.runner import kept_runs
+from fer_utils.runner.kept_runs import keep_runs, take_kept_runs
+from fer_utils.runner.training_runs import train_run, training_set
+from fer_utils.synthesis.generators.addresses import made_here
 
 SETTINGS = ["data.sets=[demo_fer2013]", "balancing.levels=[original, aug1]", "controls.names=[oversampling]",
             "controls.seeds=[0]", "training.max_epochs=1", "training.seeds=[0]", "run.threads=1"]
@@ -62,18 +64,18 @@ def test_a_disk_that_fills_up_takes_nothing_from_what_was_kept_before(kept, monk
     other = "seconds\n1.0\n"      # another training's
     (kept.paths.model(*ORIGINAL) / "history.csv").write_text(other)
     before = {path.name: path.read_bytes() for path in target.iterdir()}
-    copy, copied = shutil.copyfile, []
+    copy, copied = kept_runs._copy, []
 
     def fills_up(source, place):
         if copied:
             raise OSError(errno.ENOSPC, "No space left on device", str(place))
         copied.append(copy(source, place))
 
-    monkeypatch.setattr(shutil, "copyfile", fills_up)
+    monkeypatch.setattr(kept_runs, "_copy", fills_up)
     with pytest.raises(OSError):
         keep_runs(kept)
     assert copied and {path.name: path.read_bytes() for path in target.iterdir()} == before
-    monkeypatch.setattr(shutil, "copyfile", copy)
+    monkeypatch.setattr(kept_runs, "_copy", copy)
     assert keep_runs(kept) == [target]
     assert sorted(path.name for path in target.iterdir()) == sorted(before)
 
@@ -85,14 +87,17 @@ def test_weights_are_not_kept_and_a_run_with_weights_is_left_alone(kept):
 
 
 @pytest.mark.parametrize("file, change, message", [
-    ("kept.json", lambda text: text.replace('"training.max_epochs": 1', '"training.max_epochs": 7'), "training.max_epochs: 7 -> 1"),
-    ("predictions.csv", lambda text: text.replace("happy", "angry", 1), "predictions.csv is missing or not the file"),
+    ("kept.json", lambda data: data.replace(b'"training.max_epochs": 1', b'"training.max_epochs": 7'), "training.max_epochs: 7 -> 1"),
+    ("predictions.csv.gz", lambda data: gzip.compress(gzip.decompress(data).replace(b"happy", b"angry", 1)),
+     "predictions.csv.gz is missing or not the file"),
+    ("predictions.csv.gz", lambda data: data[:-20], "predictions.csv.gz is missing or not the file"),
+    ("validation_predictions.csv.gz", lambda data: b"no archive", "validation_predictions.csv.gz is missing or not the file"),
 ])
 def test_a_training_kept_with_other_settings_or_damaged_is_refused_by_name(kept, file, change, message):
     path = kept.paths.kept(*ORIGINAL) / file
-    changed = change(path.read_text())
-    assert changed != path.read_text()
-    path.write_text(changed)
+    changed = change(path.read_bytes())
+    assert changed != path.read_bytes()
+    path.write_bytes(changed)
     taken, refused = take_kept_runs(kept)
     assert taken == [] and len(refused) == 1 and message in refused[0] and "demo_fer2013 original 0" in refused[0]
     assert not kept.paths.model(*ORIGINAL).exists()
@@ -148,7 +153,7 @@ def test_reproduce_leaves_out_kept_trainings_and_trains_the_others(kept, capsys)
 
 def test_a_generator_kept_with_the_package_is_taken_where_the_run_has_none(project, monkeypatch, tmp_path):
     profile = load_profile("fer2013")
-    monkeypatch.setattr("fer_utils.generators.addresses.SHIPPED_GENERATORS", tmp_path)
+    monkeypatch.setattr("fer_utils.synthesis.generators.addresses.SHIPPED_GENERATORS", tmp_path)
     own = made_here("tiny-sd3", profile)
     assert own.parent == profile.paths.generators
     kept = tmp_path / "fer2013" / own.name

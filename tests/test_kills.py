@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from itertools import cycle
+from pathlib import Path
 
 import pytest
 
@@ -38,7 +39,7 @@ def processes_of(root) -> list[str]:
         try:
             with open(f"/proc/{folder}/environ", "rb") as file:
                 if folder.isdigit() and int(folder) != os.getpid() and f"FER_ROOT={root}".encode() in file.read().split(b"\0"):
-                    found.append(open(f"/proc/{folder}/cmdline").read().replace("\0", " "))
+                    found.append(Path("/proc", folder, "cmdline").read_text().replace("\0", " "))
         except OSError:
             pass
     return found

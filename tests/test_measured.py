@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_utils import measured
-from fer_utils.control_results import comparisons
-from fer_utils.controls import CONTROLS
-from fer_utils.emotions import EMOTIONS
+from fer_utils.balancing.controls import CONTROLS
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.paths import committed_tables
+from fer_utils.core.profiles import load_profile
 from fer_utils.evaluation import after_the_drop, around_the_drop, priors, scores
-from fer_utils.measured import numbers
-from fer_utils.paths import committed_tables
-from fer_utils.profiles import load_profile
+from fer_utils.evaluation.control_results import comparisons
+from fer_utils.pages import measured
+from fer_utils.pages.measured import numbers
 
 TEST = 140
 RIGHT = {"original": 70, "aug1": 112, "oversampling": 111, "aug2": 45, "aug4": 35, "equal_updates": 40}

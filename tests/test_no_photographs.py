@@ -20,12 +20,12 @@ from pictures_in_files import pictures_in
 from PIL import Image, ImageOps
 
 from fer_utils import figures
+from fer_utils.core.faces import concatenate
+from fer_utils.core.paths import PACKAGE
+from fer_utils.core.profiles import load_profile
 from fer_utils.datasets import load_splits
 from fer_utils.datasets.demo_faces import draw_more
-from fer_utils.faces import concatenate
 from fer_utils.figures.sheets import Cell, contact_sheet
-from fer_utils.paths import PACKAGE
-from fer_utils.profiles import load_profile
 
 ROOT = PACKAGE.parent
 SAME = 0.9

@@ -10,12 +10,12 @@ import pytest
 from matplotlib.mathtext import MathTextParser
 from papermill import inspect_notebook
 
-from fer_utils import committed_notebooks
-from fer_utils.committed_notebooks import clean_notebook, store_notebooks
-from fer_utils.errors import CompanionError
-from fer_utils.paths import PACKAGE, notebooks_folder
-from fer_utils.profiles import load_profile
-from fer_utils.stages import STAGES, Stage
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.paths import notebooks_folder
+from fer_utils.core.profiles import load_profile
+from fer_utils.pages import committed_notebooks
+from fer_utils.pages.committed_notebooks import clean_notebook, store_notebooks
+from fer_utils.runner.stages import STAGES, Stage
 
 PATHS = sorted(notebooks_folder().glob("*.ipynb"))
 every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)

@@ -9,14 +9,20 @@ import pandas as pd
 import pytest
 from published_run import publish, without_work
 
-from fer_utils.documents.filling import filled
-from fer_utils.freshness import file_hash
-from fer_utils.kept_runs import _settings
-from fer_utils.paths import PACKAGE, committed_figures, committed_tables, notebooks_folder, pictures_folder
-from fer_utils.profiles import load_profile
-from fer_utils.provenance import ABOUT_THE_FILES, read_provenance
-from fer_utils.publishing import tables_hash
-from fer_utils.readme import SHOWN, documents
+from fer_utils.core.paths import (
+    PACKAGE,
+    committed_figures,
+    committed_tables,
+    notebooks_folder,
+    pictures_folder,
+)
+from fer_utils.core.profiles import load_profile
+from fer_utils.core.stored import file_hash
+from fer_utils.pages.documents.filling import filled
+from fer_utils.pages.publishing import tables_hash
+from fer_utils.pages.readme import SHOWN, documents
+from fer_utils.runner.kept_runs import _settings, damaged_kept
+from fer_utils.runner.provenance import ABOUT_THE_FILES, read_provenance
 
 WHOLE = {"score": "accuracy", "subset": "all"}
 EQUAL = 1e-6   # points; the CSV files hold ten digits
@@ -49,8 +55,7 @@ def wrong_kept(name: str, root: Path) -> list[str]:
     """Kept trainings whose files are not those that were kept."""
     return [f"{about.parent.relative_to(root)}/{file} is not the file that was kept"
             for about in sorted(committed_tables(name, root).glob("runs/*/*/*/kept.json"))
-            for file, sha256 in json.loads(about.read_text(encoding="utf-8"))["sha256"].items()
-            if not (about.parent / file).is_file() or file_hash(about.parent / file) != sha256]
+            for file in damaged_kept(about.parent, json.loads(about.read_text(encoding="utf-8"))["sha256"])]
 
 
 def wrong_notebooks_and_pictures(root: Path) -> list[str]:

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.profiles import load_profile
 from fer_utils.evaluation.oracle import _balanced, _reached, exchange_rate, oracle_table
 from fer_utils.evaluation.predictions import read_predictions
-from fer_utils.faces import FaceSet
-from fer_utils.profiles import load_profile
 from fer_utils.training import TRAINED_WITH, write_predictions
 
 FACES = {"original": 100, "unseen_25": 200, "unseen_50": 300, "unseen": 500, "aug1": 500}

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DiffusionPipeline
-
 from drawn_images import generate
-from fer_utils import synthesis
-from fer_utils.errors import CompanionError
-from fer_utils.generators.identity import digest, identity
-from fer_utils.generators.loading import load_generator, revision
-from fer_utils.generators.prompt_embeddings import PromptEmbeddings
-from fer_utils.generators.schedulers import DIFFUSION, FLOW, exchange_scheduler
-from fer_utils.generators.settings import check_generators
-from fer_utils.profiles import load_profile
-from fer_utils.prompts import prompt_table
 from random_generators import save_lora, save_other, save_sd2, save_sd3
+
+from fer_utils import synthesis
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import load_profile
+from fer_utils.prompts import prompt_table
+from fer_utils.synthesis.generators.identity import digest, identity
+from fer_utils.synthesis.generators.loading import load_generator, revision
+from fer_utils.synthesis.generators.prompt_embeddings import PromptEmbeddings
+from fer_utils.synthesis.generators.schedulers import DIFFUSION, FLOW, exchange_scheduler
+from fer_utils.synthesis.generators.settings import check_generators
 
 NO_T5 = "generators.sd3.without=[text_encoder_3,tokenizer_3]"
 TEXTS = ["A man's sad face", "A smiling kid, studio photo", "A man's sad face"]
@@ -198,8 +198,8 @@ def test_one_changed_weight_or_setting_of_a_folder_changes_its_identity_and_movi
 
 
 def test_a_large_file_is_sampled_from_its_first_byte_to_its_last(tmp_path, monkeypatch):
-    monkeypatch.setattr("fer_utils.generators.identity.READ_WHOLE", 1000)
-    monkeypatch.setattr("fer_utils.generators.identity.SAMPLE_BYTES", 100)
+    monkeypatch.setattr("fer_utils.synthesis.generators.identity.READ_WHOLE", 1000)
+    monkeypatch.setattr("fer_utils.synthesis.generators.identity.SAMPLE_BYTES", 100)
     found = []
     for place in (None, 0, 19_999):
         content = bytearray(20_000)

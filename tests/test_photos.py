@@ -18,22 +18,22 @@ from PIL import Image
 from sklearn.metrics import f1_score
 
 from fer_utils import cli
-from fer_utils.cross_database import (
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import resize_images
+from fer_utils.core.paths import PACKAGE
+from fer_utils.core.profiles import load_profile
+from fer_utils.datasets.decoding import MOST_PIXELS, is_image
+from fer_utils.datasets.demo_faces import draw_more
+from fer_utils.evaluation.cross_database import (
     balanced_accuracy,
     class_folders,
     macro_f1,
     macro_f1_interval,
     read_class_folders,
 )
-from fer_utils.datasets.decoding import MOST_PIXELS, is_image
-from fer_utils.datasets.demo_faces import draw_more
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.faces import resize_images
-from fer_utils.paths import PACKAGE
-from fer_utils.photos import read_photo, squared
-from fer_utils.profiles import load_profile
-from fer_utils.resemotenet import ResEmoteNet, save_weights
+from fer_utils.training.photos import read_photo, squared
+from fer_utils.training.resemotenet import ResEmoteNet, save_weights
 
 CLASSES = ("Angry", "disgusted", "FEAR", "happiness", "neutral", "sadness", "Surprise")
 
@@ -207,7 +207,7 @@ def test_an_explanation_takes_no_name_that_is_taken_from_whatever_call(project, 
 
 
 def test_a_large_photo_is_explained_at_the_size_that_is_looked_at(project, weights, drawn, monkeypatch):
-    monkeypatch.setattr("fer_utils.photos.SHOWN_SIDE", 60)
+    monkeypatch.setattr("fer_utils.training.photos.SHOWN_SIDE", 60)
     Image.fromarray(drawn[0]).resize((300, 200)).save(project / "large.png")
     Image.fromarray(drawn[0]).resize((600, 2)).save(project / "line.png")
     assert run("predict", project / "large.png", project / "line.png", "--weights", weights,

@@ -8,12 +8,12 @@ import time
 import nbformat
 import pytest
 
-from fer_utils import pipeline
-from fer_utils.errors import CompanionError
-from fer_utils.freshness import read_record
-from fer_utils.profiles import load_profile, profile_names
-from fer_utils.provenance import read_provenance
-from fer_utils.stages import Stage, Unit, units_of
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import load_profile, profile_names
+from fer_utils.runner import pipeline
+from fer_utils.runner.freshness import read_record
+from fer_utils.runner.provenance import read_provenance
+from fer_utils.runner.stages import Stage, Unit, units_of
 
 PARAMETERS = 'profile_name = "demo"  # which settings\noverrides = []  # none\n'
 WRITE = """from pathlib import Path
@@ -94,9 +94,9 @@ def test_status_names_changed_code_changed_notebooks_and_stale_inputs(profile, t
     unit = units_of(pipeline.STAGES, profile)[1]
     path = profile.paths.stages / f"{unit.name}.json"
     record = json.loads(path.read_text())
-    record["ingredients"]["code"]["errors.py"] = "another hash"
+    record["ingredients"]["code"]["core/errors.py"] = "another hash"
     path.write_text(json.dumps(record))
-    assert reasons(profile) == ["", "code changed (errors.py)"]
+    assert reasons(profile) == ["", "code changed (core/errors.py)"]
 
     reproduce(profile)
     write_notebook(tmp_path, "01_one", "made_otherwise = True")
@@ -132,7 +132,7 @@ def test_a_failing_cell_is_named_with_its_stage_and_what_was_made_is_kept(profil
 
 
 def test_an_error_meant_for_the_user_reaches_him_whole_and_without_a_traceback(profile, tmp_path, monkeypatch):
-    raising = "from fer_utils.errors import CompanionError\nraise CompanionError('No faces.\\nPut them into data/.')"
+    raising = "from fer_utils.core.errors import CompanionError\nraise CompanionError('No faces.\\nPut them into data/.')"
     two_stages(tmp_path, monkeypatch, first_cells=(raising,))
     with pytest.raises(CompanionError, match="No faces.\nPut them into data/.") as problem:
         reproduce(profile)

@@ -8,16 +8,16 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 from test_balancing import official_counts
 
-from fer_utils.controls import CONTROLS, Run, answering_sets, trained_sets
-from fer_utils.emotions import EMOTIONS
+from fer_utils.balancing.controls import CONTROLS, Run, answering_sets, trained_sets
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.paths import committed_tables
+from fer_utils.core.profiles import load_profile
 from fer_utils.evaluation import priors
+from fer_utils.evaluation.predictions import read_predictions
 from fer_utils.evaluation.prior_table import prior_table
 from fer_utils.evaluation.priors import EQUAL, EVEN, NATURAL, in_reading, read_for, trained_shares
-from fer_utils.evaluation.predictions import read_predictions
-from fer_utils.paths import committed_tables
-from fer_utils.profiles import load_profile
 from fer_utils.training import TRAINED_WITH, write_predictions
-from fer_utils.faces import FaceSet
 
 NATURE = np.array([0.14, 0.02, 0.14, 0.25, 0.17, 0.17, 0.11])
 COLUMNS = [f"p_{emotion}" for emotion in EMOTIONS]
@@ -50,7 +50,7 @@ def test_what_label_smoothing_gives_every_class_is_taken_off_before_shares_are_e
 def test_the_kept_answers_of_original_give_the_figures_computed_apart_from_this_project():
     counts = np.array(list(official_counts("FER2013", "train").values()), float)
     folder = committed_tables("fer2013_full_paper_recipe") / "runs" / "fer2013" / "original"
-    runs = [read_for(pd.read_csv(folder / str(seed) / "predictions.csv"), counts / counts.sum(), EVEN) for seed in (0, 1, 2)]
+    runs = [read_for(pd.read_csv(folder / str(seed) / "predictions.csv.gz"), counts / counts.sum(), EVEN) for seed in (0, 1, 2)]
     accuracy = np.mean([(run["emotion"] == run["predicted"]).mean() for run in runs])
     balanced = np.mean([balanced_accuracy_score(run["emotion"], run["predicted"]) for run in runs])
     disgust = np.mean([(run["predicted"] == "disgust")[run["emotion"] == "disgust"].mean() for run in runs])

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from fer_utils import profiles
-from fer_utils.errors import CompanionError
-from fer_utils.paths import PROFILES
-from fer_utils.profiles import load_profile, profile_names
+from fer_utils.core import profiles
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.paths import PROFILES
+from fer_utils.core.profiles import load_profile, profile_names
 
 BOMB = "a: &a [x, x]\n" + "".join(f"{name}: &{name} [*{before}, *{before}]\n"
                                   for before, name in zip("abcdefghij", "bcdefghijk"))

@@ -9,7 +9,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from fer_utils.paths import PACKAGE
+from fer_utils.core.paths import PACKAGE
 
 ROOT = PACKAGE.parent
 CONDA_NAMES = {"opencv-python-headless": "py-opencv", "ray": "ray-default", "torch": "pytorch",

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 import torch
-
 from drawn_images import generate
-from fer_utils.devices import choose_device
-from fer_utils.errors import CompanionError
-from fer_utils.generators.batches import with_halving
-from fer_utils.generators.loading import call_options, load_generator
-from fer_utils.generators.prompt_embeddings import PromptEmbeddings
-from fer_utils.generators.trajectory import guidance_grid, trajectory
-from fer_utils.profiles import load_profile
 from random_generators import save_sd2, save_sd3
+
+from fer_utils.core.devices import choose_device
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import load_profile
+from fer_utils.synthesis.generators.batches import with_halving
+from fer_utils.synthesis.generators.loading import call_options, load_generator
+from fer_utils.synthesis.generators.prompt_embeddings import PromptEmbeddings
+from fer_utils.synthesis.generators.trajectory import guidance_grid, trajectory
 
 TEXTS = ["A man's face with fear emotion", "Sad expression on a kid, studio photo", "A man's face with fear emotion"]
 SETTINGS = {"steps": 2, "guidance_scale": 4.0, "size": 64}

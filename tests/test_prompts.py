@@ -3,11 +3,18 @@
 import pandas as pd
 import pytest
 
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.profiles import load_profile
-from fer_utils.prompts import PEOPLE, TEMPLATES, generator_sequence, keywords, prompt_table, sample_prompts
-from fer_utils.reference import read_reference
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import load_profile
+from fer_utils.core.reference import read_reference
+from fer_utils.prompts import (
+    PEOPLE,
+    TEMPLATES,
+    generator_sequence,
+    keywords,
+    prompt_table,
+    sample_prompts,
+)
 
 
 def table(count: int, *overrides: str) -> pd.DataFrame:

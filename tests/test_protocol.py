@@ -2,9 +2,9 @@
 
 import re
 
-from fer_utils.controls import set_title, trained_sets
-from fer_utils.paths import PACKAGE
-from fer_utils.profiles import load_profile
+from fer_utils.balancing.controls import set_title, trained_sets
+from fer_utils.core.paths import PACKAGE
+from fer_utils.core.profiles import load_profile
 
 PROTOCOL = (PACKAGE.parent / "docs" / "protocol.md").read_text(encoding="utf-8")
 ORACLE = ("fer2013_quarter", "fer2013_tenth", "fer2013_twentieth")

@@ -8,11 +8,11 @@ from published_run import publish, record_all, without_work
 from tiny_run import write_run
 
 from fer_utils import cli
-from fer_utils.errors import CompanionError
-from fer_utils.paths import PACKAGE, committed_figures, committed_tables
-from fer_utils.profiles import load_profile
-from fer_utils.provenance import read_provenance
-from fer_utils.stages import STAGES, unpublished, units_of
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.paths import PACKAGE, committed_figures, committed_tables
+from fer_utils.core.profiles import load_profile
+from fer_utils.runner.provenance import read_provenance
+from fer_utils.runner.stages import STAGES, units_of, unpublished
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_what_comes_out_as_in_the_profile_it_extends_is_published_once(run, proj
 def test_figures_with_photographs_of_people_never_leave_the_run(project, monkeypatch):
     profile = load_profile("fer2013_paper_recipe")
     write_run(profile)
-    monkeypatch.setattr("fer_utils.freshness._source_files", lambda profile: {})
+    monkeypatch.setattr("fer_utils.runner.freshness._source_files", lambda profile: {})
     record_all(profile)
     old = committed_figures("fer2013_paper_recipe", project) / "figure_a4_beside_real.png"
     old.parent.mkdir(parents=True)
@@ -147,8 +147,8 @@ def test_figures_with_single_faces_are_called_as_their_notebooks_call_them():
 
 
 def test_a_change_of_what_was_measured_makes_the_answer_on_real_faces_stale_and_nothing_else(run, monkeypatch, tmp_path):
-    from fer_utils import stages
-    from fer_utils.pipeline import why_stale
+    from fer_utils.runner import stages
+    from fer_utils.runner.pipeline import why_stale
 
     units = {unit.stage.name: unit for unit in units_of(STAGES, run) if unit.stage.name in ("evaluation", "real_faces")}
     assert {why_stale(unit, run) for unit in units.values()} == {""}

@@ -9,24 +9,35 @@ import pytest
 import torch
 from torchvision.models import inception_v3
 
-from fer_utils import figures, pipeline, tables
+from fer_utils import figures, tables
 from fer_utils.balancing import pool_counts
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet, concatenate
+from fer_utils.core.paths import hub_checkpoint
+from fer_utils.core.profiles import load_profile
 from fer_utils.datasets import Splits
 from fer_utils.datasets.demo_faces import draw_more
 from fer_utils.datasets.twins import portraits
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet, concatenate
-from fer_utils.freshness import write_record
-from fer_utils.paths import hub_checkpoint
-from fer_utils.profiles import load_profile
 from fer_utils.prompts import prompt_table
-from fer_utils.quality import (assess_pool, attribute_counts, example_rows, inception, keep_good, kept, kept_table,
-                               largest_deviations, read_scores, write_scores)
-from fer_utils.quality.comparison import ALL, HALF, UNSEEN, together
-from fer_utils.quality.nearest import most_correlated, nearest_among_training_faces
-from fer_utils.quality.reader import read_faces, reader_of
-from fer_utils.stages import STAGES, Unit, find_stage
+from fer_utils.runner import pipeline
+from fer_utils.runner.freshness import write_record
+from fer_utils.runner.stages import STAGES, Unit, find_stage
+from fer_utils.synthesis.quality import (
+    assess_pool,
+    attribute_counts,
+    example_rows,
+    inception,
+    keep_good,
+    kept,
+    kept_table,
+    largest_deviations,
+    read_scores,
+    write_scores,
+)
+from fer_utils.synthesis.quality.comparison import ALL, HALF, UNSEEN, together
+from fer_utils.synthesis.quality.nearest import most_correlated, nearest_among_training_faces
+from fer_utils.synthesis.quality.reader import read_faces, reader_of
 from fer_utils.training import checkpoint
 
 SET = "demo_fer2013"

@@ -9,14 +9,14 @@ from sklearn.metrics.pairwise import euclidean_distances
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.faces import resize_images
+from fer_utils.core.profiles import load_profile
 from fer_utils.datasets.demo_faces import draw_more
-from fer_utils.emotions import EMOTIONS
-from fer_utils.faces import resize_images
-from fer_utils.profiles import load_profile
-from fer_utils.quality import metrics
-from fer_utils.quality.comparison import ALL, BOTH, HALF, UNSEEN, comparison_table
-from fer_utils.quality.metrics import Sample, compare
-from fer_utils.quality.reader import Readings
+from fer_utils.synthesis.quality import metrics
+from fer_utils.synthesis.quality.comparison import ALL, BOTH, HALF, UNSEEN, comparison_table
+from fer_utils.synthesis.quality.metrics import Sample, compare
+from fer_utils.synthesis.quality.reader import Readings
 
 PER_CLASS = 24
 

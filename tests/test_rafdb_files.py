@@ -7,15 +7,6 @@ import shutil
 import numpy as np
 import pytest
 import torch
-
-from fer_utils.datasets import load_splits, paper_scale_counts, rafdb
-from fer_utils.datasets.checks import official_counts
-from fer_utils.datasets.demo_faces import draw_more
-from fer_utils.datasets.rafdb_labels import read_list
-from fer_utils.datasets.tree import look_into
-from fer_utils.emotions import EMOTIONS, RAFDB_ORDER
-from fer_utils.errors import CompanionError
-from fer_utils.profiles import load_profile
 from written_data import (
     assert_same_faces,
     colour,
@@ -29,6 +20,15 @@ from written_data import (
     write_tar,
     write_zip,
 )
+
+from fer_utils.core.emotions import EMOTIONS, RAFDB_ORDER
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import load_profile
+from fer_utils.datasets import load_splits, paper_scale_counts, rafdb
+from fer_utils.datasets.checks import official_counts
+from fer_utils.datasets.demo_faces import draw_more
+from fer_utils.datasets.rafdb_labels import read_list
+from fer_utils.datasets.tree import look_into
 
 LAYOUTS = {"official": rafdb_official, "kaggle": rafdb_kaggle,
            "kaggle without tables": lambda images: rafdb_kaggle(images, tables=False), "by emotion": rafdb_by_emotion}

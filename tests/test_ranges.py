@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_utils import profiles
 from fer_utils.balancing import LEVEL_TITLES
-from fer_utils.controls import CONTROLS
+from fer_utils.balancing.controls import CONTROLS
+from fer_utils.core import profiles
+from fer_utils.core.devices import choose_device
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import flatten, load_profile, profile_names, ranges
+from fer_utils.core.profiles.ranges import RANGES
+from fer_utils.core.profiles.rules import FEW_STEPS
 from fer_utils.datasets.splits import DATASETS
-from fer_utils.devices import choose_device
-from fer_utils.errors import CompanionError
-from fer_utils.profiles import flatten, load_profile, profile_names, ranges
-from fer_utils.profiles.ranges import RANGES
-from fer_utils.profiles.rules import FEW_STEPS
-from fer_utils.quality.scores import FILTERS
+from fer_utils.synthesis.quality.scores import FILTERS
 from fer_utils.training import devices
 
 PAPER = flatten(load_profile("paper").values)

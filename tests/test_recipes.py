@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from test_training import losses, profile, toy_faces
 
 from fer_utils import tables, training
-from fer_utils.errors import CompanionError
-from fer_utils.profiles import load_profile
-from fer_utils.recipes import RECIPE_SWITCHES, as_read, recipe_settings, recipe_table
-from fer_utils.reference import read_as_printed
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import load_profile
+from fer_utils.core.recipes import RECIPE_SWITCHES, as_read, recipe_settings, recipe_table
+from fer_utils.core.reference import read_as_printed
 from fer_utils.training import flips_at_test, load_model, predict, train_model
-from test_training import losses, profile, toy_faces
 
 
 def validated(monkeypatch, values):

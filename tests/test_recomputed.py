@@ -1,6 +1,7 @@
 """Every number of the primary comparisons once more, from the kept answers alone and by other code than the package's."""
 
 import csv
+import gzip
 import json
 import math
 from collections import defaultdict
@@ -17,7 +18,7 @@ CLASSES = ("anger", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 
 
 def rows(path):
-    with open(path, encoding="utf-8", newline="") as file:
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -26,7 +27,7 @@ def right(profile, level):
     found = {}
     for folder in sorted((ROOT / "tables" / profile / "runs" / "fer2013" / level).glob("*")):
         found[int(folder.name)] = {row["id"]: (row["emotion"], int(row["emotion"] == row["predicted"]))
-                                   for row in rows(folder / "predictions.csv")}
+                                   for row in rows(folder / "predictions.csv.gz")}
     return found
 
 

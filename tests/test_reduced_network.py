@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from fer_utils.reduced_network import ReducedResEmoteNet, live_taps, map_sizes
-from fer_utils.resemotenet import ResEmoteNet, count_parameters, load_weights, save_weights
+from fer_utils.training.reduced_network import ReducedResEmoteNet, live_taps, map_sizes
+from fer_utils.training.resemotenet import ResEmoteNet, count_parameters, load_weights, save_weights
 
 SIZES = (64, 48, 40, 16)   # the last block sees 2x2 pixels, 2x2, 2x2 and 1x1
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.reference import read_as_printed, read_reference
 from fer_utils.datasets.checks import check_counts, official_counts
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.reference import read_as_printed, read_reference
 
 LEVELS = ("original", "aug1", "aug2", "aug3", "aug4")
 TABLE_3_OVERALL = {"FER2013": (79.79, 84.81, 91.48, 94.69, 96.47), "RAF-DB": (94.76, 96.17, 98.58, 98.91, 99.23)}

@@ -12,15 +12,16 @@ import pytest
 from bs4 import BeautifulSoup
 from tiny_run import OVERALL, png, promised, write_run
 
-from fer_utils import pipeline, tables
+from fer_utils import tables
 from fer_utils.cli import main
-from fer_utils.errors import CompanionError
-from fer_utils.profiles import load_profile
-from fer_utils.report import write_report
-from fer_utils.report.pictures import smaller
-from fer_utils.report.prose import as_html, as_text
-from fer_utils.report.tidy import tidy
-from fer_utils.stages import STAGES, units_of
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import load_profile
+from fer_utils.pages.report import write_report
+from fer_utils.pages.report.pictures import smaller
+from fer_utils.pages.report.prose import as_html, as_text
+from fer_utils.pages.report.tidy import tidy
+from fer_utils.runner import pipeline
+from fer_utils.runner.stages import STAGES, units_of
 
 EXTRA = "table_a2_by_hand"
 STEPS = len(units_of(STAGES, load_profile("demo")))

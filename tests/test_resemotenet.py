@@ -4,8 +4,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from fer_utils.errors import CompanionError
-from fer_utils.resemotenet import (
+from fer_utils.core.errors import CompanionError
+from fer_utils.training.resemotenet import (
     ResEmoteNet,
     ResidualBlock,
     SqueezeExcitation,
@@ -64,7 +64,7 @@ def test_squeeze_and_excitation_multiplies_each_channel_by_one_weight_between_0_
     features = torch.rand(2, 32, 4, 4) + 0.5
     ratio = SqueezeExcitation(32)(features) / features
     assert torch.allclose(ratio, ratio[:, :, :1, :1].expand_as(ratio))
-    assert 0 < ratio.min() and ratio.max() < 1
+    assert ratio.min() > 0 and ratio.max() < 1
 
 
 def test_a_residual_block_whose_learned_part_is_silent_passes_its_shortcut():

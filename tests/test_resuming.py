@@ -10,12 +10,12 @@ import sys
 import pandas as pd
 import pytest
 import torch
-
-from fer_utils.paths import PACKAGE
-from fer_utils.profiles import load_profile
-from fer_utils.stages import STAGES, Unit, find_stage
-from fer_utils.training import CHECKPOINT, train_model
 from test_training import profile, toy_faces
+
+from fer_utils.core.paths import PACKAGE
+from fer_utils.core.profiles import load_profile
+from fer_utils.runner.stages import STAGES, Unit, find_stage
+from fer_utils.training import CHECKPOINT, train_model
 
 SETTINGS = ["training.max_epochs=6", "training.learning_rate=0.1", "training.scheduler_patience=0",
             "training.patience=6"]
@@ -165,8 +165,8 @@ def test_what_was_chosen_for_the_machine_is_kept_beside_the_history(tmp_path):
 
 
 def test_the_stage_leaves_a_checkpoint_to_the_training_that_knows_its_own_and_removes_it_when_forced(project):
-    from fer_utils import pipeline
-    from fer_utils.freshness import write_record
+    from fer_utils.runner import pipeline
+    from fer_utils.runner.freshness import write_record
 
     settings = load_profile("smoke")
     unit = Unit(find_stage("training", STAGES), {"dataset": "demo_rafdb", "level": "aug1", "seed": 0})

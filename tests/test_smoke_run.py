@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from smoke_run import PRINTED, run
 
-from fer_utils.kernels import kernel_environment
-from fer_utils.paths import notebooks_folder
-from fer_utils.stages import STAGES
+from fer_utils.core.paths import notebooks_folder
+from fer_utils.runner.kernels import kernel_environment
+from fer_utils.runner.stages import STAGES
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("smoke")]
 

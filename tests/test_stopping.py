@@ -10,8 +10,8 @@ import time
 import pytest
 from test_pipeline import profile, reasons, reproduce, two_stages  # noqa: F401  (a fixture)
 
-from fer_utils.kernels import KnownKernel, side_by_side
-from fer_utils.paths import PACKAGE
+from fer_utils.core.paths import PACKAGE
+from fer_utils.runner.kernels import KnownKernel, side_by_side
 
 SECONDS = 5
 # In the second notebook: says which process it is and starts another, then holds on until a later run permits it to end.
@@ -34,7 +34,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 import pytest
 from test_pipeline import two_stages
-from fer_utils import pipeline
+from fer_utils.runner import pipeline
 
 signal.signal(signal.SIGINT, signal.default_int_handler)     # a shell's background processes ignore it
 pipeline.notebooks_folder = lambda: Path({folder!r}) / "notebooks"

@@ -4,15 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.faces import FaceSet, concatenate
+from fer_utils.core.profiles import load_profile
 from fer_utils.datasets import Splits, load_splits, prepare_splits
 from fer_utils.datasets.ferplus import VOTES, plurality, undecided
 from fer_utils.datasets.gate import COLUMNS, Verdict, copied
 from fer_utils.datasets.twins import near_pairs, portraits
-from fer_utils.emotions import EMOTIONS
 from fer_utils.evaluation import subset_accuracy
 from fer_utils.evaluation.subsets import twins_in_training
-from fer_utils.faces import FaceSet, concatenate
-from fer_utils.profiles import load_profile
 
 TINY = ["data.sets=[demo_rafdb]", "data.scale=0.004", "data.evaluation_scale=0.02", "data.label_noise=0.3"]
 

@@ -10,28 +10,35 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from drawn_images import generate
 from PIL import Image
+from tiny_folders import save_tiny_generators
 from torchvision.datasets import ImageFolder
 
-from drawn_images import generate
-from tiny_folders import save_tiny_generators
 from fer_utils import cli, synthesis
+from fer_utils.balancing.export import export_balanced_set, export_pool
+from fer_utils.balancing.plan import plan_lines, plan_pool
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.paths import atomic_write
+from fer_utils.core.profiles import load_profile
 from fer_utils.datasets.gate import Verdict, write_verdict
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet
-from fer_utils.generators.loading import load_generator
-from fer_utils.paths import atomic_write
-from fer_utils.profiles import load_profile
 from fer_utils.prompts import prompt_table
 from fer_utils.synthesis import remake as remaking
-from fer_utils.synthesis.export import export_balanced_set, export_pool
-from fer_utils.synthesis.plan import plan_lines, plan_pool
-from fer_utils.synthesis.shards import how_made, pixel_hash, plan_shards, read_shard, shard_files, write_shard
+from fer_utils.synthesis.generators.loading import load_generator
+from fer_utils.synthesis.shards import (
+    how_made,
+    pixel_hash,
+    plan_shards,
+    read_shard,
+    shard_files,
+    write_shard,
+)
 
 KILLED_RUN = """
 import json
-from fer_utils.profiles import load_profile
+from fer_utils.core.profiles import load_profile
 from fer_utils.prompts import prompt_table
 from fer_utils.synthesis import make_pool
 profile = load_profile("smoke", {overrides})
@@ -291,7 +298,7 @@ def test_the_papers_pool_is_planned_without_data_or_network(project):
 
 
 def test_a_plan_that_the_disk_cannot_hold_is_refused(project, monkeypatch, capsys):
-    monkeypatch.setattr("fer_utils.synthesis.plan.free_bytes", lambda folder: 10_000_000)
+    monkeypatch.setattr("fer_utils.balancing.plan.free_bytes", lambda folder: 10_000_000)
     assert cli.main(["plan", "--profile", "paper", "--rate", "sd2=1", "--rate", "sd3=1"]) == 2
     assert "93,010 images need" in capsys.readouterr().err
 
@@ -323,7 +330,7 @@ def test_faces_are_cropped_before_they_are_resized_where_the_profile_says_so(fol
     def crop(images):
         seen.append(images.shape)
         return images[:, :32, :32], np.ones(len(images), bool)
-    monkeypatch.setattr("fer_utils.face_crop.crop_faces", crop)
+    monkeypatch.setattr("fer_utils.datasets.face_crop.crop_faces", crop)
     cropping = load_profile("smoke", [*profile.overrides, "synthesis.face_crop=true"])
     images, _ = synthesis.Renderer("sd3", cropping).draw(["a face"], [5])
     whole, _ = synthesis.Renderer("sd3", profile).draw(["a face"], [5])

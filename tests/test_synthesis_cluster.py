@@ -11,8 +11,8 @@ import pytest
 from tiny_folders import save_tiny_generators
 
 from fer_utils import cli
-from fer_utils.errors import CompanionError
-from fer_utils.profiles import load_profile
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import load_profile
 from fer_utils.prompts import prompt_table
 from fer_utils.synthesis import make_pool
 from fer_utils.synthesis.shards import shard_files
@@ -75,9 +75,9 @@ def test_a_cluster_that_is_not_there_is_named(settings, where):
 
 def test_the_command_line_hands_the_cluster_on(monkeypatch):
     seen = []
-    monkeypatch.setattr("fer_utils.pipeline.reproduce", lambda profile, **_: seen.append(profile) or 0)
-    monkeypatch.setattr("fer_utils.summary.summary", lambda profile: "")
-    monkeypatch.setattr("fer_utils.summary.report_line", lambda profile: "")
-    monkeypatch.setattr("fer_utils.report.write_report", lambda profile: None)
+    monkeypatch.setattr("fer_utils.runner.pipeline.reproduce", lambda profile, **_: seen.append(profile) or 0)
+    monkeypatch.setattr("fer_utils.runner.summary.summary", lambda profile: "")
+    monkeypatch.setattr("fer_utils.runner.summary.report_line", lambda profile: "")
+    monkeypatch.setattr("fer_utils.pages.report.write_report", lambda profile: None)
     assert cli.main(["reproduce", "--profile", "smoke", "--cluster", "local:3"]) == 0
     assert seen[0].run.cluster == "local:3" and seen[0].run_name == "smoke"

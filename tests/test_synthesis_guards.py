@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet
 from fer_utils.datasets.gate import HeldOut
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet
 from fer_utils.synthesis.guards import NEXT_SEED, draw_sound, pixel_hash
 
 ROWS = pd.DataFrame({"id": [f"fear-{k:06d}" for k in range(4)], "generator": "sd2", "emotion": "fear",

@@ -8,10 +8,10 @@ import pytest
 
 from fer_utils import tables
 from fer_utils.balancing import LEVEL_TITLES, distribution_table
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.profiles import differences, load_profile
+from fer_utils.core.reference import read_reference
 from fer_utils.datasets.checks import official_counts
-from fer_utils.emotions import EMOTIONS
-from fer_utils.profiles import differences, load_profile
-from fer_utils.reference import read_reference
 from fer_utils.tables.text import escape_latex, escape_markdown
 
 TITLES = {"demo_fer2013": "Demo faces after FER2013"}

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from fer_utils import cli
-from fer_utils.emotions import AUTHORS_ORDER, EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet
-from fer_utils.profiles import load_profile
-from fer_utils.resemotenet import ResEmoteNet, save_weights
-from fer_utils.trained import class_probabilities, read_trained
+from fer_utils.core.emotions import AUTHORS_ORDER, EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.profiles import load_profile
+from fer_utils.training.resemotenet import ResEmoteNet, save_weights
+from fer_utils.training.trained import class_probabilities, read_trained
 
 DEMO = load_profile("demo")
 

@@ -7,10 +7,10 @@ import torch
 from safetensors.torch import load_file
 
 from fer_utils import training
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet
-from fer_utils.profiles import load_profile
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.profiles import load_profile
 from fer_utils.training import (
     batches,
     epoch_order,

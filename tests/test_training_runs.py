@@ -6,12 +6,13 @@ import shutil
 import pandas as pd
 import pytest
 
-from fer_utils import cli, training_runs
+from fer_utils import cli
 from fer_utils.balancing import read_balanced_set, write_balanced_sets
-from fer_utils.errors import CompanionError
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import load_profile
 from fer_utils.evaluation import finished_predictions
-from fer_utils.profiles import load_profile
-from fer_utils.training_runs import train_on_cluster, train_run, training_set
+from fer_utils.runner import training_runs
+from fer_utils.runner.training_runs import train_on_cluster, train_run, training_set
 
 SETTINGS = ["data.sets=[demo_fer2013]", "balancing.levels=[original]", "controls.names=[]", "training.max_epochs=1",
             "training.seeds=[0, 1]", "run.threads=1"]
@@ -120,7 +121,7 @@ def test_trainings_on_a_cluster_are_those_of_one_process_even_if_a_worker_dies_i
             path.unlink()
     spread, said = load_profile("smoke", [*longer, 'run.cluster="local:2"']), []
     assert spread.paths.run == here.paths.run, "where it is trained is no part of what is trained"
-    from fer_utils.stages import STAGES, find_stage, units_of
+    from fer_utils.runner.stages import STAGES, find_stage, units_of
 
     stage = find_stage("training", STAGES)
     with first_worker_killed("_train_run", once=lambda: any(here.paths.models.rglob("checkpoint.pt"))):
@@ -132,8 +133,8 @@ def test_trainings_on_a_cluster_are_those_of_one_process_even_if_a_worker_dies_i
 
 
 def test_on_a_cluster_the_notebooks_run_after_the_trainings_and_forcing_clears_before(project, monkeypatch):
-    from fer_utils import pipeline
-    from fer_utils.stages import STAGES, find_stage, units_of
+    from fer_utils.runner import pipeline
+    from fer_utils.runner.stages import STAGES, find_stage, units_of
 
     profile, done = load_profile("smoke", [*SETTINGS, 'run.cluster="local:2"']), []
     stage = find_stage("training", STAGES)

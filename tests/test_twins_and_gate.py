@@ -8,15 +8,15 @@ import pytest
 import torch
 from PIL import Image
 
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet, concatenate
+from fer_utils.core.profiles import load_profile
 from fer_utils.datasets import load_splits, prepare_splits, stored_splits
 from fer_utils.datasets.gate import KINDS, admit, copies, read_verdict, refuse_copies
 from fer_utils.datasets.integrity import disagreements, integrity_table
 from fer_utils.datasets.pairs import example_pairs
 from fer_utils.datasets.splits import Splits
 from fer_utils.datasets.twins import closest_pairs, constant, near_pairs, picture_numbers, portraits
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet, concatenate
-from fer_utils.profiles import load_profile
 
 PROFILE = load_profile("paper")
 TINY = ["data.scale=0.004", "data.evaluation_scale=0.02"]
@@ -220,7 +220,7 @@ def data_for_module(tmp_path_factory):
     import os
     from pathlib import Path
 
-    from fer_utils.paths import PACKAGE
+    from fer_utils.core.paths import PACKAGE
 
     folder = Path(os.environ.get("FER_DATA", PACKAGE.parent.parent / "shared" / "data")).resolve()
     if not (folder / "fer2013").is_dir():

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import t, ttest_1samp
 from sklearn.metrics import balanced_accuracy_score
 
-from fer_utils.evaluation import wilson_interval
+from fer_utils.core.intervals import wilson_interval
 from fer_utils.evaluation.two_way import RunVariance, pooled, two_way
 
 ALL = np.ones((300, 1), bool)

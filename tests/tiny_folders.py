@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-from fer_utils.generators import tiny_models as tiny
-from fer_utils.generators.making import save_half
+from fer_utils.synthesis.generators import tiny_models as tiny
+from fer_utils.synthesis.generators.making import save_half
 
 
 def save_tiny_generators(folder: Path) -> None:

@@ -9,8 +9,8 @@ import pandas as pd
 import PIL.Image
 import PIL.PngImagePlugin
 
-from fer_utils.emotions import EMOTIONS
-from fer_utils.stages import STAGES, shown_files, units_of
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.runner.stages import STAGES, shown_files, units_of
 
 EVIL = ('<script src="https://elsewhere.example/a.js"></script><img src="https://elsewhere.example/a.png" alt="gone">'
         '<style>td {background: url(https://elsewhere.example/b.png)}</style>'

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from fer_utils.core.emotions import EMOTIONS, FER2013_ORDER, RAFDB_ORDER
 from fer_utils.datasets.fer2013_csv import USAGES
-from fer_utils.emotions import EMOTIONS, FER2013_ORDER, RAFDB_ORDER
 
 PIXELS = " ".join(["7"] * 2303)
 GOOD = [f"{code},{code} {PIXELS},{usage}" for usage in USAGES for code in range(7)]

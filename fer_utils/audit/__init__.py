@@ -8,8 +8,22 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_utils.audit.checks import FITS, MEANS, NOT_POSSIBLE, implied_overall, overall_fits, smallest_size
-from fer_utils.audit.printed import Column, TestSet, paper_test_sets, quoted, table_3_columns, table_4_others
+from fer_utils.audit.checks import (
+    FITS,
+    MEANS,
+    NOT_POSSIBLE,
+    implied_overall,
+    overall_fits,
+    smallest_size,
+)
+from fer_utils.audit.printed import (
+    Column,
+    TestSet,
+    paper_test_sets,
+    quoted,
+    table_3_columns,
+    table_4_others,
+)
 from fer_utils.audit.report import as_json, as_text, conclusions, summarise
 from fer_utils.audit.rounding import READINGS, ROUNDINGS, Interval, possible_values, read_printed
 from fer_utils.audit.table_file import read_noted_table, read_table

@@ -15,9 +15,18 @@ from fractions import Fraction
 import numpy as np
 
 from fer_utils.audit.printed import Column, TestSet
-from fer_utils.audit.rounding import (Interval, Printed, check_rounding, count_ends, counts_within, hull, possible_values,
-                                      weighted_mean, weighted_sum)
-from fer_utils.errors import CompanionError, nearest
+from fer_utils.audit.rounding import (
+    Interval,
+    Printed,
+    check_rounding,
+    count_ends,
+    counts_within,
+    hull,
+    possible_values,
+    weighted_mean,
+    weighted_sum,
+)
+from fer_utils.core.errors import CompanionError, nearest
 
 FITS, NOT_POSSIBLE = "fits", "not possible"
 MEANS = {"micro": "every image counts once",

@@ -13,9 +13,9 @@ from fer_utils.audit.checks import FITS, NOT_POSSIBLE
 from fer_utils.audit.rounding import possible_values, read_printed
 from fer_utils.audit.verdicts import ARITHMETIC, FACT, LIKELY
 from fer_utils.balancing import level_targets, pool_counts, synthetic_needed
+from fer_utils.core.profiles import BASE, load_profile
+from fer_utils.core.reference import read_as_printed, read_reference
 from fer_utils.datasets.checks import official_counts
-from fer_utils.profiles import BASE, load_profile
-from fer_utils.reference import read_as_printed, read_reference
 
 UNLIKELY, NOT_PRINTED, NOT_STATED, DIFFERS = "unlikely", "not printed", "not stated", "differs"
 SETS = {"fer2013": "FER2013", "rafdb": "RAF-DB"}

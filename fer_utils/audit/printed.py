@@ -7,7 +7,7 @@ from functools import cached_property
 import pandas as pd
 
 from fer_utils.audit.rounding import READINGS, Interval, Printed, possible_values, read_printed
-from fer_utils.reference import read_as_printed, read_reference
+from fer_utils.core.reference import read_as_printed, read_reference
 
 OVERALL, ONE_ROW_LOST = "overall", ", one row lost"
 

@@ -6,8 +6,17 @@ import pandas as pd
 
 from fer_utils.audit.checks import FITS, NOT_POSSIBLE
 from fer_utils.audit.printed import ONE_ROW_LOST
-from fer_utils.audit.verdicts import (ANY, ARITHMETIC, CLASS_SHARE, CLASS_SIZE, FIELDS, IMPLIED, LIKELY, OVERALL_SHARE,
-                                      WHOLE)
+from fer_utils.audit.verdicts import (
+    ANY,
+    ARITHMETIC,
+    CLASS_SHARE,
+    CLASS_SIZE,
+    FIELDS,
+    IMPLIED,
+    LIKELY,
+    OVERALL_SHARE,
+    WHOLE,
+)
 
 METHODS = {
     "implied overall": "interval arithmetic on rounded percentages (Moore, Interval Analysis, 1966)",

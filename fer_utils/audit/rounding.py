@@ -12,7 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 
-from fer_utils.errors import CompanionError, nearest
+from fer_utils.core.errors import CompanionError, nearest
 
 ROUNDINGS = {"half-up": "rounded to nearest, ties up",
              "half-even": "rounded to nearest, ties to even",

@@ -10,8 +10,8 @@ from pathlib import Path
 from fer_utils.audit.checks import attainable_counts
 from fer_utils.audit.printed import OVERALL, Column, TestSet, with_one_row_lost
 from fer_utils.audit.rounding import Printed, in_quotes, read_printed
-from fer_utils.errors import CompanionError, nearest
-from fer_utils.file_kinds import kind_of
+from fer_utils.core.errors import CompanionError, nearest
+from fer_utils.core.file_kinds import kind_of
 
 REQUIRED, OPTIONAL = ("class", "count", "accuracy"), ("dataset", "column", "place")
 SHARES = ("share", "fraction")

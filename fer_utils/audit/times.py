@@ -5,7 +5,7 @@ import math
 from fer_utils.audit.checks import FITS, NOT_POSSIBLE
 from fer_utils.audit.paper import UNLIKELY
 from fer_utils.audit.verdicts import LIKELY
-from fer_utils.reference import read_reference
+from fer_utils.core.reference import read_reference
 
 
 def time_rows() -> list[dict]:

@@ -6,8 +6,17 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from fer_utils.audit.checks import (FITS, MEANS, NOT_POSSIBLE, SEARCHED, attainable_counts, implied_overall,
-                                    overall_attainable, smallest_size, whole_column_fits)
+from fer_utils.audit.checks import (
+    FITS,
+    MEANS,
+    NOT_POSSIBLE,
+    SEARCHED,
+    attainable_counts,
+    implied_overall,
+    overall_attainable,
+    smallest_size,
+    whole_column_fits,
+)
 from fer_utils.audit.printed import Column, TestSet
 from fer_utils.audit.rounding import READINGS, ROUNDINGS, possible_values
 

@@ -5,6 +5,10 @@ What draws or compares faces needs PyTorch and is imported where it is used: rea
 
 import numpy as np
 
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet, load_faces
+from fer_utils.core.paths import data_folder
+from fer_utils.core.profiles import Profile, with_values
 from fer_utils.datasets.fer2013 import fer2013_counts, find_fer2013, read_fer2013
 from fer_utils.datasets.rafdb import find_rafdb, rafdb_counts, read_rafdb
 from fer_utils.datasets.splits import (
@@ -17,10 +21,6 @@ from fer_utils.datasets.splits import (
     derived_seed,
     stratified_sample,
 )
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet, load_faces
-from fer_utils.paths import data_folder
-from fer_utils.profiles import Profile, with_values
 
 __all__ = ["DATASETS", "SPLITS", "DatasetInfo", "Found", "Splits", "dataset_info", "find_dataset", "load_splits",
            "paper_scale_counts", "prepare_splits", "stored_splits", "unseen_faces"]

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fer_utils.errors import CompanionError
-from fer_utils.file_kinds import described, stand_in, unexpected_kind
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.file_kinds import described, stand_in, unexpected_kind
 
 DAMAGED = (EOFError, zlib.error, lzma.LZMAError, struct.error, gzip.BadGzipFile, zipfile.BadZipFile,
            tarfile.TarError, RuntimeError, ValueError, IndexError)

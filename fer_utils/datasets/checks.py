@@ -2,10 +2,10 @@
 
 import pandas as pd
 
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.reference import read_reference
 from fer_utils.datasets.splits import Splits, dataset_info
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.reference import read_reference
 
 
 def official_counts(paper_name: str, split: str) -> dict[str, int]:

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from fer_utils.core.emotions import EMOTIONS, SPELLINGS, emotion_name
+from fer_utils.core.errors import CompanionError, nearest
 from fer_utils.datasets.decoding import LARGEST_IMAGE, image_size, is_image
 from fer_utils.datasets.tree import Contents, Tree, is_below, join
-from fer_utils.emotions import EMOTIONS, SPELLINGS, emotion_name
-from fer_utils.errors import CompanionError, nearest
 
 SPLIT_FOLDERS = {"train": "train", "training": "train", "fer2013train": "train",
                  "val": "validation", "valid": "validation", "validation": "validation", "fer2013valid": "validation",

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.file_kinds import described, kind_of
 from fer_utils.datasets.tree import Tree
-from fer_utils.errors import CompanionError
-from fer_utils.file_kinds import described, kind_of
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm",
                  ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".avif")

@@ -13,6 +13,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.profiles import Profile
 from fer_utils.datasets.checks import official_counts
 from fer_utils.datasets.population import (
     COLOUR_CROWD,
@@ -23,9 +26,6 @@ from fer_utils.datasets.population import (
     take_pictures,
 )
 from fer_utils.datasets.splits import SPLITS, Splits, dataset_info, derived_seed, scaled_counts
-from fer_utils.emotions import EMOTIONS
-from fer_utils.faces import FaceSet
-from fer_utils.profiles import Profile
 
 POPULATIONS = {"demo_fer2013": GRAYSCALE_CROWD, "demo_rafdb": COLOUR_CROWD}
 _DRAWN_AT_ONCE = 256

@@ -12,7 +12,16 @@ import torch
 from torch import Tensor
 
 from fer_utils.datasets import drawing_parts as parts
-from fer_utils.datasets.drawing_parts import ACTION_UNITS, Grid, Landmarks, Units, bump, cover, stroke, window
+from fer_utils.datasets.drawing_parts import (
+    ACTION_UNITS,
+    Grid,
+    Landmarks,
+    Units,
+    bump,
+    cover,
+    stroke,
+    window,
+)
 
 if TYPE_CHECKING:
     from fer_utils.datasets.population import Identities, Traits

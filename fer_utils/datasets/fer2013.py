@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fer_utils.core.errors import CompanionError
 from fer_utils.datasets.archives import reading
 from fer_utils.datasets.checks import check_counts
 from fer_utils.datasets.class_trees import ClassTree, class_trees_of
@@ -21,7 +22,6 @@ from fer_utils.datasets.loose_images import loose_images
 from fer_utils.datasets.sources import Source, missing_data, open_source, stamp
 from fer_utils.datasets.splits import Found, Splits
 from fer_utils.datasets.tree import Contents, look_into
-from fer_utils.errors import CompanionError
 
 TITLE = "FER2013"
 KNOWN_MD5 = {"f8428a1edbd21e88f42c73edd2a14f95": "the official fer2013.csv (301,072,766 bytes)"}

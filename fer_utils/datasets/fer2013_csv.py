@@ -14,12 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 
+from fer_utils.core.emotions import FER2013_ORDER, codes_to_labels
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.file_kinds import described
 from fer_utils.datasets.archives import reading
 from fer_utils.datasets.sources import HashingStream, Source, open_source
 from fer_utils.datasets.tree import Contents, join
-from fer_utils.emotions import FER2013_ORDER, codes_to_labels
-from fer_utils.errors import CompanionError
-from fer_utils.file_kinds import described
 
 SIZE = 48
 USAGES = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
@@ -43,7 +43,7 @@ def find_files(contents: Contents, names: tuple[str, ...]) -> list[Source]:
 def decode(source: Source) -> dict[str, np.ndarray]:
     """The CSV as arrays: images uint8 [N, 48, 48, 1], labels int64 [N], usage str [N], md5 of the unpacked file.
 
-    Reads it once, in pieces, without holding the text; ``python -m fer_utils bench data`` measures it.
+    Reads it once, in pieces, without holding the text; ``python -m bench data`` measures it.
     """
     with reading(source), open_source(source) as stream:
         hashing = HashingStream(stream)

@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fer_utils.core.emotions import emotion_labels
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet, concatenate
 from fer_utils.datasets.class_trees import ClassTree
 from fer_utils.datasets.decoding import decode_images
 from fer_utils.datasets.fer2013 import fer2013_trees, read_fer2013
 from fer_utils.datasets.fer2013_csv import CSV_NAMES, SIZE, USAGES, find_files
 from fer_utils.datasets.sources import cached_arrays, stamp
 from fer_utils.datasets.tree import look_into, names_column
-from fer_utils.emotions import emotion_labels
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet, concatenate
 
 SAME_PICTURE = 0.96
 """Normalised correlation of 48x48 pixels from which an image counts as one of the CSV, compressed again. Of the real

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fer_utils.core.emotions import EMOTIONS, emotion_index
+from fer_utils.core.errors import CompanionError
 from fer_utils.datasets.checks import official_counts
 from fer_utils.datasets.class_trees import SPLIT_FOLDERS
 from fer_utils.datasets.decoding import conversion_notes, decode_image, quiet_about_size
 from fer_utils.datasets.fer2013_csv import SIZE
 from fer_utils.datasets.fer2013_trees import arrange, usages_of_folders
 from fer_utils.datasets.tree import Contents, Tree
-from fer_utils.emotions import EMOTIONS, emotion_index
-from fer_utils.errors import CompanionError
 
 _IMAGES, _LABELS = ("img_bytes", "image", "pixels"), ("labels", "label", "emotion")
 _SPLITS = ("split", "Usage", "usage")

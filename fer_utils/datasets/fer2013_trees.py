@@ -10,14 +10,14 @@ import re
 
 import numpy as np
 
+from fer_utils.core.emotions import EMOTIONS, emotion_labels
+from fer_utils.core.errors import CompanionError
 from fer_utils.datasets.checks import official_counts
 from fer_utils.datasets.class_trees import ClassTree
 from fer_utils.datasets.decoding import decode_images
 from fer_utils.datasets.fer2013_csv import SIZE, USAGES
 from fer_utils.datasets.forms import decoded_arrays
 from fer_utils.datasets.splits import derived_seed
-from fer_utils.emotions import EMOTIONS, emotion_labels
-from fer_utils.errors import CompanionError
 
 OFFICIAL_CONTENT = "24ec80fcf34534e601cf41118b754dbaf0ab41271237a4986aefecffa9bdf810"
 """Digest of the pixels, labels and splits of the official fer2013.csv (``content_digest``)."""

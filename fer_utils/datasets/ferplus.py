@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet
 from fer_utils.datasets.archives import bounded, reading
 from fer_utils.datasets.fer2013_csv import USAGES, find_files
 from fer_utils.datasets.sources import Source, missing_data, open_source, stamp
 from fer_utils.datasets.tree import Contents, look_into
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet
 
 FILE = "fer2013new.csv"
 ROWS = 35_887

@@ -6,14 +6,14 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.paths import atomic_write, data_folder
 from fer_utils.datasets.archives import reading
 from fer_utils.datasets.fer2013 import KNOWN_MD5, find_fer2013, has_fer2013
 from fer_utils.datasets.fer2013_csv import find_files
 from fer_utils.datasets.rafdb import find_rafdb, has_rafdb
 from fer_utils.datasets.sources import HashingStream, Source, open_source
 from fer_utils.datasets.tree import look_into
-from fer_utils.errors import CompanionError
-from fer_utils.paths import atomic_write, data_folder
 
 KAGGLE = "https://www.kaggle.com"
 FER2013_ON_KAGGLE = "deadskull7/fer2013"

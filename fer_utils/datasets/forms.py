@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fer_utils.core.faces import FaceSet
 from fer_utils.datasets.sources import cached_arrays
 from fer_utils.datasets.splits import SPLITS, Found, Splits
 from fer_utils.datasets.tree import Contents
-from fer_utils.faces import FaceSet
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,20 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fer_utils.datasets.twins import (SIZE, Portraits, low_frequencies, near_pairs, normalised, picture_numbers,
-                                      portraits)
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet, concatenate
-from fer_utils.paths import atomic_write
-from fer_utils.profiles import Profile
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet, concatenate
+from fer_utils.core.paths import atomic_write
+from fer_utils.core.profiles import Profile
+from fer_utils.datasets.twins import (
+    SIZE,
+    Portraits,
+    low_frequencies,
+    near_pairs,
+    normalised,
+    picture_numbers,
+    portraits,
+)
 
 KINDS = ("identical", "mirrored", "near", "near and mirrored", "cropped", "cropped and mirrored")
 COLUMNS = ("id", "origin", "emotion", "kind", "correlation", "twin", "twin_origin", "twin_emotion")

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.paths import data_folder
+from fer_utils.core.profiles import Profile
 from fer_utils.datasets import find_dataset, load_splits
 from fer_utils.datasets.checks import official_counts
 from fer_utils.datasets.fer2013 import fer2013_trees
@@ -14,10 +18,6 @@ from fer_utils.datasets.rafdb import rafdb_counts
 from fer_utils.datasets.sources import NotKept
 from fer_utils.datasets.splits import Found, dataset_info
 from fer_utils.datasets.tree import look_into
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.paths import data_folder
-from fer_utils.profiles import Profile
 
 REAL_SETS = ("fer2013", "rafdb")
 

@@ -7,12 +7,12 @@ official files to count in.
 import numpy as np
 import pandas as pd
 
+from fer_utils.core.faces import concatenate
+from fer_utils.core.profiles import Profile
+from fer_utils.core.reference import read_reference
 from fer_utils.datasets.label_noise import second_opinions, surely_wrong
 from fer_utils.datasets.splits import SPLITS, Splits, dataset_info
 from fer_utils.datasets.twins import NEAR, constant, near_pairs, picture_numbers, portraits
-from fer_utils.faces import concatenate
-from fer_utils.profiles import Profile
-from fer_utils.reference import read_reference
 
 EVERYWHERE = "all splits"
 FACES, CONSTANT, DISTINCT = "faces", "constant images", "distinct pictures"

@@ -7,15 +7,22 @@ was drawn. RAF-DB publishes no votes with its basic set.
 import numpy as np
 import pandas as pd
 
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.paths import data_folder
+from fer_utils.core.profiles import Profile
 from fer_utils.datasets.demo_faces import demo_plan
-from fer_utils.datasets.ferplus import plurality, read_votes_file, surely_mislabelled, undecided, votes_for, votes_source
+from fer_utils.datasets.ferplus import (
+    plurality,
+    read_votes_file,
+    surely_mislabelled,
+    undecided,
+    votes_for,
+    votes_source,
+)
 from fer_utils.datasets.splits import dataset_info
 from fer_utils.datasets.tree import look_into
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet
-from fer_utils.paths import data_folder
-from fer_utils.profiles import Profile
 
 NO_OPINION = -1
 FER_PLUS, DRAWN = "plurality of ten FER+ votes", "emotion that was drawn"

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.faces import FaceSet, concatenate
 from fer_utils.datasets.gate import Verdict
 from fer_utils.datasets.splits import Splits
 from fer_utils.datasets.twins import closest_pairs, portraits
-from fer_utils.emotions import EMOTIONS
-from fer_utils.faces import FaceSet, concatenate
 
 ADMITTED = "admitted"
 

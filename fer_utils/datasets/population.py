@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from fer_utils.core.devices import one_thread
+from fer_utils.core.emotions import EMOTIONS
 from fer_utils.datasets.drawing import draw_faces
 from fer_utils.datasets.drawing_parts import ACTION_UNITS
-from fer_utils.devices import one_thread
-from fer_utils.emotions import EMOTIONS
 
 PERSONS = ("man", "woman", "boy", "girl")
 LIGHTS = ("soft light", "side light", "bright light", "dim light")

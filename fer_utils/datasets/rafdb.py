@@ -12,6 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet
 from fer_utils.datasets.checks import check_counts
 from fer_utils.datasets.class_trees import RAFDB_NAME, ClassTree, class_trees_of, left_out
 from fer_utils.datasets.decoding import decode_images, is_image
@@ -29,9 +32,6 @@ from fer_utils.datasets.rafdb_labels import (
 from fer_utils.datasets.sources import missing_data
 from fer_utils.datasets.splits import Found, Splits, stratified_sample
 from fer_utils.datasets.tree import Contents, Tree, is_below, join, look_into, names_column
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet
 
 TITLE = "RAF-DB"
 COMPOUND = "RAF-DB's compound subset (11 classes)"

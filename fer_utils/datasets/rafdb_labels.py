@@ -8,10 +8,10 @@ import re
 import numpy as np
 import pandas as pd
 
+from fer_utils.core.emotions import EMOTIONS, RAFDB_ORDER, codes_to_labels, emotion_labels
+from fer_utils.core.errors import CompanionError
 from fer_utils.datasets.class_trees import RAFDB_NAME, ClassTree
 from fer_utils.datasets.tree import Tree, join, names_column
-from fer_utils.emotions import EMOTIONS, RAFDB_ORDER, codes_to_labels, emotion_labels
-from fer_utils.errors import CompanionError
 
 LIST = "list_patition_label.txt"  # spelt so by its authors
 OFFICIAL_LABELS = "9f3ff42a0ffcf536f2407fd91679caa0"

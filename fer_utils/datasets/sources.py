@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.file_kinds import stand_in
+from fer_utils.core.paths import atomic_write, cache_folder
 from fer_utils.datasets.archives import DAMAGED, LARGEST_FILE, open_member, size_text
-from fer_utils.errors import CompanionError
-from fer_utils.file_kinds import stand_in
-from fer_utils.paths import atomic_write, cache_folder
 
 _LONGEST_LINE = 1 << 20
 _LAYOUT = 2  # part of the cache's key: raise it when decoded arrays change

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError, nearest
-from fer_utils.faces import FaceSet
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError, nearest
+from fer_utils.core.faces import FaceSet
 
 SPLITS = ("train", "validation", "test")
 FEWEST = 2

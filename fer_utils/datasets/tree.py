@@ -15,9 +15,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_utils.datasets.archives import LARGEST_FILE, bounded, is_archive, list_members, read_members, reading
+from fer_utils.core.errors import CompanionError
+from fer_utils.datasets.archives import (
+    LARGEST_FILE,
+    bounded,
+    is_archive,
+    list_members,
+    read_members,
+    reading,
+)
 from fer_utils.datasets.sources import cached_arrays, stamp
-from fer_utils.errors import CompanionError
 
 DEEPEST = 8
 """Folders below the data folder that are looked into."""
@@ -207,8 +214,7 @@ def _archive(path: Path) -> Tree:
             tree.folders.setdefault("/".join(parts[:-1]), []).append(parts[-1])
     for files in tree.folders.values():
         files.sort()
-    tree.problems.update({name: "is a link inside an archive, which is not followed. Pack the file itself"
-                          for name in _unpacked_names(listed["links"])})
+    tree.problems.update(dict.fromkeys(_unpacked_names(listed["links"]), "is a link inside an archive, which is not followed. Pack the file itself"))
     return Tree(path, dict(sorted(tree.folders.items())), sorted(set(tree.junk)), tree.problems)
 
 

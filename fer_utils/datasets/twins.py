@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fer_utils.faces import FaceSet
+from fer_utils.core.faces import FaceSet
 
 SIZE = 48
 NEAR = 0.95

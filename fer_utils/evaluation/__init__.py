@@ -23,21 +23,41 @@ from fer_utils.evaluation.accuracy import (
     printed_precision,
     table_3,
     table_4,
-    wilson_interval,
 )
 from fer_utils.evaluation.bootstrap import FACES, FACES_AND_RUNS
 from fer_utils.evaluation.calibration import reliability
-from fer_utils.evaluation.comparison import EXPLORATORY, MIN_SEEDS, PREFIXES, PRIMARY, compare, in_families, right_answers
+from fer_utils.evaluation.comparison import (
+    BETTER,
+    EXPLORATORY,
+    MIN_SEEDS,
+    OPEN,
+    PREFIXES,
+    PRIMARY,
+    SIGNIFICANT,
+    TOO_FEW,
+    VERDICTS,
+    WORSE,
+    compare,
+    decisive_p,
+    in_families,
+    right_answers,
+    verdict,
+)
 from fer_utils.evaluation.confusion import confusion_counts, confusion_rates, confusion_table
-from fer_utils.evaluation.predictions import (all_predictions, expected_runs, finished_predictions, missing_runs,
-                                              read_predictions)
+from fer_utils.evaluation.predictions import (
+    all_predictions,
+    expected_runs,
+    finished_predictions,
+    missing_runs,
+    read_predictions,
+)
 from fer_utils.evaluation.prior_table import prior_table
 from fer_utils.evaluation.scoring import ACCURACY, BALANCED, BRIER, ECE, MACRO_F1, scores
 from fer_utils.evaluation.stopping import after_the_drop, around_the_drop
 from fer_utils.evaluation.subsets import ALL, SECOND_OPINION, WITHOUT_TWINS, subset_accuracy
 
-__all__ = ["ACCURACY", "ALL", "BALANCED", "BRIER", "ECE", "EXPLORATORY", "FACES", "FACES_AND_RUNS", "MACRO_F1", "MIN_SEEDS", "OVERALL",
-           "PAPER", "PREFIXES", "PRIMARY", "SECOND_OPINION", "TABLE_4_ROWS", "WITHOUT_TWINS", "after_the_drop", "all_predictions",
-           "around_the_drop", "class_accuracy", "compare", "confusion_counts", "confusion_rates", "confusion_table",
+__all__ = ["ACCURACY", "ALL", "BALANCED", "BETTER", "BRIER", "ECE", "EXPLORATORY", "FACES", "FACES_AND_RUNS", "MACRO_F1", "MIN_SEEDS", "OPEN", "OVERALL",
+           "PAPER", "PREFIXES", "PRIMARY", "SECOND_OPINION", "SIGNIFICANT", "TABLE_4_ROWS", "TOO_FEW", "VERDICTS", "WITHOUT_TWINS", "WORSE", "after_the_drop", "all_predictions",
+           "around_the_drop", "class_accuracy", "compare", "confusion_counts", "confusion_rates", "confusion_table", "decisive_p",
            "expected_runs", "finished_predictions", "in_families", "missing_runs", "printed_precision", "prior_table",
-           "read_predictions", "reliability", "right_answers", "scores", "subset_accuracy", "table_3", "table_4", "wilson_interval"]
+           "read_predictions", "reliability", "right_answers", "scores", "subset_accuracy", "table_3", "table_4", "verdict"]

@@ -7,30 +7,18 @@ cannot decide a point or two. All accuracies are in percent, as printed in the p
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.proportion import proportion_confint
 
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.intervals import wilson_interval
+from fer_utils.core.profiles import Profile
+from fer_utils.core.reference import read_reference
 from fer_utils.datasets import dataset_info
-from fer_utils.emotions import EMOTIONS
 from fer_utils.evaluation.predictions import check_same_test_set
-from fer_utils.profiles import Profile
-from fer_utils.reference import read_reference
 
 OVERALL = "overall"
 PAPER = "paper"
 # The two rows of Table IV that are the authors' own, and the level that stands behind each.
 TABLE_4_ROWS = {"ResEmoteNet (Without Augmentation)": "original", "ResEmoteNet (With augmentation)": "aug4"}
-
-
-def wilson_interval(correct: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Lower and upper end of the Wilson score interval of a share, both in 0..1; (nan, nan) for n = 0.
-
-    Wilson: "Probable inference, the law of succession, and statistical inference", JASA 22 (1927), 209-212.
-    ``correct`` may be fractional: the mean over seeds that saw the same ``n`` images.
-    """
-    if n == 0:
-        return np.nan, np.nan
-    low, high = proportion_confint(correct, n, alpha=1 - confidence, method="wilson")
-    return float(low), float(high)
 
 
 def printed_precision(confidence: float = 0.95) -> pd.DataFrame:
@@ -98,7 +86,8 @@ def table_4(predictions: pd.DataFrame, profile: Profile) -> pd.DataFrame:
     printed = read_reference("table_4")
     published = printed.pivot(index=["row", "method"], columns="dataset", values="accuracy").reset_index("method")
     published.insert(1, "source", PAPER)
-    overall = class_accuracy(predictions, profile).query("emotion == @OVERALL")
+    accuracies = class_accuracy(predictions, profile)
+    overall = accuracies[accuracies["emotion"] == OVERALL]
     overall = overall.assign(dataset=_paper_names(overall["dataset"]))
     label = profile.stamp or f"profile {profile.name}"
     ours = pd.DataFrame([{"method": f"{method}, ours: {label}", "source": label, **_table_4_cells(overall, level)}

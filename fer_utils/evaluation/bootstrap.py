@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fer_utils.profiles import Profile
+from fer_utils.core.profiles import Profile
 
 FACES, FACES_AND_RUNS = "faces", "faces and runs"
 """How readers are told what an interval lets vary. Those of one training set, Wilson's too, vary the choice of the test faces

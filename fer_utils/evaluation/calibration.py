@@ -7,10 +7,10 @@ The answers are sorted by confidence, the probability of the emotion that was an
 import numpy as np
 import pandas as pd
 
-from fer_utils.emotions import EMOTIONS
-from fer_utils.evaluation.accuracy import wilson_interval
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.intervals import wilson_interval
+from fer_utils.core.profiles import Profile
 from fer_utils.evaluation.predictions import level_rows
-from fer_utils.profiles import Profile
 
 BINS = 15
 """Of equal width from 0 to 1, as in Guo et al.; a confidence on an edge belongs to the bin above, as in torchmetrics."""

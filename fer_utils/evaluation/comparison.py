@@ -4,22 +4,25 @@ What the level gains on the reference is 1, 0 or -1 for each image and seed. The
 gain, its interval and its p, in accuracy and in balanced accuracy.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import Profile
 from fer_utils.evaluation.predictions import level_rows
 from fer_utils.evaluation.two_way import RunVariance, pooled, two_way
-from fer_utils.profiles import Profile
 
 MIN_SEEDS = 3
 """Fewer runs of each side carry no verdict, whatever their p: hardly anything is known of what luck in training did."""
 
 PRIMARY, EXPLORATORY = "primary", "exploratory"
+
+SIGNIFICANT = 0.05
+BETTER, WORSE, OPEN, TOO_FEW = VERDICTS = ("better", "worse", "open", "too few seeds")
 
 PREFIXES = {"difference": "", "balanced": "balanced_"}
 """The two differences of a comparison, and what the names of their low, high, p and p_holm begin with."""
@@ -152,3 +155,19 @@ def _check_same_images(rows, ours: pd.DataFrame, theirs: pd.DataFrame, what: str
 
 def _listed(right: pd.DataFrame) -> str:
     return ", ".join(map(str, right.columns))
+
+
+def verdict(row: Mapping, measure: str = "difference") -> str:
+    """'better' or 'worse' than the reference in ``measure`` (of ``comparison.PREFIXES``), if p is under 0.05 (Holm's in the
+    primary family, uncorrected elsewhere) and the interval leaves out 0; 'open' else: this many images and runs do not decide
+    it. 'too few seeds' under ``MIN_SEEDS``."""
+    if row["seeds"] < MIN_SEEDS:
+        return TOO_FEW
+    low, high = (row[f"{PREFIXES[measure]}{end}"] for end in ("low", "high"))
+    decided = decisive_p(row, measure) < SIGNIFICANT and low * high > 0
+    return (BETTER if row[measure] > 0 else WORSE) if decided else OPEN
+
+
+def decisive_p(row: Mapping, measure: str = "difference") -> float:
+    """The p that ``verdict`` looks at."""
+    return row[f"{PREFIXES[measure]}{'p_holm' if row['family'] == PRIMARY else 'p'}"]

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
-from fer_utils.emotions import EMOTIONS
-from fer_utils.evaluation.accuracy import wilson_interval
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.intervals import wilson_interval
 from fer_utils.evaluation.predictions import level_rows
 
 

@@ -8,12 +8,12 @@ read for equal class shares (``priors``), so that a set gains nothing by its cla
 import numpy as np
 import pandas as pd
 
-from fer_utils.controls import Run, answering_sets
+from fer_utils.balancing.controls import Run, answering_sets
+from fer_utils.core.profiles import Profile
 from fer_utils.evaluation.bootstrap import image_draws, percentile_interval
 from fer_utils.evaluation.comparison import emotion_groups, right_answers
 from fer_utils.evaluation.priors import EQUAL, in_reading, trained_on
 from fer_utils.evaluation.two_way import two_way
-from fer_utils.profiles import Profile
 
 REAL_CURVE = ("original", "unseen_25", "unseen_50", "unseen")
 SYNTHETIC_CURVE = ("original", "synthetic_25", "synthetic_50", "aug1")

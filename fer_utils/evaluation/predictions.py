@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_utils.controls import Run, answering_sets, runs_of
+from fer_utils.balancing.controls import Run, answering_sets, runs_of
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError, nearest
+from fer_utils.core.faces import load_faces
+from fer_utils.core.profiles import Profile
 from fer_utils.datasets import dataset_info
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError, nearest
 from fer_utils.evaluation.priors import EVEN, read_for, trained_shares
-from fer_utils.faces import load_faces
-from fer_utils.profiles import Profile
 from fer_utils.training import PREDICTIONS, as_read
 
 _ROUNDING = 2e-6   # twice the last digit of a probability in a file

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from fer_utils.controls import CONTROLS
+from fer_utils.balancing.controls import CONTROLS
+from fer_utils.core.profiles import Profile
 from fer_utils.evaluation.comparison import compare, emotion_groups, right_answers
 from fer_utils.evaluation.priors import READINGS, in_reading
 from fer_utils.evaluation.two_way import two_way
-from fer_utils.profiles import Profile
 
 
 def prior_table(predictions: pd.DataFrame, profile: Profile) -> pd.DataFrame:

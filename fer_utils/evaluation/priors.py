@@ -8,12 +8,12 @@ learning via logit adjustment", ICLR 2021, section 4.1). Nothing is trained for 
 import numpy as np
 import pandas as pd
 
-from fer_utils.controls import CONTROLS, Run
+from fer_utils.balancing.controls import CONTROLS, Run
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.paths import KEPT
+from fer_utils.core.profiles import Profile
+from fer_utils.core.stored import read_json
 from fer_utils.datasets import stored_splits
-from fer_utils.emotions import EMOTIONS
-from fer_utils.kept_runs import KEPT
-from fer_utils.profiles import Profile
-from fer_utils.stored import read_json
 from fer_utils.training import TRAINED_WITH
 
 AS_TRAINED, NATURAL, EQUAL = READINGS = ("as trained", "natural shares", "equal shares")

@@ -7,14 +7,21 @@ balanced accuracy count the seven emotions alike.
 import numpy as np
 import pandas as pd
 
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.intervals import wilson_interval
+from fer_utils.core.profiles import Profile
+from fer_utils.core.reference import read_reference
 from fer_utils.datasets import dataset_info
-from fer_utils.emotions import EMOTIONS
-from fer_utils.evaluation.accuracy import OVERALL, PAPER, wilson_interval
+from fer_utils.evaluation.accuracy import OVERALL, PAPER
 from fer_utils.evaluation.bootstrap import basic_interval, image_draws, percentile_interval
-from fer_utils.evaluation.calibration import bin_sums, brier_scores, calibration_error, error_by_chance, probabilities
+from fer_utils.evaluation.calibration import (
+    bin_sums,
+    brier_scores,
+    calibration_error,
+    error_by_chance,
+    probabilities,
+)
 from fer_utils.evaluation.predictions import level_rows
-from fer_utils.profiles import Profile
-from fer_utils.reference import read_reference
 
 ACCURACY, MACRO_F1, BALANCED, ECE, BRIER = ("accuracy", "macro-F1", "balanced accuracy", "expected calibration error",
                                             "Brier score")
@@ -37,7 +44,8 @@ def scores(predictions: pd.DataFrame, profile: Profile) -> pd.DataFrame:
     rows = [row for dataset, level in predictions[["dataset", "level"]].drop_duplicates().itertuples(index=False)
             for row in _level_scores(level_rows(predictions, dataset, level), dataset, level, profile)]
     frame = pd.DataFrame(rows)
-    printed = read_reference("table_3").query("emotion == @OVERALL").set_index(["dataset", "level"])["accuracy"]
+    printed = read_reference("table_3")
+    printed = printed[printed["emotion"] == OVERALL].set_index(["dataset", "level"])["accuracy"]
     frame.insert(3, PAPER, [printed.get((dataset_info(row.dataset).paper_name, row.level), np.nan)
                             if row.score == ACCURACY else np.nan for row in frame.itertuples()])
     return frame

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_utils.profiles import Profile
-from fer_utils.recipes import kept_epoch
-from fer_utils.stored import read_table
+from fer_utils.core.profiles import Profile
+from fer_utils.core.recipes import kept_epoch
+from fer_utils.core.stored import read_table
 from fer_utils.training import HISTORY
 
 

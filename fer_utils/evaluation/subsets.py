@@ -8,15 +8,16 @@ it was counted wrong.
 import numpy as np
 import pandas as pd
 
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.intervals import wilson_interval
+from fer_utils.core.profiles import Profile
+from fer_utils.core.reference import read_reference
 from fer_utils.datasets import dataset_info, load_splits, stored_splits
 from fer_utils.datasets.gate import copied, read_verdict
 from fer_utils.datasets.label_noise import no_opinion, opinion_title, second_opinions
-from fer_utils.emotions import EMOTIONS
-from fer_utils.evaluation.accuracy import OVERALL, PAPER, wilson_interval
+from fer_utils.evaluation.accuracy import OVERALL, PAPER
 from fer_utils.evaluation.predictions import level_rows
-from fer_utils.faces import FaceSet
-from fer_utils.profiles import Profile
-from fer_utils.reference import read_reference
 
 ALL, WITHOUT_TWINS, SECOND_OPINION = "all", "without twins", "second opinion"
 
@@ -57,7 +58,8 @@ def subset_accuracy(predictions: pd.DataFrame, profile: Profile) -> pd.DataFrame
             for dataset, level in predictions[["dataset", "level"]].drop_duplicates().itertuples(index=False)
             for subset, labels, whose, why in parts[dataset]]
     frame = pd.DataFrame(rows)
-    printed = read_reference("table_3").query("emotion == @OVERALL").set_index(["dataset", "level"])["accuracy"]
+    printed = read_reference("table_3")
+    printed = printed[printed["emotion"] == OVERALL].set_index(["dataset", "level"])["accuracy"]
     frame[PAPER] = [printed.get((dataset_info(row.dataset).paper_name, row.level), np.nan) if row.subset == ALL
                     else np.nan for row in frame.itertuples()]
     first = ["dataset", "level", "subset", "labels", PAPER, "n", "dropped", "why", "seeds", "accuracy", "sd", "low",

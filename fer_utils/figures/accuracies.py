@@ -5,11 +5,19 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fer_utils.emotions import EMOTIONS
+from fer_utils.core.emotions import EMOTIONS
 from fer_utils.evaluation.bootstrap import FACES
 from fer_utils.figures.describing import described, how_many, listed, span
-from fer_utils.figures.style import FAINT, INK, LEVEL_COLOURS, LEVEL_MARKERS, PAGE, PAPER_COLOUR, new_figure, styled
-
+from fer_utils.figures.style import (
+    FAINT,
+    INK,
+    LEVEL_COLOURS,
+    LEVEL_MARKERS,
+    PAGE,
+    PAPER_COLOUR,
+    new_figure,
+    styled,
+)
 
 GROUPS = [*EMOTIONS, "overall"]
 EACH_SEED = {"marker": ".", "linestyle": "none", "color": FAINT, "markersize": 3.2}

@@ -7,7 +7,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from fer_utils.figures.describing import described
-from fer_utils.figures.style import EMOTION_COLOURS, FAINT, INK, LEVEL_COLOURS, PAGE, new_figure, styled
+from fer_utils.figures.style import (
+    EMOTION_COLOURS,
+    FAINT,
+    INK,
+    LEVEL_COLOURS,
+    PAGE,
+    new_figure,
+    styled,
+)
 
 CONFIDENCE = EMOTION_COLOURS["anger"]
 

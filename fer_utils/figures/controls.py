@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fer_utils.controls import GROUPS, set_title
+from fer_utils.balancing.controls import GROUPS, set_title
 from fer_utils.evaluation.bootstrap import FACES, FACES_AND_RUNS
 from fer_utils.figures.describing import described, how_many, listed, span
 from fer_utils.figures.style import FAINT, INK, PAGE, interval_mark, new_figure, styled

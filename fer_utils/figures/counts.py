@@ -6,10 +6,19 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from fer_utils.emotions import EMOTIONS
+from fer_utils.core.emotions import EMOTIONS
 from fer_utils.figures.describing import described, span
-from fer_utils.figures.style import (EMOTION_COLOURS, EMOTION_TITLES, FAINT, INK, PAGE, PAPER_COLOUR, SMALLEST, new_figure,
-                                     styled)
+from fer_utils.figures.style import (
+    EMOTION_COLOURS,
+    EMOTION_TITLES,
+    FAINT,
+    INK,
+    PAGE,
+    PAPER_COLOUR,
+    SMALLEST,
+    new_figure,
+    styled,
+)
 
 Counts = dict[str, int]
 

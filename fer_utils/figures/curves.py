@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from fer_utils.errors import CompanionError
+from fer_utils.core.errors import CompanionError
 from fer_utils.figures.describing import described, listed, shortened
 from fer_utils.figures.style import INK, PAGE, new_figure, styled
 

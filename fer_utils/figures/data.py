@@ -7,12 +7,23 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from fer_utils.emotions import EMOTIONS
-from fer_utils.faces import FaceSet
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.faces import FaceSet
 from fer_utils.figures.describing import described, listed, shortened, span
 from fer_utils.figures.matrices import matrix_in_words, share_bar, share_matrix
-from fer_utils.figures.style import (EMOTION_COLOURS, EMOTION_TITLES, FAINT, INK, LEVEL_COLOURS, PAGE, SMALLEST, bare,
-                                     new_figure, show_face, styled)
+from fer_utils.figures.style import (
+    EMOTION_COLOURS,
+    EMOTION_TITLES,
+    FAINT,
+    INK,
+    LEVEL_COLOURS,
+    PAGE,
+    SMALLEST,
+    bare,
+    new_figure,
+    show_face,
+    styled,
+)
 
 
 @styled

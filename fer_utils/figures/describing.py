@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from matplotlib.figure import Figure
 
-from fer_utils.errors import CompanionError
+from fer_utils.core.errors import CompanionError
 
 
 def described(figure: Figure, *sentences: str) -> Figure:

@@ -6,11 +6,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fer_utils.emotions import EMOTIONS
-from fer_utils.faces import FaceSet
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.faces import FaceSet
 from fer_utils.figures.describing import described, listed, one_line
-from fer_utils.figures.style import (EMOTION_COLOURS, EMOTION_TITLES, PAGE, SMALLEST, bare, new_figure, show_face,
-                                     styled)
+from fer_utils.figures.style import (
+    EMOTION_COLOURS,
+    EMOTION_TITLES,
+    PAGE,
+    SMALLEST,
+    bare,
+    new_figure,
+    show_face,
+    styled,
+)
 
 GENERATOR_TITLES = {"sd2": "Stable Diffusion 2", "sd3": "Stable Diffusion 3"}
 _FACE, _LINE = 1.06, 0.098    # inches: a face with its gaps, a line of its prompt

@@ -6,9 +6,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from fer_utils.core.recipes import kept_epoch, lowered_epochs
 from fer_utils.figures.describing import described, how_many, listed
 from fer_utils.figures.style import FAINT, LEVEL_COLOURS, PAGE, PAPER_COLOUR, new_figure, styled
-from fer_utils.recipes import kept_epoch, lowered_epochs
 
 TRAINING, VALIDATION = FAINT, LEVEL_COLOURS["aug3"]
 RING = {"marker": "o", "linestyle": "none", "color": VALIDATION, "markerfacecolor": "white", "markersize": 4.5}

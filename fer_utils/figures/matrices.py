@@ -5,9 +5,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from fer_utils.emotions import EMOTIONS
+from fer_utils.core.emotions import EMOTIONS
 from fer_utils.figures.describing import described, span
-from fer_utils.figures.style import EMOTION_TITLES, PAGE, PAPER_TEXT, SMALLEST, new_figure, readable_on, styled
+from fer_utils.figures.style import (
+    EMOTION_TITLES,
+    PAGE,
+    PAPER_TEXT,
+    SMALLEST,
+    new_figure,
+    readable_on,
+    styled,
+)
 
 RIGHT = "answers right"
 

@@ -8,12 +8,23 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fer_utils.emotions import EMOTIONS
+from fer_utils.core.emotions import EMOTIONS
 from fer_utils.figures.describing import described, listed
 from fer_utils.figures.diagram import arrow, cuboid, operator, path
 from fer_utils.figures.network_parts import STAGE_COLOURS, draw_parts
-from fer_utils.figures.style import (ASIDE, EMOTION_COLOURS, EMOTION_TITLES, FAINT, INK, PAGE, SMALLEST, drawing_board,
-                                     new_figure, show_face, styled)
+from fer_utils.figures.style import (
+    ASIDE,
+    EMOTION_COLOURS,
+    EMOTION_TITLES,
+    FAINT,
+    INK,
+    PAGE,
+    SMALLEST,
+    drawing_board,
+    new_figure,
+    show_face,
+    styled,
+)
 
 HEIGHT = 4.1
 ROAD = 2.98        # height of the road the features take from left to right
@@ -151,7 +162,7 @@ def _label(board: Axes, block: Block) -> None:
 
 def _bypasses(board: Axes, blocks: list[Block]) -> None:
     """The skip path over each residual block and the attention path under the SE block."""
-    for block, after in zip(blocks[:-1], blocks[1:]):
+    for block in blocks[:-1]:
         if block.stage not in ("residual", "attention"):
             continue
         up = 1 if block.stage == "residual" else -1

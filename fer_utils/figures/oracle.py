@@ -7,10 +7,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fer_utils.controls import set_title
+from fer_utils.balancing.controls import set_title
 from fer_utils.evaluation.bootstrap import FACES_AND_RUNS
 from fer_utils.figures.describing import described
-from fer_utils.figures.style import ASIDE, INK, LEVEL_COLOURS, PAGE, interval_mark, new_figure, styled
+from fer_utils.figures.style import (
+    ASIDE,
+    INK,
+    LEVEL_COLOURS,
+    PAGE,
+    interval_mark,
+    new_figure,
+    styled,
+)
 
 CURVES = {"unseen real faces": (("original", "unseen_25", "unseen_50", "unseen"), "o-", "#1a5f96"),
           "synthetic faces": (("original", "synthetic_25", "synthetic_50", "aug1"), "D--", "#ffffff"),

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from fer_utils.emotions import EMOTIONS
+from fer_utils.core.emotions import EMOTIONS
 from fer_utils.figures.diagram import cuboid
 from fer_utils.figures.network_parts import STAGE_COLOURS
 from fer_utils.figures.style import EMOTION_COLOURS, FAINT, INK, show_face

@@ -7,10 +7,20 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fer_utils.emotions import EMOTIONS
+from fer_utils.core.emotions import EMOTIONS
 from fer_utils.figures.data import pair_of_faces
 from fer_utils.figures.describing import described, listed, one_line, shortened
-from fer_utils.figures.style import ASIDE, EMOTION_TITLES, FAINT, INK, PAGE, SMALLEST, new_figure, show_face, styled
+from fer_utils.figures.style import (
+    ASIDE,
+    EMOTION_TITLES,
+    FAINT,
+    INK,
+    PAGE,
+    SMALLEST,
+    new_figure,
+    show_face,
+    styled,
+)
 
 # Blue and orange can be told apart by all readers; real faces are gray and white. All four differ in gray print.
 SAMPLE_STYLES = {"sd2": ("o", "#1a5f96"), "sd3": ("s", "#f2b84b"), "real half": ("D", "#8a8a8a"),

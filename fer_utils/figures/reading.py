@@ -5,9 +5,17 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from fer_utils.emotions import EMOTIONS
+from fer_utils.core.emotions import EMOTIONS
 from fer_utils.figures.describing import described, listed
-from fer_utils.figures.style import EMOTION_COLOURS, EMOTION_TITLES, INK, PAGE, new_figure, show_face, styled
+from fer_utils.figures.style import (
+    EMOTION_COLOURS,
+    EMOTION_TITLES,
+    INK,
+    PAGE,
+    new_figure,
+    show_face,
+    styled,
+)
 
 
 @styled

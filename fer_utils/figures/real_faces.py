@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fer_utils.controls import set_title
+from fer_utils.balancing.controls import set_title
 from fer_utils.evaluation.bootstrap import FACES_AND_RUNS
 from fer_utils.figures.describing import described, listed, span
 from fer_utils.figures.style import INK, PAGE, PAPER_COLOUR, interval_mark, new_figure, styled
@@ -30,7 +30,7 @@ def figure_a6_real_faces(differences: pd.DataFrame, claimed: dict[str, float]) -
     panels = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
     for axes, letter, measure in zip(panels, "abcdefgh", measures):
         axes.axvline(0, color=INK, linewidth=0.8)
-        for width, offset, mark in zip(widths, _offsets(len(widths)), _MARKS):
+        for width, offset, mark in zip(widths, _offsets(len(widths)), _MARKS):   # noqa: B007  the query reads it
             rows = differences.query("measure == @measure and width == @width").set_index("level")
             _intervals(axes, rows.reindex(order), offset, *mark)
         axes.set_title(f"({letter}) {measure}", loc="left")

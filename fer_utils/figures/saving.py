@@ -10,10 +10,10 @@ import PIL.Image
 from IPython.display import Image
 from matplotlib.figure import Figure
 
+from fer_utils.core.paths import atomic_write
+from fer_utils.core.profiles import Profile
 from fer_utils.figures.describing import alt_text
 from fer_utils.figures.style import STAMP_COLOUR, styled
-from fer_utils.paths import atomic_write
-from fer_utils.profiles import Profile
 
 FORMATS = ("pdf", "svg", "png")
 PRINT_DPI, SCREEN_DPI = 300, 120

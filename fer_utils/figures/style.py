@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from fer_utils.emotions import EMOTIONS
+from fer_utils.core.emotions import EMOTIONS
 
 PAGE = 7.16
 """Inches: the text width of the paper's two-column layout (IEEE)."""

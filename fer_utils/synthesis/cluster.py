@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from fer_utils.cluster import run_on_cluster
+from fer_utils.core.cluster import run_on_cluster
+from fer_utils.core.profiles import Profile
 from fer_utils.datasets.gate import HeldOut
-from fer_utils.profiles import Profile
 
 
 def make_on_cluster(missing: dict[str, pd.DataFrame], profile: Profile, *, held_out: HeldOut | None,
@@ -33,7 +33,7 @@ def _make_shard(name: str, rows: pd.DataFrame, profile_name: str, overrides: tup
 def _renderer(generator: str, profile_name: str, overrides: tuple[str, ...]):
     import torch
 
-    from fer_utils.profiles import load_profile
+    from fer_utils.core.profiles import load_profile
     from fer_utils.synthesis.rendering import Renderer
 
     torch.set_num_threads(1)       # Ray gives each task one core

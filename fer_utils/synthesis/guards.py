@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from fer_utils.core.errors import CompanionError
 from fer_utils.datasets.gate import HeldOut, copies_among
-from fer_utils.errors import CompanionError
 from fer_utils.synthesis.shards import faces_of, pixel_hash
 
 NEXT_SEED = 10_000_000

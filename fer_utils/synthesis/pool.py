@@ -8,16 +8,24 @@ import numpy as np
 import pandas as pd
 import torch
 
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import Profile
 from fer_utils.datasets import stored_splits
 from fer_utils.datasets.gate import HeldOut
-from fer_utils.errors import CompanionError
-from fer_utils.generators.batches import with_halving
-from fer_utils.generators.settings import check_generator
-from fer_utils.profiles import Profile
+from fer_utils.synthesis.generators.batches import with_halving
+from fer_utils.synthesis.generators.settings import check_generator
 from fer_utils.synthesis.guards import draw_sound
 from fer_utils.synthesis.rendering import Renderer
-from fer_utils.synthesis.shards import (MANIFEST_COLUMNS, partial_path, plan_shards, read_manifest, read_shard,
-                                        read_shards, shard_path, write_shard)
+from fer_utils.synthesis.shards import (
+    MANIFEST_COLUMNS,
+    partial_path,
+    plan_shards,
+    read_manifest,
+    read_shard,
+    read_shards,
+    shard_path,
+    write_shard,
+)
 
 BYTES_PER_ROW = 1_000
 """Of the manifest, generously: a prompt, a negative prompt, three digests."""
@@ -42,7 +50,7 @@ def make_pool(prompts: pd.DataFrame, profile: Profile, *, held_out: HeldOut | No
         check_generator(generator, profile)     # before the first of them works for days
     count = _Count(len(prompts), len(prompts) - sum(map(len, missing.values())), on_progress)
     if profile.run.cluster and missing:
-        from fer_utils.synthesis.cluster import make_on_cluster   # Ray is an optional extra
+        from fer_utils.synthesis.cluster import make_on_cluster  # Ray is an optional extra
 
         make_on_cluster(missing, profile, held_out=held_out, on_shard=count.add)
     else:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fer_utils.errors import CompanionError
-from fer_utils.generators.identity import identity
-from fer_utils.profiles import Profile
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import Profile
+from fer_utils.synthesis.generators.identity import identity
 from fer_utils.synthesis.rendering import Renderer
 from fer_utils.synthesis.shards import pixel_hash, read_manifest, read_shards
 

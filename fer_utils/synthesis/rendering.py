@@ -3,15 +3,13 @@
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 import torch
 
-from fer_utils.errors import CompanionError
-from fer_utils.faces import resize_images
-from fer_utils.generators.identity import identity
-from fer_utils.generators.loading import call_options, load_generator, revision
-from fer_utils.generators.prompt_embeddings import PromptEmbeddings
-from fer_utils.profiles import Profile
+from fer_utils.core.faces import resize_images
+from fer_utils.core.profiles import Profile
+from fer_utils.synthesis.generators.identity import identity
+from fer_utils.synthesis.generators.loading import call_options, load_generator, revision
+from fer_utils.synthesis.generators.prompt_embeddings import PromptEmbeddings
 
 
 class Renderer:
@@ -62,6 +60,6 @@ def generate(pipeline, text: dict, *, seeds: list[int], steps: int, guidance_sca
 
 def _face_crop(images: np.ndarray) -> np.ndarray:
     """The face of each image where a detector finds one, else the whole image."""
-    from fer_utils.face_crop import crop_faces   # an optional extra
+    from fer_utils.datasets.face_crop import crop_faces  # an optional extra
 
     return crop_faces(images)[0]

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet
-from fer_utils.generators.identity import identity
-from fer_utils.paths import atomic_write
-from fer_utils.profiles import Profile
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.paths import atomic_write
+from fer_utils.core.profiles import Profile
+from fer_utils.synthesis.generators.identity import identity
 
 MANIFEST_COLUMNS = ("id", "generator", "model", "weights", "lora", "scheduler", "without", "dtype", "prompt",
                     "negative_prompt", "emotion", "seed", "attempt", "rejected", "steps", "guidance_scale", "size", "sha256")
@@ -61,7 +61,7 @@ def write_shard(path: Path, images: np.ndarray, rows: pd.DataFrame, made: dict) 
 def read_shard(path: Path) -> tuple[np.ndarray, pd.DataFrame]:
     """Images and manifest rows of a shard; CompanionError says what to do with one that can't be read, or of
     which an image is not the one that its row tells of."""
-    with _opened(path) as shard:
+    with _Opened(path) as shard:
         images, rows = shard["images"], _rows(shard)
         if len(images) != len(rows):
             raise ValueError(f"it has {len(images):,} images and {len(rows):,} rows")
@@ -79,17 +79,17 @@ def pixel_hash(image: np.ndarray) -> str:
 
 def read_rows(path: Path) -> pd.DataFrame:
     """The manifest rows of a shard alone; its images are not read."""
-    with _opened(path) as shard:
+    with _Opened(path) as shard:
         return _rows(shard)
 
 
 def how_made(path: Path) -> dict:
     """Device, batch size and package versions of a shard: what may change the low bits of its pixels."""
-    with _opened(path) as shard:
+    with _Opened(path) as shard:
         return json.loads(str(shard["made"]))
 
 
-class _opened:
+class _Opened:
     """The arrays of a shard; whatever goes wrong while they are read becomes our own error."""
 
     def __init__(self, path: Path):

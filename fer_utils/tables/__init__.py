@@ -13,16 +13,34 @@ import pandas as pd
 from IPython.display import Markdown
 
 from fer_utils.balancing import level_targets
+from fer_utils.core.intervals import wilson_interval
+from fer_utils.core.paths import atomic_write
+from fer_utils.core.profiles import Profile
 from fer_utils.datasets import dataset_info
-from fer_utils.evaluation import wilson_interval
-from fer_utils.paths import atomic_write
-from fer_utils.profiles import Profile
-from fer_utils.tables.quality import table_a4_attributes, table_a4_filter, table_a4_quality
+from fer_utils.evaluation import (
+    BETTER,
+    OPEN,
+    SIGNIFICANT,
+    TOO_FEW,
+    VERDICTS,
+    WORSE,
+    decisive_p,
+    verdict,
+)
 from fer_utils.tables.controls import control_sets, controls_caption, table_a2_controls
-from fer_utils.tables.evaluation import (BETTER, HOW_JUDGED, OPEN, SIGNIFICANT, TOO_FEW, VERDICTS, WORSE, comparison_caption,
-                                         decisive_p, in_brief, marked, p_value, table_a6_comparison, table_a6_confusion,
-                                         table_a6_subsets, table_a6_summary, verdict)
+from fer_utils.tables.evaluation import (
+    HOW_JUDGED,
+    comparison_caption,
+    in_brief,
+    marked,
+    p_value,
+    table_a6_comparison,
+    table_a6_confusion,
+    table_a6_subsets,
+    table_a6_summary,
+)
 from fer_utils.tables.priors import ORACLE_CAPTION, PRIORS_CAPTION, table_a6_priors, table_a7_oracle
+from fer_utils.tables.quality import table_a4_attributes, table_a4_filter, table_a4_quality
 from fer_utils.tables.recipes import table_a5_recipes
 from fer_utils.tables.text import escape_markdown, latex_table, markdown_table
 

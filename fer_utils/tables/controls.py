@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from fer_utils.controls import set_title
+from fer_utils.balancing.controls import set_title
+from fer_utils.evaluation import decisive_p
 from fer_utils.evaluation.bootstrap import FACES, FACES_AND_RUNS
-from fer_utils.tables.evaluation import HOW_JUDGED, decisive_p, in_brief
+from fer_utils.tables.evaluation import HOW_JUDGED, in_brief
 
 
 def control_sets(table: pd.DataFrame, *, titles: Mapping[str, str]) -> pd.DataFrame:

@@ -4,11 +4,16 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from fer_utils.emotions import EMOTIONS
-from fer_utils.evaluation import BRIER, EXPLORATORY, FACES_AND_RUNS, MIN_SEEDS, PREFIXES, PRIMARY
-
-SIGNIFICANT = 0.05
-BETTER, WORSE, OPEN, TOO_FEW = VERDICTS = ("better", "worse", "open", "too few seeds")
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.evaluation import (
+    BRIER,
+    EXPLORATORY,
+    FACES_AND_RUNS,
+    MIN_SEEDS,
+    PREFIXES,
+    TOO_FEW,
+    verdict,
+)
 
 HOW_JUDGED = (f"Interval and p of a difference are of the two-way model ({FACES_AND_RUNS}; how runs vary is pooled from Original "
               "and the augmentations), Student's t with Satterthwaite's "
@@ -28,22 +33,6 @@ def table_a6_comparison(table: pd.DataFrame, *, titles: Mapping[str, str], level
         **_measure_cells(row, "difference", "Difference", ""),
         **_measure_cells(row, "balanced", "In balanced accuracy", " (balanced)"),
         "Only it right | only the other": f"{row['b']:.1f} | {row['c']:.1f}"} for row in table.to_dict("records")])
-
-
-def verdict(row: Mapping, measure: str = "difference") -> str:
-    """'better' or 'worse' than the reference in ``measure`` (of ``comparison.PREFIXES``), if p is under 0.05 (Holm's in the
-    primary family, uncorrected elsewhere) and the interval leaves out 0; 'open' else: this many images and runs do not decide
-    it. 'too few seeds' under ``MIN_SEEDS``."""
-    if row["seeds"] < MIN_SEEDS:
-        return TOO_FEW
-    low, high = (row[f"{PREFIXES[measure]}{end}"] for end in ("low", "high"))
-    decided = decisive_p(row, measure) < SIGNIFICANT and low * high > 0
-    return (BETTER if row[measure] > 0 else WORSE) if decided else OPEN
-
-
-def decisive_p(row: Mapping, measure: str = "difference") -> float:
-    """The p that ``verdict`` looks at."""
-    return row[f"{PREFIXES[measure]}{'p_holm' if row['family'] == PRIMARY else 'p'}"]
 
 
 def marked(verdict: str, family: str) -> str:

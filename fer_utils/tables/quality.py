@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from fer_utils.emotions import EMOTIONS
+from fer_utils.core.emotions import EMOTIONS
 
 _SAMPLES = {"both": "both together", "real half": "real: other half", "real unseen": "real: unseen"}
 _COLUMNS = {("kid",): "KID", ("fid",): "FID", ("precision",): "Precision", ("recall",): "Recall",

@@ -9,7 +9,6 @@ count, so that no difference between two sets can come from when either stopped.
 """
 
 import copy
-import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -24,16 +23,25 @@ from torch.optim import SGD
 from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from fer_utils.devices import choose_device
-from fer_utils.errors import CompanionError, nearest
-from fer_utils.faces import FaceSet
-from fer_utils.paths import atomic_write
-from fer_utils.profiles import Profile
-from fer_utils.recipes import KEPT, SCHEDULERS, SELECTED_ON, as_read, kept_epoch
-from fer_utils.reduced_network import ReducedResEmoteNet
-from fer_utils.resemotenet import count_parameters, save_weights
-from fer_utils.training.batches import (as_tensors, batches, budget_orders, class_shares, epoch_order, erased, flip_half, image_weights,
-                                        jittered, normalise)
+from fer_utils.core.devices import choose_device
+from fer_utils.core.errors import CompanionError, nearest
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.paths import atomic_write
+from fer_utils.core.profiles import Profile
+from fer_utils.core.recipes import KEPT, SCHEDULERS, SELECTED_ON, as_read, kept_epoch
+from fer_utils.core.stored import file_hash
+from fer_utils.training.batches import (
+    as_tensors,
+    batches,
+    budget_orders,
+    class_shares,
+    epoch_order,
+    erased,
+    flip_half,
+    image_weights,
+    jittered,
+    normalise,
+)
 from fer_utils.training.checkpoint import CHECKPOINT, Checkpoint, Progress, fingerprint
 from fer_utils.training.devices import (
     autocast,
@@ -58,7 +66,8 @@ from fer_utils.training.predictions import (
     write_csv,
     write_predictions,
 )
-
+from fer_utils.training.reduced_network import ReducedResEmoteNet
+from fer_utils.training.resemotenet import ResEmoteNet, count_parameters, layer_shapes, save_weights
 
 
 def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: int, folder: Path,
@@ -147,7 +156,7 @@ def train_model(train: FaceSet, validation: FaceSet, profile: Profile, *, seed: 
     network.load_state_dict(progress.kept_weights)
     save_weights(network.write_back(model), folder / WEIGHTS, channels=train.images.shape[3])
     with atomic_write(folder / TRAINED_WITH, "w", encoding="utf-8") as file:
-        json.dump(how | {"made_from": made_from, "sha256": _sha256(folder / WEIGHTS)}, file, indent=1)
+        json.dump(how | {"made_from": made_from, "sha256": file_hash(folder / WEIGHTS)}, file, indent=1)
     history = write_csv(pd.DataFrame(progress.history), folder / HISTORY)
     checkpoint.remove()   # last: until the history stands, the run can be taken up again
     return history
@@ -198,15 +207,10 @@ def _finished_history(folder: Path, made_from: str) -> pd.DataFrame | None:
     try:
         with open(folder / TRAINED_WITH, encoding="utf-8") as file:
             recorded = json.load(file)
-        same = recorded["made_from"] == made_from and recorded["sha256"] == _sha256(folder / WEIGHTS)
+        same = recorded["made_from"] == made_from and recorded["sha256"] == file_hash(folder / WEIGHTS)
         return pd.read_csv(folder / HISTORY) if same else None
     except (OSError, ValueError, KeyError, TypeError):     # TypeError: valid JSON, but no table of values
         return None
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _optimizer_and_scheduler(network, settings) -> tuple[SGD, ReduceLROnPlateau | OneCycleLR]:

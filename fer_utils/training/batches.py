@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet
 
 # ImageNet's mean and standard deviation of R, G, B, as in the authors' published code; the paper states none.
 MEAN = (0.485, 0.456, 0.406)

@@ -11,11 +11,15 @@ from pathlib import Path
 
 import torch
 
-from fer_utils.faces import FaceSet
-from fer_utils.paths import PACKAGE, atomic_write
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.paths import PACKAGE, atomic_write
 
 CHECKPOINT = "checkpoint.pt"
-CODE = ("training", "reduced_network.py", "resemotenet.py", "faces.py", "recipes.py")
+CODE = tuple(f"training/{name}.py" for name in (
+    "__init__", "batches", "checkpoint", "devices", "elsewhere", "predictions", "reduced_network", "resemotenet")) + (
+    "core/faces.py", "core/recipes.py")
+"""What of the package decides a training's numbers; the rest of this room looks at networks that are trained."""
+
 UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile,
               pickle.UnpicklingError)
 
@@ -120,7 +124,5 @@ def fingerprint(settings: dict, *sets: FaceSet) -> str:
             found.update(str((array.shape, array.dtype)).encode())
             found.update(memoryview(array if array.flags.c_contiguous else array.copy(order="C")).cast("B"))
     for name in CODE:
-        path = PACKAGE / name
-        for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
-            found.update(file.read_bytes())
+        found.update((PACKAGE / name).read_bytes())
     return found.hexdigest()

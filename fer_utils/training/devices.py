@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import torch
 
-from fer_utils.errors import CompanionError, nearest
-from fer_utils.profiles import Profile
+from fer_utils.core.errors import CompanionError, nearest
+from fer_utils.core.profiles import Profile
 
 PRECISIONS = ("float32", "bfloat16", "auto")
 

@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from fer_utils.paths import project_root
+from fer_utils.core.paths import project_root
 from fer_utils.training.checkpoint import CHECKPOINT
 from fer_utils.training.predictions import HISTORY, WEIGHTS
 

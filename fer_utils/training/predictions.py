@@ -7,16 +7,16 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fer_utils.devices import choose_device
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet
-from fer_utils.paths import atomic_write
-from fer_utils.profiles import Profile
-from fer_utils.reduced_network import ReducedResEmoteNet
-from fer_utils.resemotenet import ResEmoteNet, load_weights
+from fer_utils.core.devices import choose_device
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.paths import atomic_write
+from fer_utils.core.profiles import Profile
 from fer_utils.training.batches import as_tensors, flip_half, normalise
 from fer_utils.training.devices import autocast, choose_precision, evaluation_batch
+from fer_utils.training.reduced_network import ReducedResEmoteNet
+from fer_utils.training.resemotenet import ResEmoteNet, load_weights
 
 WEIGHTS, HISTORY, PREDICTIONS = "model.safetensors", "history.csv", "predictions.csv"
 VALIDATION_PREDICTIONS = "validation_predictions.csv"

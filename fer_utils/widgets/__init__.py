@@ -6,7 +6,16 @@
 from fer_utils.widgets.audit import implied_accuracies, implied_accuracy_explorer, implied_sentences
 from fer_utils.widgets.confusion import confusion_explorer
 from fer_utils.widgets.curves import curve_explorer
-from fer_utils.widgets.explorer import Choice, Several, Slider, Toggle, View, Words, explore, headless
+from fer_utils.widgets.explorer import (
+    Choice,
+    Several,
+    Slider,
+    Toggle,
+    View,
+    Words,
+    explore,
+    headless,
+)
 from fer_utils.widgets.faces import face_explorer, face_page, twin_explorer, twin_page
 from fer_utils.widgets.levels import class_target, level_explorer, target_view
 from fer_utils.widgets.photo import photo_explorer

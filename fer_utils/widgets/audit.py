@@ -8,8 +8,8 @@ from fer_utils import figures
 from fer_utils.audit.report import FREE
 from fer_utils.audit.rounding import ROUNDINGS
 from fer_utils.audit.verdicts import ANY, IMPLIED
+from fer_utils.core.profiles import Profile
 from fer_utils.figures.audit import implied_sentences
-from fer_utils.profiles import Profile
 from fer_utils.widgets.explorer import Choice, View, explore
 
 

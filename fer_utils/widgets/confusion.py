@@ -7,20 +7,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from fer_utils.attribution import grad_cam, hires_cam, overlay
-from fer_utils.controls import Run, set_title, training_options
+from fer_utils.balancing.controls import Run, set_title, training_options
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.profiles import Profile
 from fer_utils.datasets import dataset_info, stored_splits
 from fer_utils.datasets.label_noise import opinion_title, second_opinions
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
+from fer_utils.evaluation.mistakes import mistaken, most_confused
 from fer_utils.evaluation.priors import EVEN, trained_shares, weighted
-from fer_utils.faces import FaceSet
 from fer_utils.figures.sheets import Cell, contact_sheet
-from fer_utils.mistakes import mistaken, most_confused
-from fer_utils.profiles import Profile
-from fer_utils.resemotenet import ResEmoteNet
-from fer_utils.trained import refuse_changed
 from fer_utils.training import load_model
+from fer_utils.training.attribution import grad_cam, hires_cam, overlay
+from fer_utils.training.resemotenet import ResEmoteNet
+from fer_utils.training.trained import refuse_changed
 from fer_utils.widgets.explorer import Choice, Slider, View, explore
 from fer_utils.widgets.kept import Kept
 from fer_utils.widgets.matrix import Matrix, cell_title

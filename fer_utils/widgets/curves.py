@@ -4,13 +4,13 @@ import html
 from collections.abc import Mapping, Sequence
 
 from fer_utils import figures
-from fer_utils.controls import Run, set_title, training_options
+from fer_utils.balancing.controls import Run, set_title, training_options
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import Profile
+from fer_utils.core.recipes import kept_epoch, lowered_epochs
+from fer_utils.core.stored import read_table
 from fer_utils.datasets import dataset_info
-from fer_utils.errors import CompanionError
 from fer_utils.figures.curves import Curves
-from fer_utils.profiles import Profile
-from fer_utils.recipes import kept_epoch, lowered_epochs
-from fer_utils.stored import read_table
 from fer_utils.training import HISTORY
 from fer_utils.widgets.explorer import Choice, Several, View, explore
 from fer_utils.widgets.runs import finished_runs

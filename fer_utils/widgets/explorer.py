@@ -16,7 +16,7 @@ from typing import Any
 
 from IPython.display import HTML, Image, display
 
-from fer_utils.errors import CompanionError
+from fer_utils.core.errors import CompanionError
 from fer_utils.figures.saving import in_few_colours
 
 log = logging.getLogger(__name__)
@@ -193,7 +193,7 @@ class Explorer:
     """The living thing: ``box`` is what a notebook shows, ``controls`` are the widgets by argument name."""
 
     def __init__(self, draw: Callable[..., View], controls: Mapping[str, Any], *, busy: str = ""):
-        from ipywidgets import HTML as Area
+        from ipywidgets import HTML as Area  # noqa: N811
         from ipywidgets import HBox, Layout, VBox
 
         self.draw, self.controls, self.busy = draw, controls, busy

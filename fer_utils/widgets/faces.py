@@ -7,15 +7,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.faces import FaceSet
+from fer_utils.core.profiles import Profile
 from fer_utils.datasets import SPLITS, Splits, dataset_info
 from fer_utils.datasets.gate import Verdict
 from fer_utils.datasets.label_noise import NO_OPINION, opinion_title, second_opinions
 from fer_utils.datasets.pairs import Pair, closest_admitted, kept_out_pairs
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.faces import FaceSet
 from fer_utils.figures.sheets import Cell, contact_sheet
-from fer_utils.profiles import Profile
 from fer_utils.widgets.explorer import Choice, Slider, Toggle, View, explore
 
 FACE_COLUMNS, PAIR_COLUMNS = 8, 4

@@ -8,12 +8,12 @@ import pandas as pd
 
 from fer_utils import figures
 from fer_utils.balancing import LEVEL_TITLES, level_targets
-from fer_utils.bench.synthesis import measured_rates
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import Profile
 from fer_utils.datasets import dataset_info
-from fer_utils.emotions import EMOTIONS
-from fer_utils.errors import CompanionError
-from fer_utils.profiles import Profile
 from fer_utils.prompts import generator_sequence
+from fer_utils.tables.benchmarks import measured_rates
 from fer_utils.widgets.explorer import Choice, Slider, View, explore
 
 BEYOND = 2
@@ -68,7 +68,7 @@ def time_words(made_by: Mapping[str, int], rates: Mapping[str, float], machine: 
     unit, size = next((unit, size) for unit, size in (("hours", 3600), ("minutes", 60), ("seconds", 0)) if seconds >= size)
     taken = f"{seconds / (size or 1):,.1f} {unit}"
     shown = ", ".join(f"{name} {rates[name]:.1f}" for name in sorted(made_by))
-    return (f"They take <b>{taken}</b> at {shown} images a second, as <code>python -m fer_utils bench synthesis"
+    return (f"They take <b>{taken}</b> at {shown} images a second, as <code>python -m bench synthesis"
             f"</code> measured on {machine} (<code>tables/benchmarks/synthesis.csv</code>).")
 
 
@@ -94,7 +94,9 @@ def level_explorer(counts: Mapping[str, dict[str, int]], manifest: pd.DataFrame,
 
     counts: real training images of each data set; manifest: rows of the pool that may be used.
     """
-    from fer_utils.quality import keep_good   # here: it loads torchmetrics, and no other explorer has to wait for that
+    from fer_utils.synthesis.quality import (
+        keep_good,  # here: it loads torchmetrics, and no other explorer has to wait for that
+    )
 
     pools = {name: keep_good(manifest, name, profile)["emotion"].value_counts() for name in counts}
     low = min(max(found.values()) for found in counts.values())

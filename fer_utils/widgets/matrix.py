@@ -8,7 +8,7 @@ from ipywidgets import HTML, Button, GridBox, Layout, ValueWidget, VBox
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from fer_utils.emotions import EMOTIONS
+from fer_utils.core.emotions import EMOTIONS
 from fer_utils.evaluation import confusion_rates
 
 COLOURS = "Blues"

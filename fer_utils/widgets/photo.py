@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from fer_utils import figures
-from fer_utils.attribution import hires_cam, overlay
-from fer_utils.controls import Run
+from fer_utils.balancing.controls import Run
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.profiles import Profile
 from fer_utils.datasets import dataset_info, stored_splits
 from fer_utils.datasets.decoding import IMAGE_ENDINGS
-from fer_utils.emotions import EMOTIONS
-from fer_utils.photos import Reading, as_face, decoded, read_face, squared
-from fer_utils.profiles import Profile
-from fer_utils.trained import Trained, read_trained
 from fer_utils.training import WEIGHTS
+from fer_utils.training.attribution import hires_cam, overlay
+from fer_utils.training.photos import Reading, as_face, decoded, read_face, squared
+from fer_utils.training.trained import Trained, read_trained
 from fer_utils.widgets.explorer import Choice, Toggle, View, explore
 from fer_utils.widgets.kept import Kept
 from fer_utils.widgets.runs import finished_runs

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from fer_utils.emotions import EMOTIONS
-from fer_utils.faces import resize_images
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.faces import resize_images
+from fer_utils.core.profiles import Profile
 from fer_utils.figures.sheets import COMPRESSION, Cell, contact_sheet
-from fer_utils.generators.addresses import SHIPPED, TRAINED_BY
-from fer_utils.profiles import Profile
 from fer_utils.prompts import GLASSES, LIGHTS, PEOPLE, REALISM, TEMPLATES, Attributes, compose
+from fer_utils.synthesis.generators.addresses import SHIPPED, TRAINED_BY
 from fer_utils.widgets.explorer import Choice, Slider, Toggle, View, explore
 from fer_utils.widgets.kept import Kept
 
@@ -64,8 +64,10 @@ class Studio:
         return self.drawn.get(setting, lambda: self._draw(setting, say))
 
     def _draw(self, setting: Setting, say: Callable[[str], None]) -> Drawing:
-        from fer_utils.generators.judge import emotion_shares   # diffusers, behind both, takes seconds to import
-        from fer_utils.generators.trajectory import trajectory
+        from fer_utils.synthesis.generators.judge import (
+            emotion_shares,  # diffusers, behind both, takes seconds to import
+        )
+        from fer_utils.synthesis.generators.trajectory import trajectory
 
         model = getattr(self.profile.generators, setting.generator)
         if setting.generator not in self.pipelines:
@@ -153,7 +155,7 @@ def _wordings() -> dict[str, str]:
 
 
 def _load(generator: str, profile: Profile):
-    from fer_utils.generators.loading import load_generator
+    from fer_utils.synthesis.generators.loading import load_generator
 
     return load_generator(generator, profile)
 

@@ -4,14 +4,23 @@ import functools
 import html
 from collections.abc import Callable, Mapping
 
+from fer_utils.core.emotions import EMOTIONS
+from fer_utils.core.profiles import Profile
 from fer_utils.datasets.population import LIGHTS, PERSONS
-from fer_utils.emotions import EMOTIONS
 from fer_utils.figures.sheets import Cell, contact_sheet
 from fer_utils.figures.style import EMOTION_TITLES
-from fer_utils.generators.addresses import SHIPPED
-from fer_utils.profiles import Profile
-from fer_utils.prompts import DECADES, GLASSES, REALISM, TEMPLATES, Attributes, compose, keyword_places, stated
+from fer_utils.prompts import (
+    DECADES,
+    GLASSES,
+    REALISM,
+    TEMPLATES,
+    Attributes,
+    compose,
+    keyword_places,
+    stated,
+)
 from fer_utils.synthesis import Renderer
+from fer_utils.synthesis.generators.addresses import SHIPPED
 from fer_utils.widgets.explorer import Choice, Slider, Toggle, View, Words, explore
 
 SEEDS, SIDE = 999, 256

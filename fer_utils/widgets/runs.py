@@ -1,8 +1,8 @@
 """The finished trainings of a profile, to choose from."""
 
-from fer_utils.controls import Run, runs_of
-from fer_utils.errors import CompanionError
-from fer_utils.profiles import Profile
+from fer_utils.balancing.controls import Run, runs_of
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.profiles import Profile
 from fer_utils.training import HISTORY
 
 

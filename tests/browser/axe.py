@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import tarfile
 
-from fer_utils.paths import PACKAGE
+from fer_utils.core.paths import PACKAGE
 
 VERSION = "4.14.1"
 HARMFUL = ("serious", "critical")

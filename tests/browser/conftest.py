@@ -8,7 +8,7 @@ from pathlib import Path
 import chromium
 import pytest
 
-from fer_utils.paths import PACKAGE
+from fer_utils.core.paths import PACKAGE
 
 
 def lacking(what: str):

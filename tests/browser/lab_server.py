@@ -16,7 +16,7 @@ from pathlib import Path
 
 import nbformat
 
-from fer_utils.paths import PACKAGE, notebooks_folder
+from fer_utils.core.paths import PACKAGE, notebooks_folder
 
 SETTINGS = {"@jupyterlab/apputils-extension": {"notification.jupyterlab-settings": {"fetchNews": "false",
                                                                                     "checkForUpdates": False}}}

@@ -18,10 +18,10 @@ from lab_server import copy_notebooks, running_lab
 from notebook_reader import Reader, press
 from PIL import Image
 
-from fer_utils.errors import CompanionError
-from fer_utils.paths import RunPaths, atomic_write, pictures_folder, project_root
-from fer_utils.pipeline import status
-from fer_utils.profiles import load_profile
+from fer_utils.core.errors import CompanionError
+from fer_utils.core.paths import RunPaths, atomic_write, pictures_folder, project_root
+from fer_utils.core.profiles import load_profile
+from fer_utils.runner.pipeline import status
 
 LIMIT = 300_000   # bytes
 SHARP = 1.5       # an explorer is some 770 pixels wide in a window of 1200

@@ -9,7 +9,7 @@ import pytest
 from notebook_reader import choose, press, press_cell, slide, upload, write
 from PIL import Image
 
-from fer_utils.paths import notebooks_folder
+from fer_utils.core.paths import notebooks_folder
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 

@@ -7,8 +7,8 @@ import sys
 import pytest
 from axe import harmful_findings
 
-from fer_utils.paths import project_root
-from fer_utils.profiles import load_profile
+from fer_utils.core.paths import project_root
+from fer_utils.core.profiles import load_profile
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 

@@ -1,1 +1,0 @@
-"""Speed and memory against the plain way, in one run on one machine: ``python -m fer_utils bench WHAT``."""

@@ -1,0 +1,1 @@
+"""What every room stands on: emotions, faces, settings, places and errors."""

@@ -1,0 +1,1 @@
+"""Notebooks as stages: what runs, what is fresh, what was kept, and on what record."""
