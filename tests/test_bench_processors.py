@@ -80,7 +80,8 @@ def test_no_reading_of_the_demo_and_no_accuracy_hangs_on_the_processor(measured)
 
 
 def test_workers_of_a_benchmark_end_with_it(tmp_path):
-    code = ("import time\nfrom bench.measuring import side_by_side\n"
+    code = ("import signal, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background processes ignore it\n"
+            "from bench.measuring import side_by_side\n"
             "if __name__ == '__main__':\n    print('begun', flush=True)\n    list(side_by_side(time.sleep, [300, 300], 2))\n")
     (tmp_path / "work.py").write_text(code)
     process = subprocess.Popen([sys.executable, tmp_path / "work.py"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,

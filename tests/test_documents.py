@@ -279,6 +279,16 @@ def test_the_overall_accuracies_of_real_faces_keep_the_papers_column(project):
         assert ("paper" in table) is there and table["ours"].tolist() == ["58.7 ± 0.6"]
 
 
+def test_no_accuracy_of_the_demo_lies_outside_what_is_said_of_processors():
+    [table] = re.findall(r"^\| Demo.*\|$(?:\n^\| Demo.*\|$)*", section((ROOT / "README.md").read_text(encoding="utf-8"), "The demo"),
+                         re.MULTILINE)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    assert len(rows) == 10
+    for row in rows:
+        low, high = map(float, row[-1].split(" to "))
+        assert low <= float(row[2].split(" ")[0]) <= high, row
+
+
 def test_what_needs_nothing_installed_promises_no_file_that_a_run_must_make_first():
     look = section((ROOT / "README.md").read_text(encoding="utf-8"), "Look")
     assert "runs/" not in look.replace("tables/fer2013/runs", "")

@@ -140,6 +140,13 @@ def test_what_the_copies_of_test_faces_are_worth_is_said_where_it_was_trained(co
     assert "whether the paper's training set did is not known" in said
 
 
+def test_a_rate_that_falls_all_along_has_no_drop_and_the_table_no_column_for_it():
+    governed = measured.measured(measured.PROTOCOL)
+    assert len(governed) > 1 and governed["after_drop"].isna().all()
+    assert not any("drop" in text for text in (*measured.shown(governed), measured.caption(measured.PROTOCOL)))
+    assert any("drop" in text for text in measured.shown(measured.measured(measured.FULL)))
+
+
 def test_what_was_not_trained_is_named_with_its_reason(committed):
     committed("original")
     path = numbers.committed_tables(measured.FULL) / "provenance.json"

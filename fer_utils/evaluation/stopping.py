@@ -19,7 +19,7 @@ def around_the_drop(folder: Path, profile: Profile) -> pd.DataFrame:
     """A row for each run with a history in ``folder``/<data set>/<level>/<seed>, in that order.
 
     Columns dataset, level, seed; after: mean validation accuracy in % of the epochs after the learning rate first dropped,
-    nan if it never did; kept_before: whether the epoch whose weights were kept (``recipes.kept_epoch``) came before.
+    nan if it never did, and where it falls all along (a cosine); kept_before: whether the epoch whose weights were kept (``recipes.kept_epoch``) came before.
     """
     rows = []
     for path in sorted(folder.glob(f"*/*/*/{HISTORY}")):
@@ -42,5 +42,7 @@ def _history(path: Path) -> pd.DataFrame:
 
 
 def _of(history: pd.DataFrame, settings) -> tuple[float, bool]:
+    if settings.scheduler != "plateau":
+        return float("nan"), False
     dropped = history["learning_rate"] < history["learning_rate"].iloc[0]
     return history.loc[dropped, "validation_accuracy"].mean(), not dropped.iloc[kept_epoch(history, settings)]

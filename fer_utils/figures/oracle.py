@@ -75,7 +75,7 @@ def figure_a8_trade_off(answers: pd.DataFrame) -> Figure:
                   markeredgewidth=0.6, zorder=3)
         for strength, mean in means.iterrows():
             title = set_title(level) if len(means) == 1 else f"τ = {strength:g}" if strength else f"{set_title(level)}, τ = 0"
-            _beside(axes, mean, title, left=strength > 0)
+            _beside(axes, mean, title, of_curve=len(means) > 1, above=strength > 0)
             runs = rows[(rows["strength"] == strength) & (strength in (0, 1))]
             axes.plot(runs["accuracy"], runs["balanced"], linestyle="none", marker=".", markersize=3, color=ASIDE)
         said.append(f"{set_title(level)}: " + ", ".join(
@@ -89,6 +89,7 @@ def figure_a8_trade_off(answers: pd.DataFrame) -> Figure:
                              "set's answers by its class shares to the power of τ.", *said)
 
 
-def _beside(axes: Axes, mean: pd.Series, text: str, *, left: bool) -> None:
-    axes.annotate(text, (mean["accuracy"], mean["balanced"]), (-4 if left else 7, -5 if left else 0), textcoords="offset points",
-                  ha="right" if left else "left", va="top" if left else "center", fontsize=7)
+def _beside(axes: Axes, mean: pd.Series, text: str, *, of_curve: bool, above: bool) -> None:
+    """The texts of the curve stand to its right, those of other sets to the left, so that neighbours keep apart."""
+    axes.annotate(text, (mean["accuracy"], mean["balanced"]), (6 if of_curve else -7, 4 if above else -1), textcoords="offset points",
+                  ha="left" if of_curve else "right", va="bottom" if above else "center", fontsize=7)

@@ -8,8 +8,9 @@ from fer_utils.balancing import LEVEL_TITLES
 from fer_utils.core.errors import CompanionError
 from fer_utils.core.paths import PACKAGE, atomic_write, committed_tables, notebooks_folder
 from fer_utils.core.profiles import differences, load_profile
-from fer_utils.core.stored import read_text
+from fer_utils.core.stored import read_table, read_text
 from fer_utils.datasets import dataset_info
+from fer_utils.evaluation import OVERALL
 from fer_utils.pages import measured
 from fer_utils.pages.documents.cards import data_card_blocks, model_card_blocks
 from fer_utils.pages.documents.filling import filled
@@ -81,19 +82,21 @@ def _results(profile, tables: Path) -> str:
     faces = f", **{escape_markdown(stamp)}**" if stamp else ""
     note = (f"Overall test accuracy in %{faces}. Made in {link}; every class and seed: "
             f"[{TABLE_3}]({folder}/{TABLE_3}.md); all tables and figures: [{folder}]({folder}/README.md).")
-    table = _between_processors(overall_accuracy(profile, tables))
+    table = _between_processors(overall_accuracy(profile, tables), read_table(tables / f"{TABLE_3}.csv"))
     table["data set"] = table["data set"].map(lambda name: dataset_info(name).title)
     table["level"] = table["level"].map(LEVEL_TITLES)
     return f"{note}\n\n{markdown_table(table)}"
 
 
-def _between_processors(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with the lowest and the highest accuracy that another processor gives (``bench processors``), where that is
-    known."""
-    found = read_processors().groupby(["dataset", "level"])["accuracy"].agg(["min", "max"])
-    if found.empty:
+def _between_processors(table: pd.DataFrame, shown: pd.DataFrame) -> pd.DataFrame:
+    """The table with the lowest and the highest accuracy that a processor gives, where several are known: those of
+    ``bench processors``, and the one that made ``shown`` (table_3_class_accuracy)."""
+    others = read_processors()
+    if others.empty:
         return table
-    ends = found.reindex(pd.MultiIndex.from_frame(table[["data set", "level"]]))
+    whole = shown[shown["emotion"] == OVERALL]
+    ends = pd.concat([others, whole]).groupby(["dataset", "level"])["accuracy"].agg(["min", "max"])
+    ends = ends.reindex(pd.MultiIndex.from_frame(table[["data set", "level"]]))
     return table.assign(**{"between processors": [f"{low:.1f} to {high:.1f}" for low, high in ends.to_numpy()]})
 
 

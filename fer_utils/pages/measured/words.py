@@ -34,16 +34,18 @@ def shown(rows: pd.DataFrame) -> pd.DataFrame:
         "Test images, seeds": f"{row.n:,}, {row.seeds}",
         **{f"Against {set_title(name)} (points) [{sure}: {FACES_AND_RUNS}]": _differences(row._asdict(), name)
            for name in REFERENCES},
-        "After the drop, validation (points against Original)": "" if pd.isna(row.after_drop) else f"{row.after_drop:+.1f}"}
+        **({"After the drop, validation (points against Original)": "" if pd.isna(row.after_drop) else f"{row.after_drop:+.1f}"}
+           if rows["after_drop"].notna().any() else {})}
         for row in rows.itertuples()])
 
 
 def caption(name: str = FULL) -> str:
     """What the table is: faces, network, generator, and what the intervals are."""
     profile = load_profile(name)
+    after = ("\"After the drop\": mean validation accuracy of the epochs after the learning rate first dropped, kept or not. "
+             if measured(name).get("after_drop", pd.Series(dtype=float)).notna().any() else "")
     return ("Test accuracy on real FER2013 of networks trained on it, mean ± standard deviation over seeds, and balanced, each "
-            f"emotion alike; differences on the same faces, in accuracy and balanced. {HOW_JUDGED}. \"After the drop\": mean "
-            "validation accuracy of the epochs after the learning rate first dropped, kept or not. "
+            f"emotion alike; differences on the same faces, in accuracy and balanced. {HOW_JUDGED}. {after}"
             f"ResEmoteNet of width {profile.network.width:g}; synthetic faces from {_generator(profile)}, not from Stable "
             f"Diffusion. {_trainings(name)}")
 
