@@ -1,4 +1,5 @@
-"""``python -m bench WHAT``, in the project's folder: speed and memory against the plain way, in one run on one machine."""
+"""``python -m bench WHAT``, in the project's folder: speed and memory against the plain way, in one
+run on one machine."""
 
 import argparse
 import sys
@@ -7,16 +8,24 @@ from importlib import import_module
 from fer_utils.cli import exit_code
 from fer_utils.core.paths import check_writable, project_root
 
-BENCHMARKS = {"data": "reading and comparing FER2013", "synthesis": "making synthetic faces", "training": "training the network",
-              "latency": "milliseconds per image", "processors": "whether the demo's results hang on the processor",
-              "pilot": "what each part of the recipe of docs/protocol.md gives"}
+BENCHMARKS = {
+    "data": "reading and comparing FER2013",
+    "synthesis": "making synthetic faces",
+    "training": "training the network",
+    "latency": "milliseconds per image",
+    "processors": "whether the demo's results hang on the processor",
+    "pilot": "what each part of the recipe of docs/protocol.md gives",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one benchmark; returns its exit code (``cli.exit_code``)."""
     listed = "\n".join(f"  {name:11} {what}" for name, what in BENCHMARKS.items())
-    parser = argparse.ArgumentParser("python -m bench", description=f"{__doc__}\n\n{listed}",
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "python -m bench",
+        description=f"{__doc__}\n\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("what", choices=BENCHMARKS)
     name = parser.parse_args(arguments).what
 

@@ -1,4 +1,5 @@
-"""Reading FER2013 and searching it for twins, against torchvision's reader: ``python -m bench data``."""
+"""Reading FER2013 and searching it for twins, against torchvision's reader: ``python -m bench
+data``."""
 
 import shutil
 import tempfile
@@ -16,11 +17,17 @@ from fer_utils.datasets.tree import look_into
 
 def bench_data() -> Iterator[str]:
     """Read FER2013 and search it for twins, each against what it replaces; yields lines, and writes
-    ``tables/benchmarks/data``. Raises CompanionError where there is no FER2013 CSV in the data folder."""
+    ``tables/benchmarks/data``. Raises CompanionError where there is no FER2013 CSV in the data
+    folder."""
     contents = look_into(data_folder())
     sources = find_files(contents, CSV_NAMES)
     if not sources:
-        raise missing_data("FER2013", contents.folder, wanted="fer2013.csv, plain or gzipped", problems=contents.problems)
+        raise missing_data(
+            "FER2013",
+            contents.folder,
+            wanted="fer2013.csv, plain or gzipped",
+            problems=contents.problems,
+        )
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "data" / "fer2013" / "fer2013.csv"
         plain.parent.mkdir(parents=True)
@@ -39,10 +46,12 @@ def bench_data() -> Iterator[str]:
 
 def _data_ratios(table: pd.DataFrame) -> dict[str, float]:
     plain, ours, again = (table.loc[name] for name in (TORCHVISION, OURS, CACHED))
-    return {"times as fast when cold": plain["seconds"] / ours["seconds"],
-            "share of the memory when cold (whole process)": ours["peak_mb"] / plain["peak_mb"],
-            "share of the memory when cold (added by the work)": ours["added_mb"] / plain["added_mb"],
-            "times as fast from the cache": plain["seconds"] / again["seconds"]}
+    return {
+        "times as fast when cold": plain["seconds"] / ours["seconds"],
+        "share of the memory when cold (whole process)": ours["peak_mb"] / plain["peak_mb"],
+        "share of the memory when cold (added by the work)": ours["added_mb"] / plain["added_mb"],
+        "times as fast from the cache": plain["seconds"] / again["seconds"],
+    }
 
 
 def _torchvision(folder: Path) -> Callable[[], object]:
@@ -73,7 +82,12 @@ def _twin_scan(folder: Path) -> Callable[[], object]:
 
     def scan():
         compared = portraits(faces)
-        return picture_numbers(faces), near_pairs(compared, compared), near_pairs(compared, compared.mirrored())
+        return (
+            picture_numbers(faces),
+            near_pairs(compared, compared),
+            near_pairs(compared, compared.mirrored()),
+        )
+
     return scan
 
 

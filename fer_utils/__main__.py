@@ -6,7 +6,8 @@ import sys
 from fer_utils.cli import INTERRUPTED, TERMINATED, main
 
 code = main()
-if code in (INTERRUPTED, TERMINATED):      # at once: a thread in which papermill still waits must not hold the terminal
+# at once: a thread in which papermill still waits must not hold the terminal
+if code in (INTERRUPTED, TERMINATED):
     sys.stdout.flush()
     os._exit(code)
 sys.exit(code)

@@ -1,8 +1,9 @@
 """Finds faces that are known pixel by pixel, as FER2013's rows are, in pictures of any size.
 
-A picture gives candidate tiles: itself, what lies between plain gaps, the places of a grid, and equal parts where faces
-may touch. A tile is compared with every row, first as a few gray values with all of them at once, then with the most
-alike rows by their detail, moved and scaled a little to where they fit best.
+A picture gives candidate tiles: itself, what lies between plain gaps, the places of a grid, and
+equal parts where faces may touch. A tile is compared with every row, first as a few gray values
+with all of them at once, then with the most alike rows by their detail, moved and scaled a little
+to where they fit best.
 """
 
 from collections.abc import Iterator
@@ -14,17 +15,21 @@ import numpy as np
 from fer_utils.datasets.twins import SIZE
 
 COARSE, LIKELY, CONTRAST, MOST_PLAIN = 12, 0.85, 4.0, 0.5
-"""Side of the first comparison, correlation worth a second one; least standard deviation, largest plain share of rows."""
+"""Side of the first comparison, correlation worth a second one; least standard deviation, largest
+plain share of rows."""
 FINE, BROAD, NOISE, EDGE = 1.0, 4.0, 4.0, 6
-"""In pixels and gray values of a row: two blurs between which detail lies, detail too weak to count, edge left out."""
+"""In pixels and gray values of a row: two blurs between which detail lies, detail too weak to
+count, edge left out."""
 SCALES, HOPELESS = ((0.94, 1.0, 1.06), (0.92, 0.96, 0.98, 1.02, 1.04, 1.08)), 0.6
-"""Sizes at which a row is laid on a tile, the second ones only where the first come as near as ``HOPELESS``."""
+"""Sizes at which a row is laid on a tile, the second ones only where the first come as near as
+``HOPELESS``."""
 GAP_TOLERANCES, SMALLEST, MOST_TOUCHING = (2, 24), 24, 12
-"""Spread of gray values along a line that is still a gap; pixels of the smallest tile; faces without gaps side by side."""
+"""Spread of gray values along a line that is still a gap; pixels of the smallest tile; faces
+without gaps side by side."""
 
-cv2.setNumThreads(1)   # tiles are small: threads would only wait for each other
+cv2.setNumThreads(1)  # tiles are small: threads would only wait for each other
 
-Box = tuple[int, int, int, int]   # left, top, right, bottom in pixels
+Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 
 
 @dataclass(frozen=True)
@@ -37,10 +42,13 @@ class Match:
 
 
 class Rows:
-    """Distinct pictures uint8 [N, 48, 48] to look for, and their mirror images; blank ones and icons are left out."""
+    """Distinct pictures uint8 [N, 48, 48] to look for, and their mirror images; blank ones and
+    icons are left out."""
 
     def __init__(self, images: np.ndarray):
-        clear = np.flatnonzero([image.std() >= CONTRAST and _plain(image) <= MOST_PLAIN for image in images])
+        clear = np.flatnonzero(
+            [image.std() >= CONTRAST and _plain(image) <= MOST_PLAIN for image in images]
+        )
         self.numbers = clear[np.unique(images[clear], axis=0, return_index=True)[1]]
         images = images[self.numbers]
         self.images = np.concatenate([images, images[:, :, ::-1]])
@@ -56,24 +64,31 @@ class Rows:
         vectors = _coarse([picture[top:bottom, left:right] for left, top, right, bottom in boxes])
         found = []
         for start in range(0, len(boxes), 256):
-            likeness = vectors[start:start + 256] @ self._coarse
+            likeness = vectors[start : start + 256] @ self._coarse
             for place in np.flatnonzero(likeness.max(1) >= LIKELY):
                 likely = np.argpartition(likeness[place], -3)[-3:]
                 fits = fit(picture, boxes[start + place], self.images[likely])
-                found += [Match(value, int(self.numbers[row % len(self.numbers)]), boxes[start + place])
-                          for row, value in zip(likely, fits)]
+                found += [
+                    Match(value, int(self.numbers[row % len(self.numbers)]), boxes[start + place])
+                    for row, value in zip(likely, fits)
+                ]
         return found
 
 
 def _plain(image: np.ndarray) -> float:
-    """Share of a row without any detail: more than half in blank pictures and icons, far less in photographs."""
+    """Share of a row without any detail: more than half in blank pictures and icons, far less in
+    photographs."""
     between = _between_blurs(image.astype(np.float32))
     return float((cv2.GaussianBlur(between * between, (0, 0), BROAD / 2) < CONTRAST).mean())
 
 
 def _coarse(images) -> np.ndarray:
-    """float32 [N, 144] of zero mean and unit length each; zero where a picture is almost of one gray."""
-    small = [cv2.resize(image, (COARSE, COARSE), interpolation=cv2.INTER_AREA).ravel() for image in images]
+    """float32 [N, 144] of zero mean and unit length each; zero where a picture is almost of one
+    gray."""
+    small = [
+        cv2.resize(image, (COARSE, COARSE), interpolation=cv2.INTER_AREA).ravel()
+        for image in images
+    ]
     small = np.array(small, np.float32)
     small -= small.mean(1, keepdims=True)
     length = np.linalg.norm(small, axis=1, keepdims=True)
@@ -81,19 +96,27 @@ def _coarse(images) -> np.ndarray:
 
 
 def fit(picture: np.ndarray, box: Box, rows: np.ndarray) -> list[float]:
-    """The correlation of each row's detail with a tile's, moved by up to an eighth of its side and scaled a little.
+    """The correlation of each row's detail with a tile's, moved by up to an eighth of its side and
+    scaled a little.
 
-    Detail alone, because any two soft pictures of a bright disc on a dark ground are alike in all that is coarse.
+    Detail alone, because any two soft pictures of a bright disc on a dark ground are alike in all
+    that is coarse.
     """
     left, top, right, bottom = box
     margins = (bottom - top) // 8, (right - left) // 8
-    wide = picture[max(0, top - margins[0]):bottom + margins[0], max(0, left - margins[1]):right + margins[1]]
-    looked_for = [_detail(row)[EDGE:-EDGE, EDGE:-EDGE] for row in rows]   # the blurs see what lies beside a tile
+    wide = picture[
+        max(0, top - margins[0]) : bottom + margins[0],
+        max(0, left - margins[1]) : right + margins[1],
+    ]
+    # the blurs see what lies beside a tile
+    looked_for = [_detail(row)[EDGE:-EDGE, EDGE:-EDGE] for row in rows]
     best = np.zeros(len(rows))
     for scales in SCALES:
         for scale in scales:
-            size = [max(SIZE, round(scale * SIZE * along / side)) for along, side in
-                    ((wide.shape[1], right - left), (wide.shape[0], bottom - top))]
+            size = [
+                max(SIZE, round(scale * SIZE * along / side))
+                for along, side in ((wide.shape[1], right - left), (wide.shape[0], bottom - top))
+            ]
             drawn = _detail(cv2.resize(wide, size, interpolation=cv2.INTER_AREA))
             best = np.maximum(best, [_laid_on(drawn, row) for row in looked_for])
         if best.max() < HOPELESS:
@@ -102,15 +125,17 @@ def fit(picture: np.ndarray, box: Box, rows: np.ndarray) -> list[float]:
 
 
 def _laid_on(drawn: np.ndarray, row: np.ndarray) -> float:
-    """The correlation at the place where it is largest; none with a plain ground, where OpenCV says 1."""
+    """The correlation at the place where it is largest; none with a plain ground, where OpenCV says
+    1."""
     found = cv2.matchTemplate(drawn, row, cv2.TM_CCOEFF_NORMED)
     y, x = np.unravel_index(np.nanargmax(np.where(np.isfinite(found), found, -1)), found.shape)
-    part = drawn[y:y + len(row), x:x + len(row)]
+    part = drawn[y : y + len(row), x : x + len(row)]
     return float(np.corrcoef(part.ravel(), row.ravel())[0, 1]) if part.std() > 1e-3 else 0.0
 
 
 def _detail(image: np.ndarray) -> np.ndarray:
-    """float32: what lies between two blurs, of equal strength all over the picture, so that no single edge decides."""
+    """float32: what lies between two blurs, of equal strength all over the picture, so that no
+    single edge decides."""
     image = image.astype(np.float32)
     image *= 50 / max(float(image.std()), 1e-6)
     detail = _between_blurs(image)
@@ -132,25 +157,35 @@ def tiles(picture: np.ndarray) -> list[Box]:
     return sorted(found)
 
 
-def _between_gaps(picture, box, tolerance: int, down: bool = True, whole: bool = False) -> Iterator[Box]:
-    """The pieces left by cutting along lines of one gray, downwards and across in turn, until there are none."""
+def _between_gaps(
+    picture, box, tolerance: int, down: bool = True, whole: bool = False
+) -> Iterator[Box]:
+    """The pieces left by cutting along lines of one gray, downwards and across in turn, until there
+    are none."""
     left, top, right, bottom = box
     part, axis = picture[top:bottom, left:right], 1 if down else 0
-    busy = np.flatnonzero(np.diff(np.concatenate([[False], part.max(axis) - part.min(axis) > tolerance, [False]])))
+    busy = np.flatnonzero(
+        np.diff(np.concatenate([[False], part.max(axis) - part.min(axis) > tolerance, [False]]))
+    )
     runs = [(start, end) for start, end in busy.reshape(-1, 2).tolist() if end - start >= SMALLEST]
     uncut = busy.tolist() == [0, part.shape[1 - axis]]
     if uncut and whole:
         yield box
         return
     for start, end in runs:
-        piece = (left, top + start, right, top + end) if down else (left + start, top, left + end, bottom)
+        piece = (
+            (left, top + start, right, top + end)
+            if down
+            else (left + start, top, left + end, bottom)
+        )
         if not uncut:
             yield piece
         yield from _between_gaps(picture, piece, tolerance, not down, uncut)
 
 
 def _squares(box, width: int, height: int) -> Iterator[Box]:
-    """A piece as it is, and the squares around it: of a face before a plain ground, only the face is left as a piece."""
+    """A piece as it is, and the squares around it: of a face before a plain ground, only the face
+    is left as a piece."""
     left, top, right, bottom = box
     wide, tall = right - left, bottom - top
     if max(wide, tall) > 2 * min(wide, tall):
@@ -164,16 +199,22 @@ def _squares(box, width: int, height: int) -> Iterator[Box]:
 
 
 def _grid(pieces) -> set[Box]:
-    """Where columns and rows of square pieces cross: a face whose edge is as plain as the gap is found by the others."""
+    """Where columns and rows of square pieces cross: a face whose edge is as plain as the gap is
+    found by the others."""
     square = [box for box in pieces if 0.9 < (box[2] - box[0]) / (box[3] - box[1]) < 1.1]
     columns = {(left // 4, right // 4): (left, right) for left, _, right, _ in square}.values()
     lines = {(top // 4, bottom // 4): (top, bottom) for _, top, _, bottom in square}.values()
-    return {(left, top, right, bottom) for left, right in columns for top, bottom in lines
-            if 0.95 < (right - left) / (bottom - top) < 1.05}
+    return {
+        (left, top, right, bottom)
+        for left, right in columns
+        for top, bottom in lines
+        if 0.95 < (right - left) / (bottom - top) < 1.05
+    }
 
 
 def _touching(picture, box) -> Iterator[Box]:
-    """The places of every grid of squares that fills a piece and shows at its seams: faces side by side without gaps."""
+    """The places of every grid of squares that fills a piece and shows at its seams: faces side by
+    side without gaps."""
     left, top, right, bottom = box
     wide, tall = right - left, bottom - top
     part = picture[top:bottom, left:right].astype(np.int16)
@@ -181,15 +222,22 @@ def _touching(picture, box) -> Iterator[Box]:
     for count in range(1, MOST_TOUCHING + 1):
         side = min(wide, tall) / count
         across, down = round(wide / side), round(tall / side)
-        if across * down == 1 or side < SIZE * 0.9 or max(abs(wide / side - across), abs(tall / side - down)) > count / 16:
+        if (
+            across * down == 1
+            or side < SIZE * 0.9
+            or max(abs(wide / side - across), abs(tall / side - down)) > count / 16
+        ):
             continue
         lines = [round(place * side) for place in range(max(across, down) + 1)]
         if _stand_out(steps[0], lines[1:across]) and _stand_out(steps[1], lines[1:down]):
-            yield from ((left + lines[x], top + lines[y], left + lines[x + 1], top + lines[y + 1])
-                        for x in range(across) for y in range(down))
+            yield from (
+                (left + lines[x], top + lines[y], left + lines[x + 1], top + lines[y + 1])
+                for x in range(across)
+                for y in range(down)
+            )
 
 
 def _stand_out(steps: np.ndarray, seams: list[int]) -> bool:
     """Whether gray values change more at the seams than between nine of ten other lines."""
     usual = np.quantile(steps, 0.9)
-    return all(steps[max(0, seam - 2):seam + 1].max(initial=0) >= usual for seam in seams)
+    return all(steps[max(0, seam - 2) : seam + 1].max(initial=0) >= usual for seam in seams)

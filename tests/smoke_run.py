@@ -12,8 +12,14 @@ PRINTED = "printed.txt"
 
 def run(name: str, *, root: Path) -> str:
     """What ``python -m fer_utils NAME --profile smoke`` prints in that folder; it must end well."""
-    found = subprocess.run([sys.executable, "-m", "fer_utils", name, "--profile", "smoke"], capture_output=True,
-                           text=True, env=os.environ | {"FER_ROOT": str(root)}, check=False, timeout=900)
+    found = subprocess.run(
+        [sys.executable, "-m", "fer_utils", name, "--profile", "smoke"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"FER_ROOT": str(root)},
+        check=False,
+        timeout=900,
+    )
     assert found.returncode == 0, found.stdout + found.stderr
     return found.stdout
 

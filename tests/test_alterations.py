@@ -19,7 +19,12 @@ def test_the_amounts_stay_within_the_authors_bounds_and_are_never_nothing():
         found = [way_of(f"face+{number}", width) for number in range(600)]
         degrees = [amount for way, amount in found if way == "rotated"]
         pixels = [amount for way, amount in found if way == "cropped"]
-        assert 0 not in degrees and min(degrees) >= -30 and max(degrees) <= 30 and min(degrees) < 0 < max(degrees)
+        assert (
+            0 not in degrees
+            and min(degrees) >= -30
+            and max(degrees) <= 30
+            and min(degrees) < 0 < max(degrees)
+        )
         assert min(pixels) == 1 and max(pixels) == min(10, width // 4)
 
 

@@ -58,7 +58,13 @@ nameless = pytest.mark.skipif(not nameless_here(), reason="no files without a na
 
 def killed(folder, imports, body):
     code = KILLED.format(tests=str(PACKAGE.parent / "tests"), imports=imports, body=body)
-    found = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False, timeout=120)
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     assert found.returncode == -signal.SIGKILL, found.stderr
 
 
@@ -68,7 +74,9 @@ def names(folder):
 
 @nameless
 @pytest.mark.parametrize("before", [None, "the old text"])
-def test_a_writer_killed_in_the_middle_leaves_no_file_behind_and_an_old_one_as_it_was(tmp_path, before):
+def test_a_writer_killed_in_the_middle_leaves_no_file_behind_and_an_old_one_as_it_was(
+    tmp_path, before
+):
     if before:
         (tmp_path / "file.txt").write_text(before)
     killed(tmp_path, "from fer_utils.core.paths import atomic_write", WRITING)
@@ -85,7 +93,8 @@ def test_a_training_killed_while_it_writes_its_checkpoint_leaves_the_last_whole_
 
 @pytest.fixture(params=["nameless", "named", "refused"])
 def system(request, monkeypatch):
-    """Three systems: one with nameless files, one without, and one whose file system refuses them."""
+    """Three systems: one with nameless files, one without, and one whose file system refuses
+    them."""
     opened = os.open
 
     def refuse(path, flags, *arguments, **options):
@@ -117,7 +126,7 @@ def test_a_full_disk_is_named_with_the_file_also_where_the_writer_hides_it(tmp_p
             raise OSError(errno.ENOSPC, "No space left on device")
         except OSError:
             if hides:
-                raise RuntimeError("unexpected pos 64 vs 0") from None      # torch.save
+                raise RuntimeError("unexpected pos 64 vs 0") from None  # torch.save
             raise
     named = problem.value.errno, problem.value.filename
     assert named == (errno.ENOSPC, str(tmp_path / "weights.pt"))

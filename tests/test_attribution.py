@@ -11,7 +11,7 @@ from fer_utils.training.attribution import agreement, grad_cam, hires_cam, occlu
 from fer_utils.training.resemotenet import ResEmoteNet
 
 SIZE = 32
-DARKEST = 2.118   # a black pixel's red after normalising, with the other sign
+DARKEST = 2.118  # a black pixel's red after normalising, with the other sign
 
 
 class OneQuadrant(nn.Module):
@@ -26,7 +26,10 @@ class OneQuadrant(nn.Module):
 
     def forward(self, images):
         features = self.se(images + DARKEST).mean(1)
-        return torch.stack([features[:, :4, :4].mean((1, 2)), features[:, 4:, 4:].mean((1, 2))], dim=1) + 0 * self.unused
+        return (
+            torch.stack([features[:, :4, :4].mean((1, 2)), features[:, 4:, 4:].mean((1, 2))], dim=1)
+            + 0 * self.unused
+        )
 
 
 class OneColourAnywhere(OneQuadrant):
@@ -34,13 +37,18 @@ class OneColourAnywhere(OneQuadrant):
 
     def forward(self, images):
         features = self.se(images + DARKEST)
-        return torch.stack([features[:, 0].mean((1, 2)), features[:, 2].mean((1, 2))], dim=1) + 0 * self.unused
+        return (
+            torch.stack([features[:, 0].mean((1, 2)), features[:, 2].mean((1, 2))], dim=1)
+            + 0 * self.unused
+        )
 
 
 def some_faces(count=3):
     random = np.random.default_rng(0)
     images = random.integers(90, 160, (count, SIZE, SIZE, 3), dtype=np.uint8)
-    return FaceSet(images, np.zeros(count, np.int64), np.arange(count).astype(str), np.full(count, "x"))
+    return FaceSet(
+        images, np.zeros(count, np.int64), np.arange(count).astype(str), np.full(count, "x")
+    )
 
 
 def share(maps, rows, columns):
@@ -53,7 +61,8 @@ def test_a_network_that_looks_at_one_quadrant_is_caught_looking_there(find):
     upper_left, lower_right = slice(0, SIZE // 2), slice(SIZE // 2, SIZE)
     for target, part in ((0, upper_left), (1, lower_right)):
         faces = some_faces()
-        faces.images[:, part, part] += 90   # evidence, which an occlusion by the mean colour takes away
+        # evidence, which an occlusion by the mean colour takes away
+        faces.images[:, part, part] += 90
         maps = find(OneQuadrant(), faces, [target] * 3)
         assert maps.shape == (3, SIZE, SIZE) and maps.dtype == np.float32
         assert (share(maps, part, part) > 0.75).all()
@@ -106,11 +115,22 @@ def test_an_overlay_keeps_the_face_where_there_is_no_heat_and_hides_it_where_the
     heat[2, 3] = 1
     shown = overlay(face, heat)
     assert shown.shape == (4, 6, 3) and shown.dtype == np.uint8
-    assert (np.delete(shown.reshape(-1, 3), 2 * 6 + 3, axis=0) == 77).all() and np.ptp(shown[2, 3].astype(int)) > 30
+    assert (np.delete(shown.reshape(-1, 3), 2 * 6 + 3, axis=0) == 77).all() and np.ptp(
+        shown[2, 3].astype(int)
+    ) > 30
 
 
-ANSWERS = np.array([[.7, .3, 0, 0, 0, 0, 0], [.1, .9, 0, 0, 0, 0, 0], [0, .6, .4, 0, 0, 0, 0], [.2, .8, 0, 0, 0, 0, 0],
-                    [0, 0, 1, 0, 0, 0, 0], [.4, .6, 0, 0, 0, 0, 0], [0, .55, .45, 0, 0, 0, 0]])
+ANSWERS = np.array(
+    [
+        [0.7, 0.3, 0, 0, 0, 0, 0],
+        [0.1, 0.9, 0, 0, 0, 0, 0],
+        [0, 0.6, 0.4, 0, 0, 0, 0],
+        [0.2, 0.8, 0, 0, 0, 0, 0],
+        [0, 0, 1, 0, 0, 0, 0],
+        [0.4, 0.6, 0, 0, 0, 0, 0],
+        [0, 0.55, 0.45, 0, 0, 0, 0],
+    ]
+)
 LABELS = np.array([0, 0, 1, 0, 0, 1, 1])
 
 

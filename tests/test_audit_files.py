@@ -1,4 +1,5 @@
-"""Tables as people have them in files: honest ones are never called impossible, broken ones are named with the line."""
+"""Tables as people have them in files: honest ones are never called impossible, broken ones are
+named with the line."""
 
 import random
 import time
@@ -226,7 +227,10 @@ def test_commas_at_the_end_of_rows_and_any_line_ends_change_nothing(tmp_path, en
     )
 
 
-FRACTIONS = "class,count,accuracy\nanger,14,1.00\ncontempt,5,0.60\ndisgust,18,0.94\nfear,7,1.00\nhappy,21,0.95\noverall,65,0.95\n"
+FRACTIONS = (
+    "class,count,accuracy\nanger,14,1.00\ncontempt,5,0.60\ndisgust,18,0.94\nfear,7,1.00\n"
+    "happy,21,0.95\noverall,65,0.95\n"
+)
 
 
 def test_fractions_where_percent_belongs_are_refused_and_in_a_column_called_share_audited(tmp_path):
@@ -259,8 +263,8 @@ def test_percentages_below_1_that_the_counts_allow_or_that_have_their_sign_are_p
 
 def test_rows_of_a_classification_report_are_no_classes(tmp_path):
     text = (
-        "class,count,accuracy\nanger,14,100.00\ncontempt,5,60.00\ndisgust,18,94.44\nmacro_avg,37,84.81\n"
-        "Weighted Avg,37,91.89\naccuracy,,91.9\n"
+        "class,count,accuracy\nanger,14,100.00\ncontempt,5,60.00\ndisgust,18,94.44\nmacro_avg,37,84.81\nWeighted"
+        " Avg,37,91.89\naccuracy,,91.9\n"
     )
     [column], [test_set, *_], notes = read_noted_table(file_of(tmp_path, text))
     assert list(column.classes) == ["anger", "contempt", "disgust"] == list(test_set.variants[0])
@@ -278,8 +282,8 @@ def test_a_class_with_as_many_images_as_all_others_is_pointed_at(tmp_path):
     text = "class,count,accuracy\nanger,14,100.00\nfear,5,60.00\nGesamt,19,89.47\n"
     *_, notes = read_noted_table(file_of(tmp_path, text))
     assert notes == [
-        "line 4: 'Gesamt' has as many images as all other classes together. It is read as a class; if it "
-        "stands for all of them, call it 'overall'."
+        "line 4: 'Gesamt' has as many images as all other classes together. It is read as a class;"
+        " if it stands for all of them, call it 'overall'."
     ]
 
 
@@ -316,7 +320,8 @@ def large_table(datasets, columns, classes, decimals, *, honest):
 def test_ten_times_the_rows_take_some_ten_times_as_long_whatever_the_tables_shape(
     tmp_path, small, large, honest
 ):
-    """A ratio, so that it holds on every machine; a cost that grows with the square would be 100."""
+    """A ratio, so that it holds on every machine; a cost that grows with the square would be
+    100."""
     seconds = []
     for shape in (small, large):
         path = file_of(tmp_path, large_table(*shape, honest=honest))

@@ -1,4 +1,5 @@
-"""The counts behind the estimate of what FER2013's labels allow, counted again from the files themselves."""
+"""The counts behind the estimate of what FER2013's labels allow, counted again from the files
+themselves."""
 
 import numpy as np
 import pandas as pd
@@ -23,10 +24,13 @@ def splits(real_project):
 
 
 def private_test_votes(test) -> pd.DataFrame:
-    """One row per PrivateTest image: votes for the seven emotions by our names, then for anything else."""
+    """One row per PrivateTest image: votes for the seven emotions by our names, then for anything
+    else."""
     table = pd.read_csv(data_folder() / "ferplus" / "fer2013new.csv")
     rows = table.iloc[[int(name.split("-")[1]) for name in test.ids]]
-    assert (rows["Usage"] == "PrivateTest").all() and (rows[[*VOTED, *OTHER]].sum(axis=1) == 10).all()
+    assert (rows["Usage"] == "PrivateTest").all() and (
+        rows[[*VOTED, *OTHER]].sum(axis=1) == 10
+    ).all()
     return rows[[*VOTED, *OTHER]].rename(columns={name: emotion_name(name) for name in VOTED})
 
 
@@ -35,8 +39,12 @@ def told_by_a_twin(train, test) -> np.ndarray:
     labels: dict[bytes, set] = {}
     for image, label in zip(train.images, train.labels, strict=True):
         labels.setdefault(image.tobytes(), set()).add(int(label))
-    return np.array([int(label) in labels.get(image.tobytes(), ())
-                     for image, label in zip(test.images, test.labels, strict=True)])
+    return np.array(
+        [
+            int(label) in labels.get(image.tobytes(), ())
+            for image, label in zip(test.images, test.labels, strict=True)
+        ]
+    )
 
 
 def test_the_label_counts_are_those_of_fer_plus_and_of_the_twins_in_training(splits):
@@ -47,9 +55,15 @@ def test_the_label_counts_are_those_of_fer_plus_and_of_the_twins_in_training(spl
     elsewhere, voted = (most >= MAJORITY) & (own < most), own > 0
     found = {}
     for emotion in (*EMOTIONS, "overall"):
-        chosen = np.full(len(test), True) if emotion == "overall" else test.labels == EMOTIONS.index(emotion)
-        found[emotion] = [int(chosen.sum())] + [int((chosen & which).sum()) for which in (
-            elsewhere, elsewhere & ~told, voted, voted | told)]
+        chosen = (
+            np.full(len(test), True)
+            if emotion == "overall"
+            else test.labels == EMOTIONS.index(emotion)
+        )
+        found[emotion] = [int(chosen.sum())] + [
+            int((chosen & which).sum())
+            for which in (elsewhere, elsewhere & ~told, voted, voted | told)
+        ]
     stored = read_reference("label_agreement").drop(columns="source").set_index("emotion")
     assert {emotion: row.tolist() for emotion, row in stored.iterrows()} == found
     assert round(100 * found["overall"][1] / len(test), 1) == 21.8

@@ -23,7 +23,10 @@ from fer_utils.datasets import paper_scale_counts
 from fer_utils.datasets.checks import official_counts
 
 LEVELS = ("original", "aug1", "aug2", "aug3", "aug4")
-NEEDED = {"FER2013": (0, 21_796, 41_291, 58_791, 76_291), "RAF-DB": (0, 21_133, 57_729, 75_229, 92_729)}
+NEEDED = {
+    "FER2013": (0, 21_796, 41_291, 58_791, 76_291),
+    "RAF-DB": (0, 21_133, 57_729, 75_229, 92_729),
+}
 SMALL = ["balancing.aug2_per_class=8", "balancing.aug3_per_class=10", "balancing.aug4_per_class=12"]
 
 
@@ -34,37 +37,56 @@ def small():
 
 def real_faces(counts=(3, 1, 2, 6, 4, 4, 2)) -> FaceSet:
     labels = np.repeat(np.arange(7), counts)
-    images = np.arange(len(labels), dtype=np.uint8)[:, None, None, None] + np.zeros((1, 4, 4, 1), np.uint8)
-    return FaceSet(images, labels, np.array([f"real-{i}" for i in range(len(labels))]), np.full(len(labels), "train"))
+    images = np.arange(len(labels), dtype=np.uint8)[:, None, None, None] + np.zeros(
+        (1, 4, 4, 1), np.uint8
+    )
+    return FaceSet(
+        images,
+        labels,
+        np.array([f"real-{i}" for i in range(len(labels))]),
+        np.full(len(labels), "train"),
+    )
 
 
 def pool_rows(per_class=12, sd2_share=0.5) -> pd.DataFrame:
-    rows = [(f"{emotion}-{i:03d}", "sd2" if i < per_class * sd2_share else "sd3", emotion)
-            for emotion in EMOTIONS for i in range(per_class)]
+    rows = [
+        (f"{emotion}-{i:03d}", "sd2" if i < per_class * sd2_share else "sd3", emotion)
+        for emotion in EMOTIONS
+        for i in range(per_class)
+    ]
     return pd.DataFrame(rows, columns=["id", "generator", "emotion"])
 
 
 def pool_faces(manifest: pd.DataFrame) -> FaceSet:
     labels = manifest["emotion"].map(EMOTIONS.index).to_numpy()
     images = np.full((len(labels), 6, 6, 3), 200, np.uint8)
-    return FaceSet(images, labels, manifest["id"].to_numpy(str), manifest["generator"].to_numpy(str))
+    return FaceSet(
+        images, labels, manifest["id"].to_numpy(str), manifest["generator"].to_numpy(str)
+    )
 
 
 def paper_counts() -> dict:
-    return {"fer2013": official_counts("FER2013", "train"), "rafdb": official_counts("RAF-DB", "train")}
+    return {
+        "fer2013": official_counts("FER2013", "train"),
+        "rafdb": official_counts("RAF-DB", "train"),
+    }
 
 
 @pytest.mark.parametrize(("name", "paper_name"), [("fer2013", "FER2013"), ("rafdb", "RAF-DB")])
 def test_the_images_needed_at_each_level_are_the_papers(name, paper_name):
     profile = load_profile("paper")
-    needed = [sum(synthetic_needed(paper_counts()[name], level, profile).values()) for level in LEVELS]
+    needed = [
+        sum(synthetic_needed(paper_counts()[name], level, profile).values()) for level in LEVELS
+    ]
     assert tuple(needed) == NEEDED[paper_name]
 
 
 def test_one_pool_takes_93010_images_where_two_take_169020():
     profile, counts = load_profile("paper"), paper_counts()
     assert sum(pool_counts(counts, profile).values()) == 93_010
-    assert sum(sum(pool_counts({name: counts[name]}, profile).values()) for name in counts) == 169_020
+    assert (
+        sum(sum(pool_counts({name: counts[name]}, profile).values()) for name in counts) == 169_020
+    )
 
 
 def assert_equals_table_2(counts: dict) -> None:
@@ -97,7 +119,9 @@ def test_targets_of_the_fixed_levels_follow_the_profiles_scale():
 
 
 def test_a_class_with_more_faces_than_the_level_wants_is_an_error(small):
-    with pytest.raises(CompanionError, match=r"Aug\. 2 wants 8.*happy has 9.*balancing\.aug2_per_class"):
+    with pytest.raises(
+        CompanionError, match=r"Aug\. 2 wants 8.*happy has 9.*balancing\.aug2_per_class"
+    ):
         level_targets(dict.fromkeys(EMOTIONS, 2) | {"happy": 9}, "aug2", small)
 
 
@@ -106,7 +130,9 @@ def test_an_unknown_level_names_the_nearest(small):
         level_targets(dict.fromkeys(EMOTIONS, 2), "agu4", small)
 
 
-@pytest.mark.parametrize(("level", "per_class"), [("aug1", 6), ("aug2", 8), ("aug3", 10), ("aug4", 12)])
+@pytest.mark.parametrize(
+    ("level", "per_class"), [("aug1", 6), ("aug2", 8), ("aug3", 10), ("aug4", 12)]
+)
 def test_every_class_of_a_balanced_set_has_exactly_the_target(level, per_class, small):
     index = balanced_index(real_faces(), pool_rows(), level, small)
     assert index["emotion"].value_counts().to_dict() == dict.fromkeys(EMOTIONS, per_class)
@@ -140,23 +166,35 @@ def test_generators_take_turns_by_their_share(small):
 
 
 def test_unequal_shares_are_kept_too():
-    profile = load_profile("paper", [*SMALL, "generators.sd2.share=0.25", "generators.sd3.share=0.75"])
+    profile = load_profile(
+        "paper", [*SMALL, "generators.sd2.share=0.25", "generators.sd3.share=0.75"]
+    )
     manifest = pool_rows(per_class=12, sd2_share=0.25)
     index = balanced_index(real_faces((0,) * 7), manifest, "aug2", profile)
-    assert index.merge(manifest, on="id")["generator"].value_counts().to_dict() == {"sd3": 42, "sd2": 14}
+    assert index.merge(manifest, on="id")["generator"].value_counts().to_dict() == {
+        "sd3": 42,
+        "sd2": 14,
+    }
 
 
 def test_the_choice_depends_on_the_seed_but_not_on_the_order_of_the_manifest(small):
     first = balanced_index(real_faces(), pool_rows(), "aug1", small)
-    shuffled = balanced_index(real_faces(), pool_rows().sample(frac=1, random_state=1), "aug1", small)
-    other = balanced_index(real_faces(), pool_rows(), "aug1", load_profile("paper", [*SMALL, "balancing.seed=5"]))
+    shuffled = balanced_index(
+        real_faces(), pool_rows().sample(frac=1, random_state=1), "aug1", small
+    )
+    other = balanced_index(
+        real_faces(), pool_rows(), "aug1", load_profile("paper", [*SMALL, "balancing.seed=5"])
+    )
     assert first.equals(shuffled) and not first.equals(other)
 
 
 def test_written_sets_read_back_as_they_were(small, project):
     written = write_balanced_sets("fer2013", small, train=real_faces(), manifest=pool_rows())
     for level in LEVELS:
-        assert read_balanced_set("fer2013", level, small).to_numpy().tolist() == written[level].to_numpy().tolist()
+        assert (
+            read_balanced_set("fer2013", level, small).to_numpy().tolist()
+            == written[level].to_numpy().tolist()
+        )
 
 
 def test_reading_a_set_that_was_not_written_names_the_stage(small, project):
@@ -169,8 +207,11 @@ def test_assembling_takes_the_right_pixels_for_every_id(small):
     index = balanced_index(train, manifest, "aug1", small)
     faces = assemble(index, train, pool_faces(manifest), channels=1, size=4)
     assert faces.images.shape == (42, 4, 4, 1) and faces.counts() == dict.fromkeys(EMOTIONS, 6)
-    assert np.array_equal(faces.images[:len(train)], train.images)
-    assert (faces.images[len(train):] >= 199).all() and set(faces.origin[len(train):]) == {"sd2", "sd3"}
+    assert np.array_equal(faces.images[: len(train)], train.images)
+    assert (faces.images[len(train) :] >= 199).all() and set(faces.origin[len(train) :]) == {
+        "sd2",
+        "sd3",
+    }
 
 
 @pytest.mark.parametrize("change", [{"id": "gone"}, {"emotion": "surprise"}])

@@ -1,4 +1,5 @@
-"""The training benchmark compares like with like: the same files, the same updates, honest ratios."""
+"""The training benchmark compares like with like: the same files, the same updates, honest
+ratios."""
 
 import pandas as pd
 import pytest
@@ -47,15 +48,29 @@ def test_both_ways_of_evaluation_read_the_same_from_the_same_faces(faces, monkey
         torch.manual_seed(0)
         result = work_of(name, faces, CPU)()
         found.append(torch.cat(result) if isinstance(result, list) else torch.from_numpy(result))
-    assert [len(each) for each in found] == [cases.images_in(EVALUATE_THEIRS_ONE), cases.images_in(f"{EVALUATE_OURS}, x")]
-    torch.testing.assert_close(found[0][:FACES], found[1][:FACES], atol=0.01, rtol=0)   # PIL and torchvision resize to within a gray level or two
+    assert [len(each) for each in found] == [
+        cases.images_in(EVALUATE_THEIRS_ONE),
+        cases.images_in(f"{EVALUATE_OURS}, x"),
+    ]
+    # PIL and torchvision resize to within a gray level or two
+    torch.testing.assert_close(found[0][:FACES], found[1][:FACES], atol=0.01, rtol=0)
 
 
 def test_ratios_set_each_case_against_the_authors_way_of_the_same_work():
-    table = pd.DataFrame({"case": [TRAIN_THEIRS, f"{TRAIN_OURS}, float32", EVALUATE_THEIRS, EVALUATE_THEIRS_ONE,
-                                   f"{EVALUATE_OURS}, float32"],
-                          "images_per_second": [10, 30, 50, 20, 100], "processor_ms_per_image": [8, 2, 6, 6, 3],
-                          "peak_mb": [200, 150, 100, 100, 90]})
+    table = pd.DataFrame(
+        {
+            "case": [
+                TRAIN_THEIRS,
+                f"{TRAIN_OURS}, float32",
+                EVALUATE_THEIRS,
+                EVALUATE_THEIRS_ONE,
+                f"{EVALUATE_OURS}, float32",
+            ],
+            "images_per_second": [10, 30, 50, 20, 100],
+            "processor_ms_per_image": [8, 2, 6, 6, 3],
+            "peak_mb": [200, 150, 100, 100, 90],
+        }
+    )
     ratios = speed_ratios(table)
     assert ratios[f"{TRAIN_OURS}, float32: times as fast as {TRAIN_THEIRS}"] == 3
     assert ratios[f"{TRAIN_OURS}, float32: times less processor time than {TRAIN_THEIRS}"] == 4

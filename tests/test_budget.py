@@ -1,4 +1,5 @@
-"""A budget of updates is the same for every training set, and nothing in it depends on when a run would have stopped."""
+"""A budget of updates is the same for every training set, and nothing in it depends on when a run
+would have stopped."""
 
 from types import SimpleNamespace
 
@@ -16,14 +17,24 @@ from fer_utils.core.recipes import BUDGET
 from fer_utils.training import epoch_order, normalise, train_model
 from fer_utils.training.batches import budget_orders, erased, jittered
 
-BUDGET_OF_24 = ("training.recipe=budget", "training.updates=24", "training.max_epochs=4", "training.learning_rate=0.01",
-                "training.averaging=0.5", "training.rotation=5", "training.shift=0.05",
-                "training.label_smoothing=0.1", "quality.reader.max_epochs=4")
+BUDGET_OF_24 = (
+    "training.recipe=budget",
+    "training.updates=24",
+    "training.max_epochs=4",
+    "training.learning_rate=0.01",
+    "training.averaging=0.5",
+    "training.rotation=5",
+    "training.shift=0.05",
+    "training.label_smoothing=0.1",
+    "quality.reader.max_epochs=4",
+)
 
 
 def trained(folder, *overrides, count=70, seed=0):
     settings = profile(*BUDGET_OF_24, *overrides)
-    history = train_model(toy_faces(count), toy_faces(28, seed=1), settings, seed=seed, folder=folder)
+    history = train_model(
+        toy_faces(count), toy_faces(28, seed=1), settings, seed=seed, folder=folder
+    )
     return history, load_file(folder / "model.safetensors")
 
 
@@ -54,10 +65,15 @@ def test_erasing_takes_one_rectangle_of_a_bounded_size_from_the_chosen_share_of_
     touched = gone.flatten(1).any(dim=1)
     assert touched.float().mean().item() == pytest.approx(0.25, abs=0.03)
     areas = gone[touched].flatten(1).float().mean(dim=1)
-    assert areas.min() > 0.01 and areas.max() < 0.36 and areas.mean().item() == pytest.approx(0.175, abs=0.02)
+    assert (
+        areas.min() > 0.01
+        and areas.max() < 0.36
+        and areas.mean().item() == pytest.approx(0.175, abs=0.02)
+    )
     for face in gone[touched][:50]:
         rows, columns = face.any(dim=1), face.any(dim=0)
-        assert torch.equal(face, rows[:, None] & columns[None, :])         # a rectangle, and of one piece
+        # a rectangle, and of one piece
+        assert torch.equal(face, rows[:, None] & columns[None, :])
         assert rows.int().diff().abs().sum() <= 2 and columns.int().diff().abs().sum() <= 2
     assert normalise(found[touched][:1])[0, :, gone[touched][0]].abs().max() < 1e-5
 
@@ -84,7 +100,9 @@ def test_the_last_weights_are_kept_however_bad_the_validation_grew(tmp_path, mon
     assert len(history) == 4 and all(torch.equal(found[name], expected[name]) for name in expected)
 
 
-def test_a_run_that_stopped_in_the_middle_of_its_budget_ends_with_the_same_weights(tmp_path, monkeypatch):
+def test_a_run_that_stopped_in_the_middle_of_its_budget_ends_with_the_same_weights(
+    tmp_path, monkeypatch
+):
     _, expected = trained(tmp_path / "whole")
     validate, calls = training.validate, []
 
@@ -98,7 +116,8 @@ def test_a_run_that_stopped_in_the_middle_of_its_budget_ends_with_the_same_weigh
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path / "stopped")
     history, found = trained(tmp_path / "stopped")
-    assert len(history) == 4 and len(calls) == 5        # the third part was trained again, the first two were not
+    # the third part was trained again, the first two were not
+    assert len(history) == 4 and len(calls) == 5
     assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
@@ -111,7 +130,9 @@ def test_the_running_mean_of_the_weights_is_what_is_kept(tmp_path):
     assert not torch.allclose(mean[name], last[name], atol=1e-4)
 
 
-@pytest.mark.parametrize("override", ["training.updates=0", "training.recipe=paper", "training.max_epochs=25"])
+@pytest.mark.parametrize(
+    "override", ["training.updates=0", "training.recipe=paper", "training.max_epochs=25"]
+)
 def test_half_a_budget_is_refused_with_what_was_found(tmp_path, override):
     with pytest.raises(CompanionError, match="training.updates"):
         trained(tmp_path, override)
@@ -140,7 +161,9 @@ def test_each_face_is_changed_in_its_own_way_and_no_new_gray_appears(most):
 
 
 def test_a_shift_by_whole_pixels_is_the_face_elsewhere_with_its_border_repeated(monkeypatch):
-    monkeypatch.setattr(torch, "rand", lambda *shape, **_: torch.tensor([0.5, 0.5, 1.0, 0.5])[:, None].expand(4, 2))
+    monkeypatch.setattr(
+        torch, "rand", lambda *shape, **_: torch.tensor([0.5, 0.5, 1.0, 0.5])[:, None].expand(4, 2)
+    )
     images = toy_images()
     found = jittered(images, jitter(shift=2 / 16), torch.Generator())
     assert torch.allclose(found[..., :14], images[..., 2:].float(), atol=1e-2)
@@ -149,12 +172,16 @@ def test_a_shift_by_whole_pixels_is_the_face_elsewhere_with_its_border_repeated(
 
 def toy_images():
     """The same noise twice, uint8 [2, 3, 16, 16]."""
-    return torch.randint(0, 256, (1, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)).expand(2, 3, 16, 16)
+    return torch.randint(
+        0, 256, (1, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    ).expand(2, 3, 16, 16)
 
 
 def test_an_order_without_a_budget_is_one_pass():
     assert budget_orders(50, profile().training, seed=0) == []
-    assert sorted(epoch_order(50, None, torch.Generator().manual_seed(0)).tolist()) == list(range(50))
+    assert sorted(epoch_order(50, None, torch.Generator().manual_seed(0)).tolist()) == list(
+        range(50)
+    )
 
 
 @pytest.mark.parametrize("name", ["equal_updates", "recipe_patience"])

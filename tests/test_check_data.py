@@ -1,4 +1,5 @@
-"""``check-data``: what is official is said to be, what is not is said with its reason, and the exit code tells."""
+"""``check-data``: what is official is said to be, what is not is said with its reason, and the exit
+code tells."""
 
 import json
 
@@ -25,10 +26,14 @@ def test_a_csv_with_too_few_rows_is_not_official_and_the_class_counts_say_why(pr
     (project / "data").mkdir()
     (project / "data" / "fer2013.csv").write_bytes(csv_text())
     found = inspect_dataset("fer2013", PROFILE)
-    assert not found.official and "the train split has 7 faces, FER2013 has 28,709" in found.reasons[0]
+    assert (
+        not found.official and "the train split has 7 faces, FER2013 has 28,709" in found.reasons[0]
+    )
 
 
-def test_a_copy_with_changed_pixels_is_not_official_although_all_else_is_right(project, any_counts, monkeypatch):
+def test_a_copy_with_changed_pixels_is_not_official_although_all_else_is_right(
+    project, any_counts, monkeypatch
+):
     (project / "data").mkdir()
     (project / "data" / "fer2013.csv").write_bytes(csv_text(GOOD * 3))
     found = inspect_dataset("fer2013", PROFILE)
@@ -38,17 +43,22 @@ def test_a_copy_with_changed_pixels_is_not_official_although_all_else_is_right(p
     assert "This is not the official data:" in lines and "rows that repeat an earlier one" in lines
 
 
-def test_a_figure_that_differs_from_the_official_files_is_a_reason(project, any_counts, monkeypatch):
+def test_a_figure_that_differs_from_the_official_files_is_a_reason(
+    project, any_counts, monkeypatch
+):
     (project / "data").mkdir()
     (project / "data" / "fer2013.csv").write_bytes(csv_text())
 
     def one_too_many(name, splits, profile):
         table = inspection_table(name, splits, profile)
         return table.assign(expected=(table["found"] - (table.index == 2)).astype("Int64"))
+
     inspection_table = inspection.integrity_table
     monkeypatch.setattr(inspection, "integrity_table", one_too_many)
     reasons = inspect_dataset("fer2013", PROFILE).reasons
-    assert reasons[1:] == ("rows that repeat an earlier one (train): found 0, the official files have -1",)
+    assert reasons[1:] == (
+        "rows that repeat an earlier one (train): found 0, the official files have -1",
+    )
 
 
 def test_json_holds_everything_and_nothing_else_is_printed(project, any_counts, capsys):
@@ -56,7 +66,11 @@ def test_json_holds_everything_and_nothing_else_is_printed(project, any_counts, 
     (project / "data" / "fer2013.csv").write_bytes(csv_text())
     assert cli.main(["check-data", "--json"]) == 1
     first, second = json.loads(capsys.readouterr().out)
-    assert first["dataset"] == "FER2013" and first["official"] is False and first["found"]["place"] == "fer2013.csv"
+    assert (
+        first["dataset"] == "FER2013"
+        and first["official"] is False
+        and first["found"]["place"] == "fer2013.csv"
+    )
     assert {"split": "train", "emotion": "anger", "found": 1, "official": 3995} in first["counts"]
     assert second["found"] is None and second["integrity"] == []
 
@@ -67,11 +81,15 @@ def test_bench_without_data_says_what_to_put_where(project, capsys):
 
 
 @pytest.mark.realdata
-def test_the_real_fer2013_is_official_and_raf_dbs_label_list_is_counted_without_images(real_project):
+def test_the_real_fer2013_is_official_and_raf_dbs_label_list_is_counted_without_images(
+    real_project,
+):
     fer, raf = (inspect_dataset(name, PROFILE) for name in inspection.REAL_SETS)
     assert fer.official and fer.found.official and not fer.copies
     assert (fer.counts["found"] == fer.counts["official"]).all() and len(fer.counts) == 21
-    assert (raf.counts["found"] == raf.counts["official"]).all() and raf.counts["found"].sum() == 15_339
+    assert (raf.counts["found"] == raf.counts["official"]).all() and raf.counts[
+        "found"
+    ].sum() == 15_339
     assert not raf.official and "images are missing" in raf.reasons[0]
 
 

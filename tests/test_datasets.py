@@ -1,4 +1,5 @@
-"""What every data set has in common: names, samples of a share, and the report of what was found."""
+"""What every data set has in common: names, samples of a share, and the report of what was
+found."""
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from fer_utils.datasets.splits import Found, stratified_sample
 
 
 @pytest.mark.parametrize("name", ["fer2013", "rafdb"])
-def test_missing_data_says_where_it_looked_what_belongs_there_and_how_to_point_elsewhere(name, project):
+def test_missing_data_says_where_it_looked_what_belongs_there_and_how_to_point_elsewhere(
+    name, project
+):
     with pytest.raises(CompanionError) as caught:
         load_splits(name, load_profile("paper"))
     message = str(caught.value)
@@ -59,13 +62,20 @@ def test_both_data_sets_are_told_apart_in_one_folder_by_names_and_sizes(project,
 
 
 def test_both_data_sets_are_told_apart_in_archives(project, any_counts):
-    write_zip(project / "data" / "one.zip", {f"x/{k}": v for k, v in rafdb_kaggle(rafdb_images()).items()})
+    write_zip(
+        project / "data" / "one.zip", {f"x/{k}": v for k, v in rafdb_kaggle(rafdb_images()).items()}
+    )
     write_zip(project / "data" / "two.zip", fer2013_files())
-    assert find_dataset("fer2013").place == "two.zip" and find_dataset("rafdb").place == "one.zip (x/DATASET)"
+    assert (
+        find_dataset("fer2013").place == "two.zip"
+        and find_dataset("rafdb").place == "one.zip (x/DATASET)"
+    )
 
 
 def test_what_is_found_a_second_time_decodes_nothing(project, any_counts, monkeypatch):
     write_files(project / "data", fer2013_files(named=False))
     first = find_dataset("fer2013")
-    monkeypatch.setattr("fer_utils.datasets.fer2013.decode_tree", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(
+        "fer_utils.datasets.fer2013.decode_tree", lambda *_: pytest.fail("decoded again")
+    )
     assert find_dataset("fer2013") == first

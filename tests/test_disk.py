@@ -1,4 +1,5 @@
-"""A disk that is full, read-only or not what a path takes it for: one sentence, exit code 2, nothing lost or half-written."""
+"""A disk that is full, read-only or not what a path takes it for: one sentence, exit code 2,
+nothing lost or half-written."""
 
 import errno
 import json
@@ -27,21 +28,51 @@ from fer_utils.runner.kept_runs import take_kept_runs
 from fer_utils.runner.stages import STAGES, units_of
 
 
-@pytest.mark.parametrize(("number", "words"), [
-    (errno.ENOSPC, "no space is left"), (errno.EROFS, "read-only"), (errno.EACCES, "permission is denied"), (errno.EDQUOT, "quota"),
-    (errno.EIO, "answers with an error"), (errno.ELOOP, "symbolic")])
-@pytest.mark.parametrize("command", ["reproduce", "train", "keep", "interim", "report", "publish", "status", "compare", "differences"])
-def test_an_error_of_the_disk_ends_any_command_with_one_sentence(project, monkeypatch, capsys, command, number, words):
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "no space is left"),
+        (errno.EROFS, "read-only"),
+        (errno.EACCES, "permission is denied"),
+        (errno.EDQUOT, "quota"),
+        (errno.EIO, "answers with an error"),
+        (errno.ELOOP, "symbolic"),
+    ],
+)
+@pytest.mark.parametrize(
+    "command",
+    [
+        "reproduce",
+        "train",
+        "keep",
+        "interim",
+        "report",
+        "publish",
+        "status",
+        "compare",
+        "differences",
+    ],
+)
+def test_an_error_of_the_disk_ends_any_command_with_one_sentence(
+    project, monkeypatch, capsys, command, number, words
+):
     def fails(options):
         raise OSError(number, os.strerror(number), "/somewhere/file")
 
     monkeypatch.setattr(commands, command, fails)
     assert cli.main([command]) == 2
     said = capsys.readouterr().err
-    assert "/somewhere/file" in said and words in said.lower() and "Traceback" not in said and said.count("\n") == 1
+    assert (
+        "/somewhere/file" in said
+        and words in said.lower()
+        and "Traceback" not in said
+        and said.count("\n") == 1
+    )
 
 
-def test_a_place_that_cannot_be_written_is_told_before_any_work(project, monkeypatch, capsys, tmp_path):
+def test_a_place_that_cannot_be_written_is_told_before_any_work(
+    project, monkeypatch, capsys, tmp_path
+):
     monkeypatch.setattr(commands, "reproduce", lambda options: pytest.fail("the work has begun"))
     monkeypatch.setattr(commands, "evaluate", lambda options: pytest.fail("the work has begun"))
     (tmp_path / "file").write_text("")
@@ -50,7 +81,10 @@ def test_a_place_that_cannot_be_written_is_told_before_any_work(project, monkeyp
     assert cli.main(["reproduce"]) == 2
     assert "is a file, not a folder" in capsys.readouterr().err
     for target in ("folder", "file/x.csv"):
-        assert cli.main(["evaluate", "--weights", "w", "--data", "d", "--csv", str(tmp_path / target)]) == 2
+        assert (
+            cli.main(["evaluate", "--weights", "w", "--data", "d", "--csv", str(tmp_path / target)])
+            == 2
+        )
         assert str(tmp_path / target.split("/")[0]) in capsys.readouterr().err
 
 
@@ -62,18 +96,32 @@ def test_looking_whether_a_place_can_be_written_leaves_nothing_behind(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
-@pytest.mark.skipif(not shutil.which("unshare") or os.geteuid() != 0, reason="needs to mount a file system of its own")
+@pytest.mark.skipif(
+    not shutil.which("unshare") or os.geteuid() != 0,
+    reason="needs to mount a file system of its own",
+)
 @pytest.mark.parametrize("options", ["ro", "size=4k"])
 def test_a_read_only_and_a_full_file_system_are_named(tmp_path, options):
     (tmp_path / "disk").mkdir()
     fill = "true" if options == "ro" else "head -c 4096 /dev/zero > disk/filler"
-    script = (f"mount -t tmpfs -o {options} tmpfs disk || exit 77; {fill}; FER_ROOT=$PWD/disk {sys.executable} -m fer_utils "
-              "interim --profile smoke; echo code $?")
-    ran = subprocess.run(["unshare", "-m", "bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False,
-                         env=os.environ | {"PYTHONPATH": str(PACKAGE.parent)})
+    script = (
+        f"mount -t tmpfs -o {options} tmpfs disk || exit 77; {fill}; FER_ROOT=$PWD/disk"
+        f" {sys.executable} -m fer_utils interim --profile smoke; echo code $?"
+    )
+    ran = subprocess.run(
+        ["unshare", "-m", "bash", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(PACKAGE.parent)},
+    )
     if ran.returncode == 77:
         pytest.skip("this system lets nobody mount")
-    assert ran.stdout == "code 2\n" and ("read-only" if options == "ro" else "no space is left") in ran.stderr, ran.stderr
+    assert (
+        ran.stdout == "code 2\n"
+        and ("read-only" if options == "ro" else "no space is left") in ran.stderr
+    ), ran.stderr
     assert "Traceback" not in ran.stderr
 
 
@@ -83,7 +131,9 @@ def test_a_writer_that_finds_the_disk_full_leaves_the_old_file_and_no_other(tmp_
     with pytest.raises(OSError), atomic_write(path, "w") as file:
         file.write("new")
         raise OSError(errno.ENOSPC, "full")
-    assert path.read_text() == "old" and [found.name for found in tmp_path.iterdir()] == ["table.csv"]
+    assert path.read_text() == "old" and [found.name for found in tmp_path.iterdir()] == [
+        "table.csv"
+    ]
 
 
 def test_a_pool_that_is_linked_to_another_disk_is_emptied_and_its_link_stays(project, tmp_path):
@@ -96,11 +146,15 @@ def test_a_pool_that_is_linked_to_another_disk_is_emptied_and_its_link_stays(pro
     assert profile.paths.pool.is_symlink() and elsewhere.is_dir() and not list(elsewhere.iterdir())
 
 
-@pytest.mark.parametrize("text", ["", "{", "3", "[]", '{"finished": true}', '{"finished": true, "ingredients": {}}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "3", "[]", '{"finished": true}', '{"finished": true, "ingredients": {}}']
+)
 def test_a_record_that_is_cut_short_counts_as_none(project, text):
     profile = load_profile("smoke")
     unit = units_of(STAGES, profile)[0]
-    write_record(unit, profile, {"finished": True, "ingredients": {}, "handed_on": [], "outputs": {}})
+    write_record(
+        unit, profile, {"finished": True, "ingredients": {}, "handed_on": [], "outputs": {}}
+    )
     assert read_record(unit, profile)["finished"]
     record_path(unit, profile).write_text(text)
     assert read_record(unit, profile) is None
@@ -130,5 +184,7 @@ def test_a_mark_of_an_environment_that_is_gone_is_not_believed(tmp_path):
     (tmp_path / ".venv" / ".ready").write_text("")
     for name in ("requirements.lock", "pyproject.toml"):
         Path(tmp_path / name).write_text("")
-    said = subprocess.run(["make", "--dry-run", "test"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        ["make", "--dry-run", "test"], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
     assert "pip install" in said and not (tmp_path / ".venv" / ".ready").exists()

@@ -1,4 +1,5 @@
-"""The drawn faces: deterministic, moved by action units alone, and shaped as each camera promises."""
+"""The drawn faces: deterministic, moved by action units alone, and shaped as each camera
+promises."""
 
 from dataclasses import replace
 
@@ -35,10 +36,13 @@ def one_face_per_emotion(population: Population, *, seed: int = 1) -> Traits:
     return sample_traits(people, range(len(EMOTIONS)), population, generator=generator)
 
 
-@pytest.mark.parametrize("population", [WEB, GRAYSCALE_CROWD, COLOUR_CROWD], ids=["web", "gray", "colour"])
+@pytest.mark.parametrize(
+    "population", [WEB, GRAYSCALE_CROWD, COLOUR_CROWD], ids=["web", "gray", "colour"]
+)
 def test_the_same_seed_gives_identical_pictures(population):
     first, second = (
-        take_pictures(one_face_per_emotion(population), population.camera, generator=seeded(2)) for _ in range(2)
+        take_pictures(one_face_per_emotion(population), population.camera, generator=seeded(2))
+        for _ in range(2)
     )
     assert torch.equal(first, second)
 
@@ -49,7 +53,9 @@ def test_the_same_seed_gives_identical_pictures(population):
     ids=["web", "gray", "colour"],
 )
 def test_each_camera_gives_the_size_and_channels_of_its_data_set(population, shape):
-    pictures = take_pictures(one_face_per_emotion(population), population.camera, generator=seeded(2))
+    pictures = take_pictures(
+        one_face_per_emotion(population), population.camera, generator=seeded(2)
+    )
     assert pictures.dtype == torch.uint8
     assert tuple(pictures.shape) == shape
 
@@ -75,7 +81,8 @@ def test_an_emotion_moves_the_action_units_of_its_prototype_and_no_others(emotio
 def test_an_emotion_changes_the_face_and_nothing_else_that_is_drawn_at_random():
     people = sample_identities(4, WEB, generator=seeded(6))
     happy, sad = (
-        sample_traits(people, [EMOTIONS.index(name)] * 4, WEB, generator=seeded(7)) for name in ("happy", "sad")
+        sample_traits(people, [EMOTIONS.index(name)] * 4, WEB, generator=seeded(7))
+        for name in ("happy", "sad")
     )
     assert torch.equal(happy.pose, sad.pose)
     assert torch.equal(happy.light_direction, sad.light_direction)
@@ -92,7 +99,8 @@ def test_a_mirrored_pose_under_mirrored_light_draws_the_mirrored_face():
         gaze=-turned.gaze,
         light_direction=turned.light_direction * torch.tensor([-1.0, 1, 1]),
     )
-    # Strands of hair and the glint in the eyes keep their side; the middle of the face has only the glint.
+    # Strands of hair and the glint in the eyes keep their side; the middle of the face has only the
+    # glint.
     middle = (slice(None), slice(24, 56), slice(12, 52))
     face, reflection = draw_faces(turned).float(), draw_faces(mirrored).float()
     assert (face - reflection.flip(2))[middle].abs().mean() < 2

@@ -1,4 +1,5 @@
-"""What the environment says about folders, names and consoles means the same for a command and for the notebooks it runs."""
+"""What the environment says about folders, names and consoles means the same for a command and for
+the notebooks it runs."""
 
 import io
 import os
@@ -26,7 +27,10 @@ from fer_utils.runner.notebook_runs import run_notebook
 
 
 def a_notebook(path: Path, source: str) -> Path:
-    cells = [nbformat.v4.new_code_cell("profile_name = 'smoke'", metadata={"tags": ["parameters"]}), nbformat.v4.new_code_cell(source)]
+    cells = [
+        nbformat.v4.new_code_cell("profile_name = 'smoke'", metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell(source),
+    ]
     path.parent.mkdir(parents=True)
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
@@ -34,17 +38,26 @@ def a_notebook(path: Path, source: str) -> Path:
 
 
 def said(path: Path) -> str:
-    return "".join(output.text for cell in nbformat.read(path, as_version=4).cells for output in cell.get("outputs", []))
+    return "".join(
+        output.text
+        for cell in nbformat.read(path, as_version=4).cells
+        for output in cell.get("outputs", [])
+    )
 
 
 def test_a_relative_folder_is_that_of_the_command_in_a_notebook_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FER_ROOT", "made")
     monkeypatch.setenv("FER_DATA", "mine")
-    looks = a_notebook(tmp_path / "elsewhere" / "n.ipynb", "from fer_utils.core.paths import data_folder, project_root\n"
-                                                          "print(project_root(), data_folder())")
+    looks = a_notebook(
+        tmp_path / "elsewhere" / "n.ipynb",
+        "from fer_utils.core.paths import data_folder, project_root\n"
+        "print(project_root(), data_folder())",
+    )
     with side_by_side(1, threads=1) as executor:
-        executor.submit(run_notebook, looks, tmp_path / "out.ipynb", {"profile_name": "demo"}, timeout=100).result()
+        executor.submit(
+            run_notebook, looks, tmp_path / "out.ipynb", {"profile_name": "demo"}, timeout=100
+        ).result()
     assert said(tmp_path / "out.ipynb").split() == [str(tmp_path / "made"), str(tmp_path / "mine")]
     assert os.environ["FER_ROOT"] == "made"
 
@@ -87,7 +100,13 @@ def test_make_lab_hands_on_folders_as_seen_from_where_it_is_typed(
 def test_braces_in_a_path_are_braces(tmp_path):
     looks = a_notebook(tmp_path / "{run} {}" / "n.ipynb", "print(1)")
     with side_by_side(1, threads=1) as executor:
-        executor.submit(run_notebook, looks, tmp_path / "{out}" / "n.ipynb", {"profile_name": "demo"}, timeout=100).result()
+        executor.submit(
+            run_notebook,
+            looks,
+            tmp_path / "{out}" / "n.ipynb",
+            {"profile_name": "demo"},
+            timeout=100,
+        ).result()
     assert said(tmp_path / "{out}" / "n.ipynb") == "1\n"
 
 
@@ -113,8 +132,9 @@ def test_kernels_get_the_folders_of_the_command_and_nothing_of_it_stays(monkeypa
     assert os.environ == before
 
 
-def test_installed_without_its_checkout_it_works_in_the_folder_one_stands_in_and_refuses_what_needs_notebooks(
-        tmp_path, monkeypatch):
+def test_installed_alone_it_works_in_the_folder_one_stands_in_and_refuses_what_needs_notebooks(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(paths, "PACKAGE", tmp_path / "site-packages" / "fer_utils")
     monkeypatch.delenv("FER_ROOT", raising=False)
     monkeypatch.delenv("FER_DATA", raising=False)
@@ -124,9 +144,16 @@ def test_installed_without_its_checkout_it_works_in_the_folder_one_stands_in_and
         notebooks_folder()
 
 
-@pytest.mark.parametrize(("given", "expected"), [
-    ("training.seeds=[3]", ("training.seeds=[3]",)), ("['training.seeds=[3]', data.scale=0.02]", ("training.seeds=[3]", "data.scale=0.02")),
-    ("", ()), ([], ()), (["data.scale=0.02"], ("data.scale=0.02",))])
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("training.seeds=[3]", ("training.seeds=[3]",)),
+        ("['training.seeds=[3]', data.scale=0.02]", ("training.seeds=[3]", "data.scale=0.02")),
+        ("", ()),
+        ([], ()),
+        (["data.scale=0.02"], ("data.scale=0.02",)),
+    ],
+)
 def test_overrides_that_papermill_made_text_of_are_read_as_a_list(given, expected):
     assert notebook.start("smoke", given).overrides == expected
 
@@ -149,6 +176,12 @@ def test_a_name_that_is_not_utf_8_is_written_as_the_bytes_it_has(tmp_path):
 
 
 def test_the_command_line_reads_a_relative_root(tmp_path):
-    ran = subprocess.run([sys.executable, "-m", "fer_utils", "status", "--profile", "smoke"], cwd=tmp_path, capture_output=True, text=True,
-                         env=os.environ | {"FER_ROOT": "here", "PYTHONPATH": str(paths.PACKAGE.parent)}, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-m", "fer_utils", "status", "--profile", "smoke"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"FER_ROOT": "here", "PYTHONPATH": str(paths.PACKAGE.parent)},
+        check=True,
+    )
     assert "never run" in ran.stdout

@@ -26,16 +26,26 @@ PROFILE = load_profile("demo", ["balancing.levels=[original, aug4]"])
 
 
 def run(dataset, level, seed, *, right, n):
-    """Predictions with ``right[i]`` of ``n[i]`` images of emotion i right; the wrong ones say the next emotion."""
-    rows = [(emotion, emotion if k < right[i] else EMOTIONS[(i + 1) % 7])
-            for i, emotion in enumerate(EMOTIONS) for k in range(n[i])]
+    """Predictions with ``right[i]`` of ``n[i]`` images of emotion i right; the wrong ones say the
+    next emotion."""
+    rows = [
+        (emotion, emotion if k < right[i] else EMOTIONS[(i + 1) % 7])
+        for i, emotion in enumerate(EMOTIONS)
+        for k in range(n[i])
+    ]
     frame = pd.DataFrame(rows, columns=["emotion", "predicted"])
-    return frame.assign(dataset=dataset, level=level, seed=seed, id=[f"{k}" for k in range(len(rows))])
+    return frame.assign(
+        dataset=dataset, level=level, seed=seed, id=[f"{k}" for k in range(len(rows))]
+    )
 
 
 def faces_of(count):
-    return FaceSet(np.zeros((count, 8, 8, 1), np.uint8), np.arange(count) % 7,
-                   np.array([f"{k:04d}" for k in range(count)]), np.full(count, "test"))
+    return FaceSet(
+        np.zeros((count, 8, 8, 1), np.uint8),
+        np.arange(count) % 7,
+        np.array([f"{k:04d}" for k in range(count)]),
+        np.full(count, "test"),
+    )
 
 
 def write_run(folder, *, count=14):
@@ -52,11 +62,17 @@ def outputs(tmp_path, monkeypatch):
     monkeypatch.setenv("FER_ROOT", str(tmp_path))
 
 
-# Newcombe: "Two-sided confidence intervals for the single proportion", Statistics in Medicine 17 (1998),
-# 857-872, Table I, method 3.
-@pytest.mark.parametrize(("correct", "n", "low", "high"),
-                         [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0000, 0.1611),
-                          (1, 29, 0.0061, 0.1718)])
+# Newcombe: "Two-sided confidence intervals for the single proportion", Statistics in Medicine 17
+# (1998), 857-872, Table I, method 3.
+@pytest.mark.parametrize(
+    ("correct", "n", "low", "high"),
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0000, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
 def test_the_wilson_interval_agrees_with_newcombes_published_examples(correct, n, low, high):
     assert np.round(wilson_interval(correct, n, 0.95), 4).tolist() == [low, high]
 
@@ -69,48 +85,80 @@ def test_the_interval_narrows_with_less_confidence():
     assert wilson_interval(60, 74, 0.8)[0] > wilson_interval(60, 74, 0.95)[0]
 
 
-def test_the_overall_accuracy_implied_by_table_3_lies_where_its_rows_put_it_and_not_where_it_is_printed():
-    printed = read_reference("table_3").query("dataset == 'FER2013' and level == 'original'").set_index("emotion")
-    counts = read_reference("test_counts").query("dataset == 'FER2013' and split == 'test'").set_index("emotion")
+def test_the_overall_accuracy_of_table_3_lies_where_its_rows_put_it_and_not_where_it_is_printed():
+    printed = (
+        read_reference("table_3")
+        .query("dataset == 'FER2013' and level == 'original'")
+        .set_index("emotion")
+    )
+    counts = (
+        read_reference("test_counts")
+        .query("dataset == 'FER2013' and split == 'test'")
+        .set_index("emotion")
+    )
     n = [int(counts["count"][emotion]) for emotion in EMOTIONS]
-    right = [round(printed["accuracy"][emotion] / 100 * k) for emotion, k in zip(EMOTIONS, n, strict=True)]
+    right = [
+        round(printed["accuracy"][emotion] / 100 * k)
+        for emotion, k in zip(EMOTIONS, n, strict=True)
+    ]
     overall = class_accuracy(run("fer2013", "original", 0, right=right, n=n), PROFILE).iloc[-1]
     assert (overall["emotion"], overall["n"]) == ("overall", 3589)
     assert 77.90 <= overall["accuracy"] <= 78.90 < printed["accuracy"]["overall"]
 
 
 def test_accuracies_are_means_over_seeds_with_their_spread_and_the_interval_of_one_test_set():
-    predictions = pd.concat([run("demo_rafdb", "original", 0, right=[8] * 7, n=[10] * 7),
-                             run("demo_rafdb", "original", 1, right=[9] * 7, n=[10] * 7)])
+    predictions = pd.concat(
+        [
+            run("demo_rafdb", "original", 0, right=[8] * 7, n=[10] * 7),
+            run("demo_rafdb", "original", 1, right=[9] * 7, n=[10] * 7),
+        ]
+    )
     anger = class_accuracy(predictions, PROFILE).iloc[0]
     assert (anger["emotion"], anger["n"], anger["seeds"]) == ("anger", 10, 2)
     assert (anger["accuracy_seed_0"], anger["accuracy_seed_1"]) == (80, 90)
     assert anger["accuracy"] == pytest.approx(85)
     assert anger["sd"] == pytest.approx(np.std([80, 90], ddof=1))
-    assert (anger["low"], anger["high"]) == pytest.approx(tuple(100 * x for x in wilson_interval(8.5, 10, 0.95)))
+    assert (anger["low"], anger["high"]) == pytest.approx(
+        tuple(100 * x for x in wilson_interval(8.5, 10, 0.95))
+    )
 
 
 def test_the_overall_row_weights_each_image_alike():
-    overall = class_accuracy(run("fer2013", "original", 0, right=[0, *[10] * 6], n=[30, *[10] * 6]), PROFILE).iloc[-1]
+    overall = class_accuracy(
+        run("fer2013", "original", 0, right=[0, *[10] * 6], n=[30, *[10] * 6]), PROFILE
+    ).iloc[-1]
     assert overall["accuracy"] == pytest.approx(100 * 60 / 90)
 
 
 def test_an_emotion_without_test_images_has_no_accuracy():
-    frame = class_accuracy(run("fer2013", "original", 0, right=[0, *[1] * 6], n=[0, *[2] * 6]), PROFILE)
-    assert frame.loc[0, "n"] == 0 and np.isnan(frame.loc[0, ["accuracy", "low", "high"]].astype(float)).all()
+    frame = class_accuracy(
+        run("fer2013", "original", 0, right=[0, *[1] * 6], n=[0, *[2] * 6]), PROFILE
+    )
+    assert (
+        frame.loc[0, "n"] == 0
+        and np.isnan(frame.loc[0, ["accuracy", "low", "high"]].astype(float)).all()
+    )
     assert frame["n"].iloc[-1] == 12
 
 
 def test_runs_tested_on_different_images_are_refused():
-    predictions = pd.concat([run("fer2013", "original", 0, right=[1] * 7, n=[2] * 7),
-                             run("fer2013", "original", 1, right=[1] * 7, n=[3] * 7)])
+    predictions = pd.concat(
+        [
+            run("fer2013", "original", 0, right=[1] * 7, n=[2] * 7),
+            run("fer2013", "original", 1, right=[1] * 7, n=[3] * 7),
+        ]
+    )
     with pytest.raises(CompanionError, match="not tested on the same images"):
         class_accuracy(predictions, PROFILE)
 
 
 def test_table_3_puts_the_printed_value_beside_ours():
-    predictions = pd.concat([run("demo_fer2013", "original", 0, right=[1] * 7, n=[2] * 7),
-                             run("demo_rafdb", "aug4", 0, right=[1] * 7, n=[2] * 7)])
+    predictions = pd.concat(
+        [
+            run("demo_fer2013", "original", 0, right=[1] * 7, n=[2] * 7),
+            run("demo_rafdb", "aug4", 0, right=[1] * 7, n=[2] * 7),
+        ]
+    )
     table = table_3(predictions, PROFILE).set_index(["dataset", "level", "emotion"])
     assert table.loc[("demo_fer2013", "original", "overall"), "paper"] == 79.79
     assert table.loc[("demo_rafdb", "aug4", "fear"), "paper"] == 98
@@ -118,24 +166,39 @@ def test_table_3_puts_the_printed_value_beside_ours():
 
 
 def test_table_4_keeps_every_printed_cell_and_adds_two_labelled_rows():
-    predictions = pd.concat([run("demo_fer2013", "original", 0, right=[5] * 7, n=[10] * 7),
-                             run("demo_fer2013", "aug4", 0, right=[6] * 7, n=[10] * 7),
-                             run("demo_rafdb", "original", 0, right=[7] * 7, n=[10] * 7)])
+    predictions = pd.concat(
+        [
+            run("demo_fer2013", "original", 0, right=[5] * 7, n=[10] * 7),
+            run("demo_fer2013", "aug4", 0, right=[6] * 7, n=[10] * 7),
+            run("demo_rafdb", "original", 0, right=[7] * 7, n=[10] * 7),
+        ]
+    )
     table = table_4(predictions, PROFILE)
     printed = read_reference("table_4")
     for cell in printed.itertuples():
-        assert table.loc[cell.row - 1, ["method", cell.dataset]].tolist() == [cell.method, cell.accuracy]
+        assert table.loc[cell.row - 1, ["method", cell.dataset]].tolist() == [
+            cell.method,
+            cell.accuracy,
+        ]
     assert table.iloc[:-2][["FER2013", "RAF-DB"]].notna().sum().sum() == len(printed)
     without, with_augmentation = (table.iloc[i] for i in (-2, -1))
     assert without[["FER2013", "RAF-DB"]].tolist() == pytest.approx([50, 70])
-    assert with_augmentation["FER2013"] == pytest.approx(60) and np.isnan(with_augmentation["RAF-DB"])
+    assert with_augmentation["FER2013"] == pytest.approx(60) and np.isnan(
+        with_augmentation["RAF-DB"]
+    )
     assert without["FER2013_low"] < 50 < without["FER2013_high"]
     assert (without["FER2013_n"], without["FER2013_seeds"]) == (70, 1)
-    assert all("demo faces" in text for row in (without, with_augmentation) for text in row[["method", "source"]])
+    assert all(
+        "demo faces" in text
+        for row in (without, with_augmentation)
+        for text in row[["method", "source"]]
+    )
 
 
 def test_confusion_rows_are_labels_and_seeds_are_summed():
-    predictions = pd.concat([run("fer2013", "aug1", seed, right=[3, *[4] * 6], n=[4] * 7) for seed in (0, 1)])
+    predictions = pd.concat(
+        [run("fer2013", "aug1", seed, right=[3, *[4] * 6], n=[4] * 7) for seed in (0, 1)]
+    )
     counts = confusion_counts(predictions, "fer2013", "aug1")
     assert counts[0, :2].tolist() == [6, 2] and counts.sum() == 56
     assert confusion_rates(counts)[0, :2].tolist() == [0.75, 0.25]
@@ -166,12 +229,15 @@ def test_rows_that_are_missing_in_all_runs_alike_are_noticed_by_the_test_set(out
     for level in PROFILE.balancing.levels:
         for seed in PROFILE.training.seeds:
             write_run(PROFILE.paths.model("demo_fer2013", level, seed), count=13)
-    assert len(read_predictions("demo_fer2013", PROFILE)) == 6 * 13   # no test set is there
+    assert len(read_predictions("demo_fer2013", PROFILE)) == 6 * 13  # no test set is there
     write_test_set(13)
     assert len(read_predictions("demo_fer2013", PROFILE)) == 6 * 13
     write_test_set(14)
-    with pytest.raises(CompanionError, match=r"original seed \d has answers for 13 test faces, "
-                       r"demo_fer2013_test.npz stands for 14; 13 of them are the same.*Rows are"):
+    with pytest.raises(
+        CompanionError,
+        match=r"original seed \d has answers for 13 test faces, "
+        r"demo_fer2013_test.npz stands for 14; 13 of them are the same.*Rows are",
+    ):
         read_predictions("demo_fer2013", PROFILE)
 
 
@@ -189,8 +255,14 @@ def test_missing_runs_are_listed_with_the_command_that_makes_them(outputs):
     with pytest.raises(CompanionError) as caught:
         read_predictions("demo_rafdb", PROFILE)
     message = str(caught.value)
-    assert "5 training runs" in message and "original seed 1, original seed 2, aug4 seed 0, aug4 seed 1" in message
-    assert "python -m fer_utils reproduce --profile demo --set 'balancing.levels=[original, aug4]'" in message
+    assert (
+        "5 training runs" in message
+        and "original seed 1, original seed 2, aug4 seed 0, aug4 seed 1" in message
+    )
+    assert (
+        "python -m fer_utils reproduce --profile demo --set 'balancing.levels=[original, aug4]'"
+        in message
+    )
 
 
 def test_levels_that_are_there_can_be_read_while_others_are_missing(outputs):
@@ -214,23 +286,42 @@ def test_a_truncated_predictions_file_is_refused_with_its_path(outputs):
         read_predictions("demo_rafdb", PROFILE, levels=["original"])
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda text: "", "No columns to parse"),
-    (lambda text: text.replace("0003,happy,happy", "0003,joy,happy"), "it names the emotion 'joy'; expected "
-                                                                      "anger"),
-    (lambda text: text.replace("0003,happy,happy", "0003,happy,contempt"), "it names the emotion 'contempt'"),
-    (lambda text: text.replace("0004,", "0003,", 1), "two answers for the face 0003"),
-    (lambda text: text.replace("0003,happy,happy", "0003,happy,sad"), "the face 0003 is called sad, which is "
-                                                                      "not its most"),
-    (lambda text: text.replace("1.000000", "7.5", 1), "the face 0000 has a probability outside of 0 to 1"),
-    (lambda text: text.replace("1.000000", "high", 1), "could not convert string to float"),
-    (lambda text: text.replace("0013,", "0014,"), "has answers for 14 test faces, .*for 14; 13 of them are "
-                                                  "the same"),
-    (lambda text: text.replace("0013,surprise,", "0013,anger,"), "13 of them are the same with the same "
-                                                                 "label"),
-    (lambda text: "".join(text.splitlines(keepends=True)[:-1]), "seed 0 has answers for 13 test faces, .* "
-                                                                "seed . for 14"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: "", "No columns to parse"),
+        (
+            lambda text: text.replace("0003,happy,happy", "0003,joy,happy"),
+            "it names the emotion 'joy'; expected anger",
+        ),
+        (
+            lambda text: text.replace("0003,happy,happy", "0003,happy,contempt"),
+            "it names the emotion 'contempt'",
+        ),
+        (lambda text: text.replace("0004,", "0003,", 1), "two answers for the face 0003"),
+        (
+            lambda text: text.replace("0003,happy,happy", "0003,happy,sad"),
+            "the face 0003 is called sad, which is not its most",
+        ),
+        (
+            lambda text: text.replace("1.000000", "7.5", 1),
+            "the face 0000 has a probability outside of 0 to 1",
+        ),
+        (lambda text: text.replace("1.000000", "high", 1), "could not convert string to float"),
+        (
+            lambda text: text.replace("0013,", "0014,"),
+            "has answers for 14 test faces, .*for 14; 13 of them are the same",
+        ),
+        (
+            lambda text: text.replace("0013,surprise,", "0013,anger,"),
+            "13 of them are the same with the same label",
+        ),
+        (
+            lambda text: "".join(text.splitlines(keepends=True)[:-1]),
+            "seed 0 has answers for 13 test faces, .* seed . for 14",
+        ),
+    ],
+)
 def test_answers_that_no_network_gave_are_refused_with_the_face(outputs, change, message):
     for seed in PROFILE.training.seeds:
         write_run(PROFILE.paths.model("demo_rafdb", "original", seed))

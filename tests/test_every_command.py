@@ -200,7 +200,7 @@ def _on_a_disk(made, tmp_path, options: str, names, *, free: int = 0) -> tuple[d
     paths = [str(PACKAGE.parent), str(PACKAGE.parent / "tests")]
 
     def write(prepare: str) -> None:
-        last = sorted(names, reverse=True)   # reproduce before interim changes a table
+        last = sorted(names, reverse=True)  # reproduce before interim changes a table
         script.write_text(CHILD.format(paths=paths, prepare=prepare, names=last))
 
     write("")

@@ -12,7 +12,10 @@ def reader(monkeypatch):
     monkeypatch.delenv("FER_HEADLESS", raising=False)
 
 
-CONTROLS = {"emotion": Choice("emotion", [("Fear", "fear"), ("Sad", "sad")], buttons=True), "faces": Slider("faces", 1, 9, 3)}
+CONTROLS = {
+    "emotion": Choice("emotion", [("Fear", "fear"), ("Sad", "sad")], buttons=True),
+    "faces": Slider("faces", 1, 9, 3),
+}
 
 
 def describe(emotion, faces):
@@ -44,7 +47,10 @@ def test_a_touched_control_draws_the_view_of_all_values(reader):
 def test_a_mistake_is_said_in_its_own_words_and_the_last_view_stays(reader):
     explorer = explorer_of()
     explorer.controls["faces"].value = 9
-    assert 'role="alert"' in explorer.status.value and "&lt;8&gt; faces; choose fewer" in explorer.status.value
+    assert (
+        'role="alert"' in explorer.status.value
+        and "&lt;8&gt; faces; choose fewer" in explorer.status.value
+    )
     assert "3 faces of fear" in explorer.shown.value
     explorer.controls["faces"].value = 4
     assert not explorer.status.value and "4 faces" in explorer.shown.value
@@ -73,7 +79,9 @@ def test_while_it_works_the_reader_is_told_so_and_by_the_function_how_far(reader
 
 
 def test_words_are_taken_as_they_are_typed_and_a_toggle_is_true_or_false(reader):
-    explorer = explorer_of(lambda text, mirrored: View(words=f"{text} {mirrored}"),
-                           {"text": Words("prompt", "a face"), "mirrored": Toggle("mirrored")})
+    explorer = explorer_of(
+        lambda text, mirrored: View(words=f"{text} {mirrored}"),
+        {"text": Words("prompt", "a face"), "mirrored": Toggle("mirrored")},
+    )
     explorer.controls["text"].value, explorer.controls["mirrored"].value = "a sad face", True
     assert "a sad face True" in explorer.shown.value

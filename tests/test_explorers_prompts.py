@@ -1,4 +1,5 @@
-"""Prompts and targets put together by hand: what a reader's touch changes, what takes how long, and what is refused."""
+"""Prompts and targets put together by hand: what a reader's touch changes, what takes how long, and
+what is refused."""
 
 import json
 import re
@@ -27,8 +28,17 @@ from fer_utils.widgets import (
 )
 from fer_utils.widgets.levels import time_words
 
-CHOSEN = {"emotion": "sad", "person": "woman", "decade": 50, "template": "portrait", "light": "dim light",
-          "realism": "studio photo", "glasses": "with glasses", "generator": "sd2", "seed": 3}
+CHOSEN = {
+    "emotion": "sad",
+    "person": "woman",
+    "decade": 50,
+    "template": "portrait",
+    "light": "dim light",
+    "realism": "studio photo",
+    "glasses": "with glasses",
+    "generator": "sd2",
+    "seed": 3,
+}
 REAL = dict(zip(EMOTIONS, (40, 5, 41, 72, 50, 48, 31)))
 MACHINE = "Linux, 2 CPU cores"
 
@@ -39,7 +49,9 @@ class Drawn(Renderer):
     def __init__(self, generator, profile):
         super().__init__(generator, profile)
         self.asked = []
-        self.__dict__["pipeline"] = Renderer("sd2", load_profile("smoke")).pipeline if generator == "sd2" else None
+        self.__dict__["pipeline"] = (
+            Renderer("sd2", load_profile("smoke")).pipeline if generator == "sd2" else None
+        )
 
     def draw(self, prompts, seeds):
         self.asked.append((prompts, seeds))
@@ -57,7 +69,10 @@ def view_of(renderer, **changes):
 
 def test_the_marked_words_are_the_keywords():
     for prompt in sample_prompts()["prompt"]:
-        assert [word.lower() for word in re.findall("<mark>(.*?)</mark>", marked(prompt).replace("&#x27;", "'"))] == keywords(prompt)
+        assert [
+            word.lower()
+            for word in re.findall("<mark>(.*?)</mark>", marked(prompt).replace("&#x27;", "'"))
+        ] == keywords(prompt)
     assert marked("<b>a sad man") == "&lt;b&gt;a <mark>sad</mark> <mark>man</mark>"
 
 
@@ -71,7 +86,10 @@ def test_the_prompt_of_the_controls_is_shown_and_drawn_from_the_seed(sd2):
 
 
 def test_a_reader_is_told_which_controls_a_template_leaves_out(sd2):
-    assert "no place for age and light and realism and glasses" in view_of(sd2, template="face_with").words
+    assert (
+        "no place for age and light and realism and glasses"
+        in view_of(sd2, template="face_with").words
+    )
     assert "A child's age is in no template" in view_of(sd2, person="girl").words
 
 
@@ -79,7 +97,9 @@ def test_own_words_take_the_place_of_the_composed_prompt_and_unknown_ones_are_na
     view = view_of(sd2, own_words="  a sad zebra, soft light ")
     assert sd2.asked[-1][0] == ["a sad zebra, soft light"]
     assert "in pieces, as it did not learn them: zebra" in view.words
-    assert "every word is one it knows" in token_words("Angry expression on a kid, realistic photo", sd2.pipeline.tokenizer)
+    assert "every word is one it knows" in token_words(
+        "Angry expression on a kid, realistic photo", sd2.pipeline.tokenizer
+    )
     assert "cut off" in token_words("sad " * 40, sd2.pipeline.tokenizer)
 
 
@@ -88,7 +108,11 @@ def test_a_model_that_is_not_shipped_waits_for_its_box():
     renderer = Drawn("sd3", profile)
     renderer.settings = profile.generators.sd2
     view = view_of(renderer)
-    assert not renderer.asked and not view.picture and "owner/large is no shipped model: tick the box" in view.words
+    assert (
+        not renderer.asked
+        and not view.picture
+        and "owner/large is no shipped model: tick the box" in view.words
+    )
 
 
 def test_only_profiles_with_such_a_model_have_the_box(monkeypatch):
@@ -99,7 +123,9 @@ def test_only_profiles_with_such_a_model_have_the_box(monkeypatch):
         controls, status, _ = prompt_explorer(load_profile(name)).children
         found[name] = [control.description for control in controls.children]
         assert not status.value
-    assert [name for name in found["paper"] if name not in found["smoke"]][-1].startswith("draw with a large model")
+    assert [name for name in found["paper"] if name not in found["smoke"]][-1].startswith(
+        "draw with a large model"
+    )
 
 
 def test_a_face_of_the_shipped_generator_changes_with_the_emotion(monkeypatch):
@@ -125,12 +151,18 @@ def test_a_target_is_real_images_then_those_of_the_pool_then_new_ones():
     assert found.pool["happy"] == 8 and found.new["happy"] == 0
     assert found.pool["disgust"] == 30 and found.new["disgust"] == 45
     assert all(REAL[name] + found.pool[name] + found.new[name] == 80 for name in EMOTIONS)
-    assert sum(found.made_by.values()) == sum(found.new.values()) and set(found.made_by) == {"sd2", "sd3"}
+    assert sum(found.made_by.values()) == sum(found.new.values()) and set(found.made_by) == {
+        "sd2",
+        "sd3",
+    }
     assert found.synthetic == 80 * 7 - sum(REAL.values())
 
 
 def test_a_target_under_the_largest_class_is_refused_in_words():
-    with pytest.raises(CompanionError, match="71 images per class are fewer than the 72 real ones of happy.*Choose 72 or more"):
+    with pytest.raises(
+        CompanionError,
+        match="71 images per class are fewer than the 72 real ones of happy.*Choose 72 or more",
+    ):
         class_target(REAL, {}, 71, load_profile("demo"))
 
 
@@ -148,21 +180,34 @@ def test_the_rates_are_the_benchmarks_and_only_for_settings_that_it_measured(pro
     assert measured_rates(load_profile("demo")) == ({}, "")
     folder = project / "tables" / "benchmarks"
     folder.mkdir(parents=True)
-    pd.DataFrame({"case": ["sd2: make_pool", "sd3: make_pool"], "images_per_second": [24.0, 21.0],
-                  "machine": MACHINE}).to_csv(folder / "synthesis.csv", index=False)
+    pd.DataFrame(
+        {
+            "case": ["sd2: make_pool", "sd3: make_pool"],
+            "images_per_second": [24.0, 21.0],
+            "machine": MACHINE,
+        }
+    ).to_csv(folder / "synthesis.csv", index=False)
     assert measured_rates(load_profile("demo")) == ({"sd2": 24.0, "sd3": 21.0}, MACHINE)
-    assert measured_rates(load_profile("demo", ["generators.sd3.steps=30"])) == ({"sd2": 24.0}, MACHINE)
+    assert measured_rates(load_profile("demo", ["generators.sd3.steps=30"])) == (
+        {"sd2": 24.0},
+        MACHINE,
+    )
     assert measured_rates(load_profile("paper")) == ({}, MACHINE)
 
 
 def test_the_bars_and_their_words_change_with_the_slider_and_the_data_set(project, monkeypatch):
     monkeypatch.delenv("FER_HEADLESS", raising=False)
-    profile = load_profile("demo", ["data.scale=0.02"])    # 15,000 images a class at the paper's scale are 300 here
+    # 15,000 images a class at the paper's scale are 300 here
+    profile = load_profile("demo", ["data.scale=0.02"])
     counts = {"demo_fer2013": REAL, "demo_rafdb": dict(zip(EMOTIONS, (14, 14, 6, 95, 50, 40, 26)))}
     manifest = pd.DataFrame({"emotion": np.repeat(EMOTIONS, 295)})
     controls, status, shown = level_explorer(counts, manifest, profile).children
     dataset, target = controls.children
-    assert (target.min, target.value, target.max) == (72, 300, 600) and "<b>0</b> would have to be made" in shown.value
+    assert (target.min, target.value, target.max) == (
+        72,
+        300,
+        600,
+    ) and "<b>0</b> would have to be made" in shown.value
     target.value = 400
     assert "400 images of each emotion" in shown.value and "<b>0</b>" not in shown.value
     dataset.value = "demo_rafdb"
@@ -172,7 +217,13 @@ def test_the_bars_and_their_words_change_with_the_slider_and_the_data_set(projec
 
 
 def test_without_a_reader_the_target_is_a_picture_in_words(project):
-    view = target_view({"demo_fer2013": REAL}, {"demo_fer2013": {}}, load_profile("demo"), dataset="demo_fer2013", target=100)
+    view = target_view(
+        {"demo_fer2013": REAL},
+        {"demo_fer2013": {}},
+        load_profile("demo"),
+        dataset="demo_fer2013",
+        target=100,
+    )
     assert view.picture[1:4] == b"PNG" and f"{700 - sum(REAL.values()):,} to be made" in view.alt
 
 
@@ -191,5 +242,8 @@ def test_the_start_notebook_draws_a_face_before_anything_else_and_needs_no_stage
 
 
 def test_places_are_relative_to_the_project_and_follow_the_profile(project):
-    assert "`tables/demo`" in places(load_profile("demo")).data and "`runs/smoke/pool`" in places(load_profile("smoke")).data
+    assert (
+        "`tables/demo`" in places(load_profile("demo")).data
+        and "`runs/smoke/pool`" in places(load_profile("smoke")).data
+    )
     assert str(project) not in places(load_profile("demo")).data

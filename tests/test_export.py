@@ -1,4 +1,5 @@
-"""Faces that leave the project: every reader finds all of them, no table runs anything, nothing lands elsewhere."""
+"""Faces that leave the project: every reader finds all of them, no table runs anything, nothing
+lands elsewhere."""
 
 import errno
 import re
@@ -21,15 +22,15 @@ from fer_utils.synthesis.shards import MANIFEST_COLUMNS, pixel_hash, shard_path,
 
 LEVEL, DATASET = "aug1", "demo_fer2013"
 
-# What datasets 5.2 takes for a split (data_files.py): a word of a folder's or a file's name, and if any file has one,
-# only the files with one are read.
+# What datasets 5.2 takes for a split (data_files.py): a word of a folder's or a file's name, and if
+# any file has one, only the files with one are read.
 WORDS = "train|training|validation|valid|dev|val|test|testing|eval|evaluation"
 OF_A_SPLIT = re.compile(rf"(^|.*[-._ 0-9/])({WORDS})([-._ 0-9/].*|$)")
 
 
 class Four4All:
-    """A loader of the authors' form (get_dataset.py of their repository): the first line is a header, then name and
-    label."""
+    """A loader of the authors' form (get_dataset.py of their repository): the first line is a
+    header, then name and label."""
 
     def __init__(self, csv_file, img_dir):
         self.labels, self.folder = pd.read_csv(csv_file), img_dir
@@ -181,8 +182,12 @@ def test_an_emotion_that_is_none_is_refused_before_anything_is_written(profile, 
         export_balanced_set(tmp_path / "b" / "out", DATASET, LEVEL, profile)
 
 
-@pytest.mark.parametrize("fails", ["PIL.Image.Image.save", "fer_utils.balancing.export.write_table"])
-def test_a_disk_that_fills_leaves_nothing_of_an_export_and_the_error_names_the_folder(profile, tmp_path, monkeypatch, fails):
+@pytest.mark.parametrize(
+    "fails", ["PIL.Image.Image.save", "fer_utils.balancing.export.write_table"]
+)
+def test_a_disk_that_fills_leaves_nothing_of_an_export_and_the_error_names_the_folder(
+    profile, tmp_path, monkeypatch, fails
+):
     write_pool(profile, [manifest_row(0, "anger", "a face")])
 
     def full(*_, **__):
@@ -191,7 +196,10 @@ def test_a_disk_that_fills_leaves_nothing_of_an_export_and_the_error_names_the_f
     monkeypatch.setattr(fails, full)
     with pytest.raises(OSError) as caught:
         export_pool(tmp_path / "a" / "out", profile)
-    assert caught.value.filename == str(tmp_path / "a" / "out") and list((tmp_path / "a").iterdir()) == []
+    assert (
+        caught.value.filename == str(tmp_path / "a" / "out")
+        and list((tmp_path / "a").iterdir()) == []
+    )
 
 
 @pytest.mark.parametrize("name", ["../../up", "a/b", "..", "C:\\x", "=x", "x" * 400])

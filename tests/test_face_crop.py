@@ -1,4 +1,5 @@
-"""The optional crop finds drawn and real faces, keeps what it cannot crop, and says what it needs."""
+"""The optional crop finds drawn and real faces, keeps what it cannot crop, and says what it
+needs."""
 
 import re
 import sys
@@ -36,7 +37,9 @@ def test_a_drawn_face_in_a_larger_picture_is_found_where_it_was_put(opencv4, dra
     found = np.array([square for square in squares if square is not None])
     assert len(found) >= 0.8 * len(drawn)
     centres = found[:, :2] + found[:, 2:] / 2
-    assert (np.abs(centres - [210, 165]) < 25).mean() > 0.9 and (np.abs(found[:, 2] - 85) < 45).mean() > 0.9
+    assert (np.abs(centres - [210, 165]) < 25).mean() > 0.9 and (
+        np.abs(found[:, 2] - 85) < 45
+    ).mean() > 0.9
 
 
 def test_a_crop_has_the_size_asked_for_and_images_without_a_face_are_kept_whole(opencv4, drawn):
@@ -54,23 +57,45 @@ def test_a_larger_margin_shows_more_of_the_picture(opencv4, drawn):
     assert wide[2] == pytest.approx(1.6 * tight[2], abs=2)
 
 
-def test_predict_crops_when_asked_and_says_where_or_that_there_is_no_face(opencv4, project, drawn, capsys):
+def test_predict_crops_when_asked_and_says_where_or_that_there_is_no_face(
+    opencv4, project, drawn, capsys
+):
     save_weights(ResEmoteNet(0.0625, image_size=32), project / "w.safetensors")
     picture = np.full((200, 300, 3), 120, np.uint8)
     picture[40:140, 150:250] = drawn[0]
     for name, pixels in (("face.png", picture), ("none.png", np.full((60, 60, 3), 120, np.uint8))):
         Image.fromarray(pixels).save(project / name)
-    assert cli.main(["predict", str(project / "face.png"), str(project / "none.png"), "--crop", "--weights",
-                     str(project / "w.safetensors")]) == 0
+    assert (
+        cli.main(
+            [
+                "predict",
+                str(project / "face.png"),
+                str(project / "none.png"),
+                "--crop",
+                "--weights",
+                str(project / "w.safetensors"),
+            ]
+        )
+        == 0
+    )
     said = capsys.readouterr().out
-    assert re.search(r"face.png(\n.*){7}\n  Cropped to the face: (\d+)x\2 pixels at 1\d\d, \d+", said)
+    assert re.search(
+        r"face.png(\n.*){7}\n  Cropped to the face: (\d+)x\2 pixels at 1\d\d, \d+", said
+    )
     assert "No face was found in it: the whole photo was read." in said and "stretched" not in said
 
 
-def test_without_opencv_predict_names_what_to_install_once_and_not_for_each_photo(project, monkeypatch, capsys):
+def test_without_opencv_predict_names_what_to_install_once_and_not_for_each_photo(
+    project, monkeypatch, capsys
+):
     monkeypatch.setitem(sys.modules, "cv2", None)
     save_weights(ResEmoteNet(0.0625, image_size=32), project / "w.safetensors")
-    assert cli.main(["predict", "a.png", "b.png", "--crop", "--weights", str(project / "w.safetensors")]) == 2
+    assert (
+        cli.main(
+            ["predict", "a.png", "b.png", "--crop", "--weights", str(project / "w.safetensors")]
+        )
+        == 2
+    )
     assert capsys.readouterr().err.count("pip install") == 1
 
 
@@ -86,10 +111,16 @@ def test_a_square_at_the_edge_is_moved_and_one_too_large_is_shrunk():
     assert _inside((60, 30), 500, 120, 60) == (30, 0, 60)
 
 
-@pytest.mark.parametrize(("stand_in", "message"), [
-    (None, r"not installed: pip install 'fer_utils\[crop\]'"),
-    (type("cv2", (), {"__version__": "5.0.0"}), "needs OpenCV 4; OpenCV 5.0.0, which is installed"),
-])
+@pytest.mark.parametrize(
+    ("stand_in", "message"),
+    [
+        (None, r"not installed: pip install 'fer_utils\[crop\]'"),
+        (
+            type("cv2", (), {"__version__": "5.0.0"}),
+            "needs OpenCV 4; OpenCV 5.0.0, which is installed",
+        ),
+    ],
+)
 def test_without_opencv_4_the_error_says_what_to_install(monkeypatch, stand_in, message):
     monkeypatch.setitem(sys.modules, "cv2", stand_in)
     with pytest.raises(CompanionError, match=message):

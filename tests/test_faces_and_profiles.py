@@ -20,13 +20,24 @@ from fer_utils.core.profiles import differences, load_profile, profile_names
 
 def some_faces(count=4, size=8, channels=3, name="face") -> FaceSet:
     random = np.random.default_rng(count)
-    return FaceSet(random.integers(0, 256, (count, size, size, channels), dtype=np.uint8),
-                   np.arange(count) % len(EMOTIONS), np.array([f"{name}-{i}" for i in range(count)]),
-                   np.full(count, "test"))
+    return FaceSet(
+        random.integers(0, 256, (count, size, size, channels), dtype=np.uint8),
+        np.arange(count) % len(EMOTIONS),
+        np.array([f"{name}-{i}" for i in range(count)]),
+        np.full(count, "test"),
+    )
 
 
-@pytest.mark.parametrize(("alias", "name"), [("Angry", "anger"), ("happiness", "happy"), ("sadness", "sad"),
-                                             ("Fearful", "fear"), (" surprised ", "surprise")])
+@pytest.mark.parametrize(
+    ("alias", "name"),
+    [
+        ("Angry", "anger"),
+        ("happiness", "happy"),
+        ("sadness", "sad"),
+        ("Fearful", "fear"),
+        (" surprised ", "surprise"),
+    ],
+)
 def test_usual_spellings_of_an_emotion_are_understood(alias, name):
     assert emotion_name(alias) == name and EMOTIONS[emotion_index(alias)] == name
 
@@ -46,8 +57,10 @@ def test_faces_survive_saving_and_loading_unchanged(tmp_path):
     faces = some_faces()
     faces.save(tmp_path / "faces.npz")
     again = load_faces(tmp_path / "faces.npz")
-    assert all(np.array_equal(getattr(faces, name), getattr(again, name))
-               for name in ("images", "labels", "ids", "origin"))
+    assert all(
+        np.array_equal(getattr(faces, name), getattr(again, name))
+        for name in ("images", "labels", "ids", "origin")
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["faces.npz"]
 
 
@@ -71,7 +84,12 @@ def test_counts_name_every_emotion_even_absent_ones():
 
 
 def test_resizing_changes_size_and_channels_and_keeps_gray_levels():
-    gray = FaceSet(np.full((2, 8, 8, 1), 77, np.uint8), np.zeros(2, int), np.array(["a", "b"]), np.array(["x", "x"]))
+    gray = FaceSet(
+        np.full((2, 8, 8, 1), 77, np.uint8),
+        np.zeros(2, int),
+        np.array(["a", "b"]),
+        np.array(["x", "x"]),
+    )
     colour = gray.resize(16, channels=3)
     assert colour.images.shape == (2, 16, 16, 3) and (colour.images == 77).all()
 
@@ -81,14 +99,21 @@ def test_concatenating_faces_of_different_sizes_is_refused():
         concatenate(some_faces(size=8), some_faces(size=9))
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"labels": np.array([0, 7])}, "labels must lie in 0..6"),
-    ({"ids": np.array(["a"])}, "2 images but 1 ids"),
-    ({"images": np.zeros((2, 4, 4, 1), np.float32)}, "images must be uint8"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": np.array([0, 7])}, "labels must lie in 0..6"),
+        ({"ids": np.array(["a"])}, "2 images but 1 ids"),
+        ({"images": np.zeros((2, 4, 4, 1), np.float32)}, "images must be uint8"),
+    ],
+)
 def test_a_face_set_that_does_not_fit_together_is_refused(change, message):
-    parts = {"images": np.zeros((2, 4, 4, 1), np.uint8), "labels": np.zeros(2, int),
-             "ids": np.array(["a", "b"]), "origin": np.array(["x", "x"])}
+    parts = {
+        "images": np.zeros((2, 4, 4, 1), np.uint8),
+        "labels": np.zeros(2, int),
+        "ids": np.array(["a", "b"]),
+        "origin": np.array(["x", "x"]),
+    }
     with pytest.raises(CompanionError, match=message):
         FaceSet(**(parts | change))
 
@@ -101,8 +126,13 @@ def test_every_profile_loads_and_only_overrides_the_papers_settings(name):
 
 def test_the_paper_profile_holds_the_settings_of_section_4():
     training = load_profile("paper").training
-    assert (training.learning_rate, training.batch_size, training.max_epochs, training.patience,
-            training.scheduler_factor) == (1e-3, 16, 80, 5, 0.1)
+    assert (
+        training.learning_rate,
+        training.batch_size,
+        training.max_epochs,
+        training.patience,
+        training.scheduler_factor,
+    ) == (1e-3, 16, 80, 5, 0.1)
 
 
 @pytest.mark.parametrize(("text", "value"), [("2e-2", 0.02), ("1", 1.0), ("0.5", 0.5)])
@@ -112,14 +142,17 @@ def test_an_override_sets_one_number_and_leaves_the_rest(text, value):
     assert differences(profile, plain)["setting"].tolist() == ["training.learning_rate"]
 
 
-@pytest.mark.parametrize(("name", "overrides", "message"), [
-    ("dmeo", [], "did you mean 'demo'"),
-    ("demo", ["training.max_epoch=3"], "did you mean 'max_epochs'"),
-    ("demo", ["trainig.max_epochs=3"], "did you mean 'training'"),
-    ("demo", ["training.max_epochs=many"], "max_epochs' must be a whole number.*found 'many'"),
-    ("demo", ["training.seeds=[one]"], "an item must be a whole number"),
-    ("demo", ["training.max_epochs"], "section.name=value"),
-])
+@pytest.mark.parametrize(
+    ("name", "overrides", "message"),
+    [
+        ("dmeo", [], "did you mean 'demo'"),
+        ("demo", ["training.max_epoch=3"], "did you mean 'max_epochs'"),
+        ("demo", ["trainig.max_epochs=3"], "did you mean 'training'"),
+        ("demo", ["training.max_epochs=many"], "max_epochs' must be a whole number.*found 'many'"),
+        ("demo", ["training.seeds=[one]"], "an item must be a whole number"),
+        ("demo", ["training.max_epochs"], "section.name=value"),
+    ],
+)
 def test_a_wrong_profile_or_override_is_explained(name, overrides, message):
     with pytest.raises(CompanionError, match=message):
         load_profile(name, overrides)
@@ -133,7 +166,9 @@ def test_a_misspelt_setting_in_code_names_the_nearest():
 def test_an_overridden_profile_writes_to_folders_of_its_own(project):
     plain, changed = load_profile("demo"), load_profile("demo", ["training.max_epochs=2"])
     assert plain.run_name == "demo" and changed.run_name.startswith("demo-")
-    assert load_profile("demo", ["run.workers=1", "run.device=cpu"]).run_name == "demo", "how fast is no result"
+    assert load_profile("demo", ["run.workers=1", "run.device=cpu"]).run_name == "demo", (
+        "how fast is no result"
+    )
     assert changed.paths.tables != plain.paths.tables and project in changed.paths.tables.parents
 
 
@@ -141,7 +176,10 @@ def test_an_overridden_profile_writes_to_folders_of_its_own(project):
 def test_a_run_never_writes_to_the_committed_figures_and_tables(project, name):
     paths = load_profile(name).paths
     assert paths.run in paths.figures.parents and paths.run in paths.tables.parents
-    assert project / "runs" in paths.run.parents and committed_tables(name).parents[1] == PACKAGE.parent
+    assert (
+        project / "runs" in paths.run.parents
+        and committed_tables(name).parents[1] == PACKAGE.parent
+    )
     assert paths.all_kept == project / "tables" / name / "runs", "what is kept outlives runs/"
 
 

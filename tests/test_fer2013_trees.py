@@ -1,5 +1,5 @@
-"""FER2013 from folders of images: every spelling, and the official split recovered, drawn or compared."""
-
+"""FER2013 from folders of images: every spelling, and the official split recovered, drawn or
+compared."""
 
 import numpy as np
 import pytest
@@ -28,40 +28,64 @@ from fer_utils.datasets.ferplus import FILE
 def assert_is_the_small_set(splits):
     for part, (_, faces) in enumerate(splits.items()):
         assert faces.counts() == dict.fromkeys(EMOTIONS, 2)
-        expected = [gray(100 * part + 10 * FER2013_ORDER.index(EMOTIONS[label]) + number % 2)
-                    for number, label in enumerate(faces.labels)]
+        expected = [
+            gray(100 * part + 10 * FER2013_ORDER.index(EMOTIONS[label]) + number % 2)
+            for number, label in enumerate(faces.labels)
+        ]
         assert np.array_equal(faces.images[:, :, :, 0], np.array(expected))
 
 
 @pytest.mark.parametrize("prefix", ["", "archive/fer2013/", "train/"])
 @pytest.mark.parametrize("pack", ["folder", "a.zip", "a.tar", "a.tar.gz"])
-def test_a_tree_is_read_from_folders_and_archives_with_the_split_in_its_names(prefix, pack, project, any_counts):
-    files = {f"{prefix if prefix != 'train/' else name.split('/')[0] + '/'}{name}": data
-             for name, data in fer2013_files(spelling=SPELLINGS).items()}
+def test_a_tree_is_read_from_folders_and_archives_with_the_split_in_its_names(
+    prefix, pack, project, any_counts
+):
+    files = {
+        f"{prefix if prefix != 'train/' else name.split('/')[0] + '/'}{name}": data
+        for name, data in fer2013_files(spelling=SPELLINGS).items()
+    }
     if pack == "folder":
         write_files(project / "data", files)
     else:
         (write_zip if pack.endswith("zip") else write_tar)(project / "data" / pack, files)
     splits = fer2013.read_fer2013(project / "data")
     assert_is_the_small_set(splits)
-    assert splits.test.ids[0] == "fer2013-test/anger/privatetest_200" and splits.test.origin[0] == "FER2013/PrivateTest"
-    assert "The official split was told from the file names (Training_, PublicTest_, PrivateTest_)." \
+    assert (
+        splits.test.ids[0] == "fer2013-test/anger/privatetest_200"
+        and splits.test.origin[0] == "FER2013/PrivateTest"
+    )
+    assert (
+        "The official split was told from the file names (Training_, PublicTest_, PrivateTest_)."
         in splits.found.notes
+    )
 
 
-@pytest.mark.parametrize("folders", [("train", "val", "test"), ("Training", "Validation", "Testing"),
-                                     ("FER2013Train", "FER2013Valid", "FER2013Test"),
-                                     ("TRAIN", "PublicTest", "PrivateTest")])
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ("train", "val", "test"),
+        ("Training", "Validation", "Testing"),
+        ("FER2013Train", "FER2013Valid", "FER2013Test"),
+        ("TRAIN", "PublicTest", "PrivateTest"),
+    ],
+)
 def test_three_split_folders_are_training_publictest_and_privatetest(folders, project, any_counts):
     renamed = dict(zip(("train", "val", "test"), folders))
-    write_files(project, {"/".join([renamed[name.split("/")[0]], *name.split("/")[1:]]): data
-                          for name, data in fer2013_files(named=False, validation=True).items()})
+    write_files(
+        project,
+        {
+            "/".join([renamed[name.split("/")[0]], *name.split("/")[1:]]): data
+            for name, data in fer2013_files(named=False, validation=True).items()
+        },
+    )
     splits = fer2013.read_fer2013(project)
     assert_is_the_small_set(splits)
     assert splits.validation.origin[0] == "FER2013/PublicTest"
 
 
-def test_a_test_folder_without_official_names_is_halved_by_a_stated_stratified_draw(project, any_counts, monkeypatch):
+def test_a_test_folder_without_official_names_is_halved_by_a_stated_stratified_draw(
+    project, any_counts, monkeypatch
+):
     monkeypatch.setattr(fer2013_trees, "official_counts", lambda *_: dict.fromkeys(EMOTIONS, 1))
     write_files(project, fer2013_files(named=False))
     splits = fer2013.read_fer2013(project)
@@ -73,7 +97,9 @@ def test_a_test_folder_without_official_names_is_halved_by_a_stated_stratified_d
     assert f"seed {fer2013_trees.merged_seed()}" in note and "not the official one" in note
 
 
-def test_the_same_half_is_drawn_however_the_copy_is_spelt_and_packed(project, any_counts, monkeypatch, tmp_path):
+def test_the_same_half_is_drawn_however_the_copy_is_spelt_and_packed(
+    project, any_counts, monkeypatch, tmp_path
+):
     monkeypatch.setattr(fer2013_trees, "official_counts", lambda *_: dict.fromkeys(EMOTIONS, 1))
     write_files(tmp_path / "one", fer2013_files(named=False))
     write_zip(tmp_path / "two" / "a.zip", fer2013_files(named=False, spelling=SPELLINGS))
@@ -83,10 +109,16 @@ def test_the_same_half_is_drawn_however_the_copy_is_spelt_and_packed(project, an
 
 
 def ferplus_files():
-    """The 42 faces of ``fer2013_files`` under FER+'s names, which are not their rows; and FER+'s table."""
+    """The 42 faces of ``fer2013_files`` under FER+'s names, which are not their rows; and FER+'s
+    table."""
     files = fer2013_files()
-    rows = sorted(files, key=lambda name: (list(USAGES).index(name.split("/")[-1].split("_")[0]),
-                                           int(name.split("_")[-1][:-4])))
+    rows = sorted(
+        files,
+        key=lambda name: (
+            list(USAGES).index(name.split("/")[-1].split("_")[0]),
+            int(name.split("_")[-1][:-4]),
+        ),
+    )
     usages = [name.split("/")[-1].split("_")[0] for name in rows]
     names = [f"fer{row * 3:07d}.png" for row in range(len(rows))]
     tree = {"/".join([*old.split("/")[:-1], new]): files[old] for old, new in zip(rows, names)}
@@ -109,24 +141,44 @@ def test_ferpluss_names_without_its_table_tell_nothing(project, any_counts):
     assert any("halved" in note for note in fer2013.read_fer2013(project).found.notes)
 
 
-@pytest.mark.parametrize(("name", "message"), [
-    ("train/angry/PrivateTest_1.png", r"PrivateTest_1\.png lies in the train folder but is a PrivateTest face"),
-    ("test/angry/Training_1.png", r"Training_1\.png lies in the test folder but is a Training face by its name"),
-    ("test/angry/PrivateTest_200.jpg0.jpg", r"jpg0\.jpg has more in its name than PrivateTest_ and a "
-                                            r"number.*altered copy"),
-    ("test/angry/extra.png", r"extra\.png has no PublicTest_ or PrivateTest_ in its name"),
-    ("test/anger/Privatetest_200.jpg", r"is there twice, also as test/anger/PrivateTest_200\.png"),
-])
-def test_a_copy_that_mixes_the_splits_is_refused_with_the_image(name, message, project, any_counts, nothing_left):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "train/angry/PrivateTest_1.png",
+            r"PrivateTest_1\.png lies in the train folder but is a PrivateTest face",
+        ),
+        (
+            "test/angry/Training_1.png",
+            r"Training_1\.png lies in the test folder but is a Training face by its name",
+        ),
+        (
+            "test/angry/PrivateTest_200.jpg0.jpg",
+            r"jpg0\.jpg has more in its name than PrivateTest_ and a " r"number.*altered copy",
+        ),
+        ("test/angry/extra.png", r"extra\.png has no PublicTest_ or PrivateTest_ in its name"),
+        (
+            "test/anger/Privatetest_200.jpg",
+            r"is there twice, also as test/anger/PrivateTest_200\.png",
+        ),
+    ],
+)
+def test_a_copy_that_mixes_the_splits_is_refused_with_the_image(
+    name, message, project, any_counts, nothing_left
+):
     write_files(project, {**fer2013_files(), name: encoded(gray(0))})
     with pytest.raises(CompanionError, match=message):
         fer2013.read_fer2013(project)
 
 
-def test_ferpluss_own_folders_without_classes_are_refused_with_the_reason(project, any_counts, nothing_left):
+def test_ferpluss_own_folders_without_classes_are_refused_with_the_reason(
+    project, any_counts, nothing_left
+):
     files = {**fer2013_files(), "test/fer0000001.png": encoded(gray(1))}
     write_files(project, files)
-    with pytest.raises(CompanionError, match=r"test/fer0000001\.png lies in no class folder, so it has no label"):
+    with pytest.raises(
+        CompanionError, match=r"test/fer0000001\.png lies in no class folder, so it has no label"
+    ):
         fer2013.read_fer2013(project)
 
 
@@ -149,7 +201,8 @@ def csv_of(files) -> bytes:
 
 @pytest.fixture
 def csv_and_tree(project, any_counts):
-    """The CSV and a tree in which one face is compressed again, one unknown, and one Training face in test/."""
+    """The CSV and a tree in which one face is compressed again, one unknown, and one Training face
+    in test/."""
     files = fer2013_files(named=False)
     files["train/happy/im30.jpg"] = encoded(smooth(30), "JPEG", quality=75)
     del files["train/happy/im30.png"]
@@ -171,17 +224,33 @@ def smooth(number):
 def test_each_image_of_a_tree_beside_the_csv_is_matched_to_its_row_by_pixels(csv_and_tree):
     table = compare_tree_with_csv(csv_and_tree).set_index("name")
     assert fer2013.find_fer2013(csv_and_tree).layout == "the CSV file"
-    assert table.loc["tree/train/happy/im30.jpg", ["row", "how", "same_label"]].tolist() == [6, "recompressed", True]
-    assert table.loc["tree/test/sad/stranger.png", ["row", "usage", "how"]].tolist() == [-1, "", "unknown"]
-    assert table.loc["tree/test/fear/leaked.png", ["usage", "how"]].tolist() == ["Training", "identical"]
+    assert table.loc["tree/train/happy/im30.jpg", ["row", "how", "same_label"]].tolist() == [
+        6,
+        "recompressed",
+        True,
+    ]
+    assert table.loc["tree/test/sad/stranger.png", ["row", "usage", "how"]].tolist() == [
+        -1,
+        "",
+        "unknown",
+    ]
+    assert table.loc["tree/test/fear/leaked.png", ["usage", "how"]].tolist() == [
+        "Training",
+        "identical",
+    ]
     others = table.drop(["tree/train/happy/im30.jpg", "tree/test/sad/stranger.png"])
     assert (others["how"] == "identical").all() and others["same_label"].all()
 
 
 def test_the_comparison_is_put_into_sentences(csv_and_tree):
     notes = comparison_notes(compare_tree_with_csv(csv_and_tree))
-    assert notes[0].startswith("42 of 44 images are pixel for pixel in the CSV, 1 more are the same pictures")
-    assert "The test folder holds 14 of PublicTest, 14 of PrivateTest, 1 of Training, 1 of no row" in " ".join(notes)
+    assert notes[0].startswith(
+        "42 of 44 images are pixel for pixel in the CSV, 1 more are the same pictures"
+    )
+    assert (
+        "The test folder holds 14 of PublicTest, 14 of PrivateTest, 1 of Training, 1 of no row"
+        in " ".join(notes)
+    )
 
 
 def test_comparing_without_a_tree_says_what_is_lacking(project, any_counts):
@@ -199,7 +268,9 @@ def test_the_real_fer2013_written_as_a_tree_is_read_back_as_the_official_data(
     for split, faces in original.items():
         usage = {name: usage for usage, name in USAGES.items()}[split]
         for emotion in EMOTIONS:
-            (tmp_path / ("train" if split == "train" else "test") / emotion).mkdir(parents=True, exist_ok=True)
+            (tmp_path / ("train" if split == "train" else "test") / emotion).mkdir(
+                parents=True, exist_ok=True
+            )
         for face, image, label in zip(faces.ids, faces.images, faces.labels):
             folder = "train" if split == "train" else "test"
             path = tmp_path / folder / EMOTIONS[label] / f"{usage}_{face[-5:]}.bmp"
@@ -208,7 +279,9 @@ def test_the_real_fer2013_written_as_a_tree_is_read_back_as_the_official_data(
     assert splits.found.official and "Every pixel, label and split" in " ".join(splits.found.notes)
     for (_, one), (_, two) in zip(original.items(), splits.items()):
         order = np.argsort([face[-5:] for face in two.ids])
-        assert np.array_equal(one.images, two.images[order]) and np.array_equal(one.labels, two.labels[order])
+        assert np.array_equal(one.images, two.images[order]) and np.array_equal(
+            one.labels, two.labels[order]
+        )
     monkeypatch.setattr(fer2013, "decode_tree", None)  # read again, nothing is decoded
     fer2013.read_fer2013(tmp_path)
     assert len(concatenate(*(faces for _, faces in splits.items()))) == 35_887

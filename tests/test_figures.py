@@ -1,4 +1,5 @@
-"""Figures: fixed colours, the stamp on everything, the same bytes from the same content, and what must be on them."""
+"""Figures: fixed colours, the stamp on everything, the same bytes from the same content, and what
+must be on them."""
 
 import hashlib
 import itertools
@@ -49,12 +50,15 @@ def test_every_emotion_has_its_own_colour():
 
 
 def test_the_emotions_can_be_told_apart_in_gray_print():
-    brightness = [np.dot(to_rgb(colour), (0.299, 0.587, 0.114)) for colour in figures.EMOTION_COLOURS.values()]
+    brightness = [
+        np.dot(to_rgb(colour), (0.299, 0.587, 0.114)) for colour in figures.EMOTION_COLOURS.values()
+    ]
     assert min(abs(a - b) for a, b in itertools.combinations(brightness, 2)) > 0.09
 
 
 def test_the_emotions_can_be_told_apart_without_red_or_green_cones():
-    """Linear RGB of Viénot, Brettel and Mollon (1999): protanopes and deuteranopes see only these two mixtures."""
+    """Linear RGB of Viénot, Brettel and Mollon (1999): protanopes and deuteranopes see only these
+    two mixtures."""
     linear = np.array([to_rgb(colour) for colour in figures.EMOTION_COLOURS.values()]) ** 2.2
     for mixture in ((0.11, 0.89), (0.29, 0.71)):
         seen = np.column_stack([linear[:, :2] @ mixture, linear[:, 2]]) ** (1 / 2.2)
@@ -68,6 +72,7 @@ def test_saving_the_same_content_twice_gives_the_same_bytes(demo, kind):
         drawn = figures.class_distribution({"a": COUNTS}, {"a": levels})
         paths = figures.save(drawn, "twice", demo, caption="Counts")
         return {path.suffix[1:]: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
     first = written()
     time.sleep(1.1)  # dates in files count seconds
     assert written()[kind] == first[kind]
@@ -76,7 +81,9 @@ def test_saving_the_same_content_twice_gives_the_same_bytes(demo, kind):
 def test_the_settings_of_the_caller_do_not_change_a_figure(demo):
     before = figures.save(figures.class_distribution({"a": COUNTS}), "same", demo)[2].read_bytes()
     with mpl.rc_context({"font.size": 20, "svg.fonttype": "path", "axes.facecolor": "red"}):
-        after = figures.save(figures.class_distribution({"a": COUNTS}), "same", demo)[2].read_bytes()
+        after = figures.save(figures.class_distribution({"a": COUNTS}), "same", demo)[
+            2
+        ].read_bytes()
     assert before == after
 
 
@@ -87,7 +94,9 @@ def test_the_stamp_stands_as_text_in_the_svg_and_can_be_read_without_drawing_it(
 
 
 def test_a_profile_without_a_stamp_leaves_none(project):
-    _, svg, _ = figures.save(figures.class_distribution({"a": COUNTS}), "plain", load_profile("paper"))
+    _, svg, _ = figures.save(
+        figures.class_distribution({"a": COUNTS}), "plain", load_profile("paper")
+    )
     assert "demo" not in svg.read_text()
 
 
@@ -111,7 +120,17 @@ def test_a_notebook_gets_a_stamped_png_of_modest_size(demo):
 def test_figure_1_names_every_block_with_its_shape_and_adds_its_parameters_up():
     layers = layer_shapes(ResEmoteNet(0.0625), 64)
     texts = all_texts(figures.figure_1_resemotenet(layers, dropout=(0.2, 0.5)))
-    for name in ("conv1", "conv3", "se", "res_block1", "res_block2", "res_block3", "pool", "fc1", "fc4"):
+    for name in (
+        "conv1",
+        "conv3",
+        "se",
+        "res_block1",
+        "res_block2",
+        "res_block3",
+        "pool",
+        "fc1",
+        "fc4",
+    ):
         assert name in texts
     assert "3×64×64" in texts
     assert f"{sum(layer.parameters for layer in layers):,} parameters" in texts
@@ -119,7 +138,9 @@ def test_figure_1_names_every_block_with_its_shape_and_adds_its_parameters_up():
 
 def test_figure_1_says_the_dropout_of_the_network_it_is_given():
     network = ResEmoteNet(0.0625, head_dropout=0.125)
-    figure = figures.figure_1_resemotenet(layer_shapes(network), dropout=(network.dropout1.p, network.dropout2.p))
+    figure = figures.figure_1_resemotenet(
+        layer_shapes(network), dropout=(network.dropout1.p, network.dropout2.p)
+    )
     texts = all_texts(figure)
     assert "dropout 0.2 *" in texts and "dropout 0.125 (×3)" in texts and "dropout 0.5" not in texts
     assert "dropout 0.2 in the backbone, 0.125 in the classifier" in figures.alt_text(figure)
@@ -127,14 +148,26 @@ def test_figure_1_says_the_dropout_of_the_network_it_is_given():
 
 def test_figure_2_draws_the_stages_it_is_given_and_an_arrow_past_the_next_one():
     few = all_texts(figures.figure_2_pipeline(some_stages()[:2]))
-    more = all_texts(figures.figure_2_pipeline(some_stages(), examples={
-        "dataset": some_faces(channels=1).images, "prompts": "A face", "synthesis": (COUNTS, COUNTS)}))
+    more = all_texts(
+        figures.figure_2_pipeline(
+            some_stages(),
+            examples={
+                "dataset": some_faces(channels=1).images,
+                "prompts": "A face",
+                "synthesis": (COUNTS, COUNTS),
+            },
+        )
+    )
     assert "2 Prompts" in few and "3 Synthesis" not in few
-    assert {"1 Dataset", "3 Synthesis", "Table 1", "Fig. 3", "faces in three splits"} <= set(more.splitlines())
+    assert {"1 Dataset", "3 Synthesis", "Table 1", "Fig. 3", "faces in three splits"} <= set(
+        more.splitlines()
+    )
 
 
 def test_figure_2_leaves_out_a_stage_that_reads_from_none_and_is_read_by_none():
-    audit = SimpleNamespace(number=4, name="audit", notebook="04", inputs=(), shown=("table_a3_audit",))
+    audit = SimpleNamespace(
+        number=4, name="audit", notebook="04", inputs=(), shown=("table_a3_audit",)
+    )
     texts = all_texts(figures.figure_2_pipeline([*some_stages(), audit]))
     assert "3 Synthesis" in texts and "4 Audit" not in texts
 
@@ -149,7 +182,9 @@ def test_figure_3_prints_the_prompt_under_each_face():
 def test_figure_3_leaves_out_a_generator_that_made_nothing():
     pool = some_faces()
     manifest = manifest_of(pool)
-    texts = all_texts(figures.figure_3_synthetic_examples(pool, manifest[manifest["generator"] == "sd3"]))
+    texts = all_texts(
+        figures.figure_3_synthetic_examples(pool, manifest[manifest["generator"] == "sd3"])
+    )
     assert "Stable Diffusion 2" not in texts
 
 
@@ -163,8 +198,12 @@ def test_figure_4_says_how_many_answers_are_right_and_hides_no_rare_mistake_behi
     counts = np.diag([996] * 7)
     counts[0, 2] = 4
     figure = figures.figure_4_confusion_matrices({"one": counts})
-    assert "(a) one\n99.9 % of 6,976 answers right" in all_texts(figure) and "\n<1\n4\n" in all_texts(figure)
-    assert "from 100 % (anger)" in figures.alt_text(figure) and "anger as fear, 0.4 %" in figures.alt_text(figure)
+    assert "(a) one\n99.9 % of 6,976 answers right" in all_texts(
+        figure
+    ) and "\n<1\n4\n" in all_texts(figure)
+    assert "from 100 % (anger)" in figures.alt_text(
+        figure
+    ) and "anger as fear, 0.4 %" in figures.alt_text(figure)
 
 
 def test_figure_4_prints_the_papers_diagonal_beside_ours_only_where_it_is_given():
@@ -184,15 +223,24 @@ def test_figure_4_stands_an_emotion_without_test_images():
 def test_learning_curves_mark_the_epoch_whose_weights_were_kept(demo):
     runs = {"Original": [some_history()], "Aug. 1": [some_history(), some_history(2)]}
     drawn = figures.learning_curves({"one": runs}, demo.training)
-    rings = [line for line in drawn.findobj(mpl.lines.Line2D) if line.get_marker() == "o" and line.axes is not None]
+    rings = [
+        line
+        for line in drawn.findobj(mpl.lines.Line2D)
+        if line.get_marker() == "o" and line.axes is not None
+    ]
     assert sorted(float(ring.get_xdata()[0]) for ring in rings) == [2.0, 2.0, 3.0, 3.0, 3.0, 3.0]
 
 
 def test_learning_curves_mark_a_lowered_learning_rate_and_runs_that_stopped_early():
     def marked(marker, **options):
-        drawn = figures.learning_curves({"one": {"Original": [some_history(5)]}}, TRAINING, **options)
-        return [float(line.get_xdata()[0]) for line in drawn.findobj(mpl.lines.Line2D)
-                if line.get_marker() == marker and line.axes is not None]
+        drawn = figures.learning_curves(
+            {"one": {"Original": [some_history(5)]}}, TRAINING, **options
+        )
+        return [
+            float(line.get_xdata()[0])
+            for line in drawn.findobj(mpl.lines.Line2D)
+            if line.get_marker() == marker and line.axes is not None
+        ]
 
     assert marked("^", max_epochs=5) == [3.0, 3.0]
     assert marked("|", max_epochs=8) == [5.0, 5.0]
@@ -201,20 +249,30 @@ def test_learning_curves_mark_a_lowered_learning_rate_and_runs_that_stopped_earl
 
 def test_the_legend_of_learning_curves_names_no_mark_that_no_run_has():
     def named(epochs, **options):
-        return all_texts(figures.learning_curves({"one": {"Original": [some_history(epochs)]}}, TRAINING, **options))
+        return all_texts(
+            figures.learning_curves(
+                {"one": {"Original": [some_history(epochs)]}}, TRAINING, **options
+            )
+        )
 
-    assert "stopped early" in named(3, max_epochs=8) and "stopped early" not in named(3) + named(8, max_epochs=8)
+    assert "stopped early" in named(3, max_epochs=8) and "stopped early" not in named(3) + named(
+        8, max_epochs=8
+    )
     assert "learning rate lowered" in named(3) and "learning rate lowered" not in named(2)
 
 
 def test_a_learning_rate_that_falls_all_the_time_is_not_marked_as_lowered():
-    drawn = figures.learning_curves({"one": {"Original": [some_history(5)]}}, load_profile("demo").training)
+    drawn = figures.learning_curves(
+        {"one": {"Original": [some_history(5)]}}, load_profile("demo").training
+    )
     assert "learning rate lowered" not in all_texts(drawn)
 
 
 def test_captioned_faces_show_every_face_with_its_line_and_rows_may_differ_in_length(demo):
     face, gray = np.zeros((9, 9, 3), np.uint8), np.zeros((5, 7, 1), np.uint8)
-    drawn = figures.captioned_faces({"first": [(face, "sad\nread as happy")] * 7, "second": [(gray, "")], "third": []})
+    drawn = figures.captioned_faces(
+        {"first": [(face, "sad\nread as happy")] * 7, "second": [(gray, "")], "third": []}
+    )
     assert len(drawn.findobj(mpl.image.AxesImage)) == 8
     assert all_texts(drawn).splitlines().count("read as happy") == 7 and "third" in all_texts(drawn)
     figures.save(drawn, "faces", demo)
@@ -222,11 +280,17 @@ def test_captioned_faces_show_every_face_with_its_line_and_rows_may_differ_in_le
 
 
 def test_learning_curves_of_a_single_run_of_one_epoch_can_be_drawn(demo):
-    figures.save(figures.learning_curves({"one": {"Original": [some_history(1)]}}, demo.training), "one", demo)
+    figures.save(
+        figures.learning_curves({"one": {"Original": [some_history(1)]}}, demo.training),
+        "one",
+        demo,
+    )
 
 
 def test_the_interval_figure_has_a_group_for_every_emotion_and_the_overall_with_its_test_images():
-    figure = figures.class_accuracy_intervals(some_accuracies(), titles=TITLES, level_titles=LEVEL_TITLES)
+    figure = figures.class_accuracy_intervals(
+        some_accuracies(), titles=TITLES, level_titles=LEVEL_TITLES
+    )
     texts = all_texts(figure).splitlines()
     assert {"Overall", "Disgust", *LEVEL_TITLES.values()} <= set(texts) and "n = 1,185" in texts
     assert all(f"{title} (mean of 2 seeds)" in texts for title in TITLES.values())
@@ -236,20 +300,45 @@ def test_the_interval_figure_has_a_group_for_every_emotion_and_the_overall_with_
 def test_titles_say_how_many_seeds_where_sets_differ_in_them():
     table = some_accuracies()
     table.loc[table["level"] == "aug2", "accuracy_seed_1"] = np.nan
-    texts = all_texts(figures.class_accuracy_intervals(table, titles=TITLES, level_titles=LEVEL_TITLES))
+    texts = all_texts(
+        figures.class_accuracy_intervals(table, titles=TITLES, level_titles=LEVEL_TITLES)
+    )
     assert all(f"{title} (mean of 1–2 seeds)" in texts for title in TITLES.values())
-    results = pd.DataFrame([{"dataset": "a", "control": name, "group": "balance", "n": 9, "seeds": seeds, "to_original": 1.0,
-                             "to_original_low": 0.0, "to_original_high": 2.0} for name, seeds in (("oversampling", 3), ("geometric", 1))])
+    results = pd.DataFrame(
+        [
+            {
+                "dataset": "a",
+                "control": name,
+                "group": "balance",
+                "n": 9,
+                "seeds": seeds,
+                "to_original": 1.0,
+                "to_original_low": 0.0,
+                "to_original_high": 2.0,
+            }
+            for name, seeds in (("oversampling", 3), ("geometric", 1))
+        ]
+    )
     sweep = pd.DataFrame(columns=["dataset", "percent", "accuracy", "low", "high"])
-    assert "A (n = 9, 1–3 seeds)" in all_texts(figures.figure_a2_controls(results, sweep, titles={"a": "A"}))
+    assert "A (n = 9, 1–3 seeds)" in all_texts(
+        figures.figure_a2_controls(results, sweep, titles={"a": "A"})
+    )
 
 
 def test_the_interval_figure_shows_every_seed():
-    figure = figures.class_accuracy_intervals(some_accuracies(), titles=TITLES, level_titles=LEVEL_TITLES)
-    seeds = [set(line.get_ydata()) for line in figure.findobj(mpl.lines.Line2D) if line.get_marker() == "." and line.axes]
+    figure = figures.class_accuracy_intervals(
+        some_accuracies(), titles=TITLES, level_titles=LEVEL_TITLES
+    )
+    seeds = [
+        set(line.get_ydata())
+        for line in figure.findobj(mpl.lines.Line2D)
+        if line.get_marker() == "." and line.axes
+    ]
     assert len(seeds) == 2 * 5 * 2 and all(found in ({55.0}, {65.0}) for found in seeds)
     without = some_accuracies().drop(columns=["accuracy_seed_0", "accuracy_seed_1"])
-    assert "each seed" not in all_texts(figures.class_accuracy_intervals(without, titles=TITLES, level_titles=LEVEL_TITLES))
+    assert "each seed" not in all_texts(
+        figures.class_accuracy_intervals(without, titles=TITLES, level_titles=LEVEL_TITLES)
+    )
 
 
 def test_the_samples_leave_a_gap_where_a_class_has_fewer_faces():
@@ -267,10 +356,14 @@ def test_clip_paths_of_an_svg_are_numbered_so_that_the_last_bits_of_a_layout_cha
 
 def test_the_steps_from_noise_to_a_face_are_named_and_the_first_and_last_always_shown():
     images = np.stack([np.full((8, 8, 3), 20 * step, np.uint8) for step in range(11)])
-    figure = figures.figure_a4_trajectory({"First model": {"fear": images, "sad": images}, "Second": {"fear": images[:4]}},
-                                          columns=5)
+    figure = figures.figure_a4_trajectory(
+        {"First model": {"fear": images, "sad": images}, "Second": {"fear": images[:4]}}, columns=5
+    )
     texts = all_texts(figure)
-    assert all(text in texts for text in ("First model", "Second", "Fear", "Sad", "noise", "step 10", "step 3"))
+    assert all(
+        text in texts
+        for text in ("First model", "Second", "Fear", "Sad", "noise", "step 10", "step 3")
+    )
     shown = [int(axes.images[0].get_array()[0, 0, 0]) for axes in figure.axes if axes.images]
     assert shown == [0, 40, 100, 160, 200] * 2 + [0, 20, 40, 60]
 
@@ -280,7 +373,12 @@ def test_no_interval_of_the_quality_figure_leaves_its_panel_whichever_data_set_i
     table.loc[table["dataset"] == list(TITLES)[1], ["value", "low", "high"]] *= 1.8
     figure = figures.figure_a4_quality(table, titles=TITLES, generator_titles=GENERATORS)
     for axes in figure.axes:
-        ends = [end for bars in axes.collections for segment in bars.get_segments() for _, end in segment]
+        ends = [
+            end
+            for bars in axes.collections
+            for segment in bars.get_segments()
+            for _, end in segment
+        ]
         assert axes.get_ylim()[0] < min(ends) and max(ends) < axes.get_ylim()[1]
 
 
@@ -291,9 +389,16 @@ def test_a_metric_with_too_few_faces_says_so():
 
 def test_the_guidance_figure_names_both_axes_the_prompt_and_each_generator():
     grid = np.arange(6, dtype=np.uint8).reshape(2, 3, 1, 1, 1) * np.ones((1, 1, 8, 8, 3), np.uint8)
-    figure = figures.figure_a4_guidance({"First model": grid, "Second": grid}, guidance_scales=[1.0, 7.5], steps=[1, 4, 9],
-                                        prompt="A man's face")
+    figure = figures.figure_a4_guidance(
+        {"First model": grid, "Second": grid},
+        guidance_scales=[1.0, 7.5],
+        steps=[1, 4, 9],
+        prompt="A man's face",
+    )
     texts = all_texts(figure)
-    assert all(text in texts for text in ("guidance scale", "steps", "7.5", "A man's face", "First model", "Second"))
+    assert all(
+        text in texts
+        for text in ("guidance scale", "steps", "7.5", "A man's face", "First model", "Second")
+    )
     shown = [int(axes.images[0].get_array()[0, 0, 0]) for axes in figure.axes if axes.images]
     assert shown == [0, 1, 2, 3, 4, 5] * 2

@@ -1,4 +1,5 @@
-"""The epoch whose weights were kept is the same one wherever it is named: in training, figures, explorer, report, notebook."""
+"""The epoch whose weights were kept is the same one wherever it is named: in training, figures,
+explorer, report, notebook."""
 
 import json
 from types import SimpleNamespace
@@ -22,21 +23,33 @@ from fer_utils.training import HISTORY, PREDICTIONS, train_model
 from fer_utils.widgets.curves import run_curves
 
 LOSSES, ACCURACIES = [2.0, 1.5, 1.7, 1.8], [10.0, 25.0, 30.0, 30.0]
-every_rule = pytest.mark.parametrize(("rule", "epoch"), [
-    ("training.select_on=loss", 2), ("training.select_on=accuracy", 3), ("training.keep=last", 4)])
+every_rule = pytest.mark.parametrize(
+    ("rule", "epoch"),
+    [("training.select_on=loss", 2), ("training.select_on=accuracy", 3), ("training.keep=last", 4)],
+)
 RUN = Run("demo_fer2013", "original", 0)
 
 
 @pytest.fixture
 def history():
-    """The lowest loss comes before the highest accuracy, and an equally high one after it is the last."""
-    return pd.DataFrame({"epoch": range(1, 5), "learning_rate": 0.01, "train_loss": LOSSES, "train_accuracy": ACCURACIES,
-                         "validation_loss": LOSSES, "validation_accuracy": ACCURACIES})
+    """The lowest loss comes before the highest accuracy, and an equally high one after it is the
+    last."""
+    return pd.DataFrame(
+        {
+            "epoch": range(1, 5),
+            "learning_rate": 0.01,
+            "train_loss": LOSSES,
+            "train_accuracy": ACCURACIES,
+            "validation_loss": LOSSES,
+            "validation_accuracy": ACCURACIES,
+        }
+    )
 
 
 @pytest.fixture
 def written(history, project):
     """Profile with a rule -> the same, with the run's files where stage 5 leaves them."""
+
     def write(rule):
         settings = load_profile("demo_recipes", [rule])
         folder = RUN.folder(settings)
@@ -44,6 +57,7 @@ def written(history, project):
         history.to_csv(folder / HISTORY, index=False)
         (folder / PREDICTIONS).write_text("emotion,predicted\nsad,sad\n")
         return settings
+
     return write
 
 
@@ -81,20 +95,31 @@ def test_a_training_that_keeps_the_last_epoch_goes_on_after_a_stop_as_if_there_w
         train_model(faces, faces, settings, seed=0, folder=tmp_path / "stopped", on_epoch=stopped)
     for name in ("stopped", "whole"):
         train_model(faces, faces, settings, seed=0, folder=tmp_path / name)
-    one, other = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("stopped", "whole"))
+    one, other = (
+        (tmp_path / name / "model.safetensors").read_bytes() for name in ("stopped", "whole")
+    )
     assert one == other
 
 
 def test_an_unknown_rule_is_refused_with_the_valid_ones(tmp_path):
     with pytest.raises(CompanionError, match="training.keep is 'lst'.*last"):
-        train_model(toy_faces(14), toy_faces(14), profile("training.keep=lst"), seed=0, folder=tmp_path)
+        train_model(
+            toy_faces(14), toy_faces(14), profile("training.keep=lst"), seed=0, folder=tmp_path
+        )
 
 
 @every_rule
 def test_learning_curves_ring_and_name_it(history, rule, epoch):
     drawn = figures.learning_curves({"one": {"Original": [history]}}, profile(rule).training)
-    rings = [line for line in drawn.findobj(mpl.lines.Line2D) if line.get_marker() == "o" and line.axes is not None]
-    assert [ring.get_xydata().tolist() for ring in rings] == [[[epoch, LOSSES[epoch - 1]]], [[epoch, ACCURACIES[epoch - 1]]]]
+    rings = [
+        line
+        for line in drawn.findobj(mpl.lines.Line2D)
+        if line.get_marker() == "o" and line.axes is not None
+    ]
+    assert [ring.get_xydata().tolist() for ring in rings] == [
+        [[epoch, LOSSES[epoch - 1]]],
+        [[epoch, ACCURACIES[epoch - 1]]],
+    ]
     assert f"Original {ACCURACIES[epoch - 1]:.1f} % (epoch {epoch} of 4)" in figures.alt_text(drawn)
 
 
@@ -113,10 +138,28 @@ def test_the_reports_table_of_trainings_names_it(written, rule, epoch):
 
 @every_rule
 def test_notebook_05_says_it(history, rule, epoch):
-    cells = json.loads((notebooks_folder() / "05_training.ipynb").read_text(encoding="utf-8"))["cells"]
-    [said] = [code for cell in cells if "- Epochs run:" in (code := "".join(cell["source"])) and cell["cell_type"] == "code"]
+    cells = json.loads((notebooks_folder() / "05_training.ipynb").read_text(encoding="utf-8"))[
+        "cells"
+    ]
+    [said] = [
+        code
+        for cell in cells
+        if "- Epochs run:" in (code := "".join(cell["source"])) and cell["cell_type"] == "code"
+    ]
     found = {}
-    exec(said, {"history": history, "recipe": profile(rule), "kept_epoch": kept_epoch, "accuracy": 50.0, "test": [1, 2],
-                "Markdown": lambda text: found.update(text=text)})
-    assert f"The weights of epoch {epoch} were kept, with a validation loss of {LOSSES[epoch - 1]:.3f}" in found["text"]
+    exec(
+        said,
+        {
+            "history": history,
+            "recipe": profile(rule),
+            "kept_epoch": kept_epoch,
+            "accuracy": 50.0,
+            "test": [1, 2],
+            "Markdown": lambda text: found.update(text=text),
+        },
+    )
+    assert (
+        f"The weights of epoch {epoch} were kept, with a validation loss of {LOSSES[epoch - 1]:.3f}"
+        in found["text"]
+    )
     assert f"{ACCURACIES[epoch - 1]:.1f} % of the validation faces" in found["text"]

@@ -1,10 +1,12 @@
 """No photograph of a person is committed: neither by name nor, where FER2013 lies, by its pixels.
 
-``photograph_search`` says how alike the detail of a tile and of a row is. A row that this project draws into any kind of
-file stays above ``SAME`` at its usual sizes, face by face. What comes nearest from below are drawn faces beside a portrait
-in the same pose, and mean faces; generated faces are further away, plots further still. ``SAME`` lies between the two sides
-as they were measured on all committed files and on figures of real faces. A face set into a larger picture with neither a
-gap around it nor others of its size beside it, turned, or hidden in the weights of a network is not found.
+``photograph_search`` says how alike the detail of a tile and of a row is. A row that this project
+draws into any kind of file stays above ``SAME`` at its usual sizes, face by face. What comes
+nearest from below are drawn faces beside a portrait in the same pose, and mean faces; generated
+faces are further away, plots further still. ``SAME`` lies between the two sides as they were
+measured on all committed files and on figures of real faces. A face set into a larger picture with
+neither a gap around it nor others of its size beside it, turned, or hidden in the weights of a
+network is not found.
 """
 
 import base64
@@ -29,16 +31,22 @@ from fer_utils.figures.sheets import Cell, contact_sheet
 
 ROOT = PACKAGE.parent
 SAME = 0.9
-"""Correlation of detail from which a tile is a row; ``test_what_is_no_row...`` and those before it hold both sides of it."""
+"""Correlation of detail from which a tile is a row; ``test_what_is_no_row...`` and those before it
+hold both sides of it."""
 REAL_FACES = ("figure_a1_samples", "figure_a1_twins", "figure_a4_beside_real", "figure_a4_nearest")
 """Figures in which faces of the data set are drawn as they are."""
-SEARCHED_ELSEHOW = (".safetensors",)   # weights hold no pictures; what their generators draw is searched as any picture
+# weights hold no pictures; what their generators draw is searched as any picture
+SEARCHED_ELSEHOW = (".safetensors",)
 
 
 def committed():
     """Paths of all files that are tracked or could be added, as they are on the disk."""
-    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
-                            capture_output=True, text=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     if listed.returncode:
         pytest.skip("not a git checkout, so nothing is committed here")
     paths = [ROOT / name for name in sorted(set(listed.stdout.split("\0"))) if name]
@@ -54,7 +62,9 @@ def fer2013(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FER_DATA", str(folder))
         patch.setenv("FER_ROOT", str(tmp_path_factory.getbasetemp() / "real"))
-        return concatenate(*(faces for _, faces in load_splits("fer2013", load_profile("fer2013")).items()))
+        return concatenate(
+            *(faces for _, faces in load_splits("fer2013", load_profile("fer2013")).items())
+        )
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +72,12 @@ def fer2013_rows(fer2013):
     return Rows(fer2013.images[..., 0])
 
 
-@pytest.fixture(scope="module", params=["drawn faces", pytest.param("FER2013", marks=pytest.mark.realdata)])
+@pytest.fixture(
+    scope="module", params=["drawn faces", pytest.param("FER2013", marks=pytest.mark.realdata)]
+)
 def faces(request):
-    """The faces to look for: drawn ones everywhere, so that the search is tested without data too."""
+    """The faces to look for: drawn ones everywhere, so that the search is tested without data
+    too."""
     if request.param == "FER2013":
         return request.getfixturevalue("fer2013")
     profile = load_profile("smoke")
@@ -73,18 +86,25 @@ def faces(request):
 
 @pytest.fixture(scope="module")
 def rows(faces, request):
-    return request.getfixturevalue("fer2013_rows") if faces.origin[0].startswith("FER2013") else Rows(faces.images[..., 0])
+    return (
+        request.getfixturevalue("fer2013_rows")
+        if faces.origin[0].startswith("FER2013")
+        else Rows(faces.images[..., 0])
+    )
 
 
 @pytest.fixture
 def some(faces):
     """Two faces of each emotion with some contrast, and where they are among all."""
     strong = np.flatnonzero(faces.images.std((1, 2, 3)) > 25)
-    return faces.select(np.concatenate([strong[faces.labels[strong] == label][:2] for label in range(7)]))
+    return faces.select(
+        np.concatenate([strong[faces.labels[strong] == label][:2] for label in range(7)])
+    )
 
 
 def found(rows, path):
-    """Correlation and row of the best match in a file, and the numbers of all rows that are found in it."""
+    """Correlation and row of the best match in a file, and the numbers of all rows that are found
+    in it."""
     matches = [match for picture in pictures_in(path) for match in rows.matches(picture)]
     best = max(matches, key=lambda match: match.correlation, default=None)
     return best, {match.row for match in matches if match.correlation >= SAME}
@@ -98,33 +118,50 @@ def as_notebook(png, path):
 
 
 @pytest.mark.parametrize("kind", ["pdf", "svg", "png", "ipynb"])
-def test_faces_that_a_figure_draws_are_found_in_every_kind_of_file(kind, faces, some, rows, project):
+def test_faces_that_a_figure_draws_are_found_in_every_kind_of_file(
+    kind, faces, some, rows, project
+):
     profile = load_profile("smoke")
     figure = figures.sample_grids({"FER2013, real": some, "the same": some}, 2)
     if kind == "ipynb":
         path = as_notebook(figures.show(figure, profile).data, project / "shown.ipynb")
     else:
-        path = next(path for path in figures.save(figure, "figure_a4_beside_real", profile) if path.suffix == f".{kind}")
+        path = next(
+            path
+            for path in figures.save(figure, "figure_a4_beside_real", profile)
+            if path.suffix == f".{kind}"
+        )
     seen = found(rows, path)[1]
     pixels = {faces.images[row].tobytes() for row in seen}
     assert all(face.tobytes() in pixels for face in some.images)
 
 
-@pytest.mark.parametrize("form", ["sheet", "touching", "alone", "twice as large, JPEG", "mirrored", "paler", "numbers"])
+@pytest.mark.parametrize(
+    "form", ["sheet", "touching", "alone", "twice as large, JPEG", "mirrored", "paler", "numbers"]
+)
 def test_a_face_is_found_however_it_was_stored(form, faces, some, rows, tmp_path):
     face = some.images[3, ..., 0]
     image = Image.fromarray(face)
-    path = tmp_path / ("face.jpg" if "JPEG" in form else "face.csv" if form == "numbers" else "face.png")
+    path = tmp_path / (
+        "face.jpg" if "JPEG" in form else "face.csv" if form == "numbers" else "face.png"
+    )
     if form == "numbers":
-        path.write_text("emotion,pixels,Usage\n3," + " ".join(map(str, face.ravel())) + ",Training\n")
+        path.write_text(
+            "emotion,pixels,Usage\n3," + " ".join(map(str, face.ravel())) + ",Training\n"
+        )
     elif form == "sheet":
         path.write_bytes(contact_sheet([Cell(one, ("happy",)) for one in some.images], columns=5))
     else:
-        together = np.vstack([np.hstack(some.images[:3, ..., 0]), np.hstack(some.images[3:6, ..., 0])])
-        stored = {"touching": Image.fromarray(together),
-                  "twice as large, JPEG": image.resize((96, 96), Image.Resampling.BICUBIC),
-                  "mirrored": ImageOps.mirror(image),
-                  "alone": ImageOps.expand(image, 30, 255), "paler": image.point(lambda gray: 90 + gray * 0.4)}
+        together = np.vstack(
+            [np.hstack(some.images[:3, ..., 0]), np.hstack(some.images[3:6, ..., 0])]
+        )
+        stored = {
+            "touching": Image.fromarray(together),
+            "twice as large, JPEG": image.resize((96, 96), Image.Resampling.BICUBIC),
+            "mirrored": ImageOps.mirror(image),
+            "alone": ImageOps.expand(image, 30, 255),
+            "paler": image.point(lambda gray: 90 + gray * 0.4),
+        }
         stored[form].save(path)
     best, seen = found(rows, path)
     assert some.images[3].tobytes() in {faces.images[row].tobytes() for row in seen}, best
@@ -134,7 +171,10 @@ def test_a_face_is_found_however_it_was_stored(form, faces, some, rows, tmp_path
 def test_what_is_no_row_is_not_taken_for_one(fer2013, fer2013_rows, project):
     profile = load_profile("smoke")
     drawn = draw_more("demo_fer2013", 70, profile)
-    shown = {"mean": figures.mean_faces({"FER2013": fer2013}), "drawn": figures.sample_grid(drawn, 6)}
+    shown = {
+        "mean": figures.mean_faces({"FER2013": fer2013}),
+        "drawn": figures.sample_grid(drawn, 6),
+    }
     for name, figure in shown.items():
         path = figures.save(figure, name, profile)[-1]
         assert not found(fer2013_rows, path)[1], name
@@ -152,7 +192,9 @@ def test_no_committed_file_holds_a_photograph_of_fer2013(fer2013, fer2013_rows):
             match = searched[key]
             if match and match.correlation >= SAME:
                 row = fer2013.ids[match.row]
-                holding.append(f"{path.relative_to(ROOT)} {match.box}: row {row}, {match.correlation:.3f}")
+                holding.append(
+                    f"{path.relative_to(ROOT)} {match.box}: row {row}, {match.correlation:.3f}"
+                )
     count = len(searched)
     assert not holding, "\n".join(holding)
     assert count > 100
@@ -176,4 +218,6 @@ def test_no_figure_that_shows_faces_of_photographs_is_committed():
 
 
 def test_the_data_card_says_that_no_photograph_is_here_and_these_tests_stand_behind_it():
-    assert "No photograph of a person is in this repository." in (ROOT / "DATA_CARD.md").read_text(encoding="utf-8")
+    assert "No photograph of a person is in this repository." in (ROOT / "DATA_CARD.md").read_text(
+        encoding="utf-8"
+    )

@@ -1,4 +1,5 @@
-"""The committed notebooks keep the rules their readers rely on (anatomy, size, order, nothing personal in them)."""
+"""The committed notebooks keep the rules their readers rely on (anatomy, size, order, nothing
+personal in them)."""
 
 import ast
 import importlib
@@ -19,10 +20,25 @@ from fer_utils.runner.stages import STAGES, Stage
 
 PATHS = sorted(notebooks_folder().glob("*.ipynb"))
 every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-SECTIONS = ["Words", "Parameters", "Imports", "Load", "Save", "What we see", "What the paper says", "Exercises", "Versions"]
-OF_THE_START = ["Parameters", "Imports", "Exercises", "Versions"]   # it computes nothing of the paper
-SOLUTION = re.compile(r"<details>\n<summary>What we found</summary>\n\n(.+?)\n\n</details>", re.DOTALL)
-ABSOLUTE_PATH = re.compile(r"(?<![\w.~/:])/(?:home|root|Users|tmp|work|opt|mnt|var|usr)/|\b[A-Z]:\\\\")
+SECTIONS = [
+    "Words",
+    "Parameters",
+    "Imports",
+    "Load",
+    "Save",
+    "What we see",
+    "What the paper says",
+    "Exercises",
+    "Versions",
+]
+# it computes nothing of the paper
+OF_THE_START = ["Parameters", "Imports", "Exercises", "Versions"]
+SOLUTION = re.compile(
+    r"<details>\n<summary>What we found</summary>\n\n(.+?)\n\n</details>", re.DOTALL
+)
+ABSOLUTE_PATH = re.compile(
+    r"(?<![\w.~/:])/(?:home|root|Users|tmp|work|opt|mnt|var|usr)/|\b[A-Z]:\\\\"
+)
 
 
 def read(path):
@@ -53,25 +69,33 @@ def links(text):
 
 def neighbours(path):
     place = PATHS.index(path)
-    return [other.name for other in PATHS[max(0, place - 1):place + 2] if other != path]
+    return [other.name for other in PATHS[max(0, place - 1) : place + 2] if other != path]
 
 
 def texts(cell):
     for output in cell["outputs"]:
-        for kind, data in ({"stream": output["text"]} if "text" in output else output["data"]).items():
+        for kind, data in (
+            {"stream": output["text"]} if "text" in output else output["data"]
+        ).items():
             if kind != "image/png":
                 yield "".join(data)
 
 
 def test_every_stage_has_its_notebook():
-    missing = [stage.notebook for stage in STAGES if not (notebooks_folder() / f"{stage.notebook}.ipynb").is_file()]
+    missing = [
+        stage.notebook
+        for stage in STAGES
+        if not (notebooks_folder() / f"{stage.notebook}.ipynb").is_file()
+    ]
     assert not missing
 
 
 @every_notebook
 def test_it_opens_with_a_title_and_a_question(path):
     first = read(path)["cells"][0]
-    assert first["cell_type"] == "markdown" and source(first).startswith("# ") and "?" in source(first)
+    assert (
+        first["cell_type"] == "markdown" and source(first).startswith("# ") and "?" in source(first)
+    )
 
 
 @every_notebook
@@ -125,7 +149,9 @@ def test_what_is_shown_is_introduced_by_what_to_look_for(path):
 @every_notebook
 def test_every_exercise_names_what_to_change_and_hides_its_solution(path):
     texts = [text for text in prose(path) if text.startswith("### Exercise")]
-    assert [int(re.match(r"### Exercise (\d+): ", text)[1]) for text in texts] == list(range(1, len(texts) + 1))
+    assert [int(re.match(r"### Exercise (\d+): ", text)[1]) for text in texts] == list(
+        range(1, len(texts) + 1)
+    )
     assert len(texts) >= 3
     for text in texts:
         asked, _, hidden = text.partition("<details>")
@@ -139,7 +165,9 @@ def test_its_formulas_are_plain_enough_for_any_reader(path):
     parser = MathTextParser("path")
     for text in prose(path):
         formulas = re.findall(r"\$\$?(.+?)\$\$?", re.sub(r"`[^`]*`", "", text), re.DOTALL)
-        assert text.count("$") == sum(4 if f"$${formula}$$" in text else 2 for formula in formulas), text
+        assert text.count("$") == sum(
+            4 if f"$${formula}$$" in text else 2 for formula in formulas
+        ), text
         for formula in formulas:
             parser.parse(f"${formula}$")
 
@@ -150,12 +178,16 @@ def test_what_it_imports_is_there(path):
         if isinstance(node, ast.ImportFrom):
             module = importlib.import_module(node.module)
             for name in node.names:
-                assert hasattr(module, name.name) or importlib.import_module(f"{node.module}.{name.name}")
+                assert hasattr(module, name.name) or importlib.import_module(
+                    f"{node.module}.{name.name}"
+                )
 
 
 @every_notebook
 def test_it_has_one_parameters_cell_of_commented_literals(path):
-    tagged = [cell for cell in read(path)["cells"] if "parameters" in cell["metadata"].get("tags", [])]
+    tagged = [
+        cell for cell in read(path)["cells"] if "parameters" in cell["metadata"].get("tags", [])
+    ]
     assert len(tagged) == 1
     for statement in ast.parse(source(tagged[0])).body:
         assert isinstance(statement, ast.Assign)
@@ -166,7 +198,9 @@ def test_it_has_one_parameters_cell_of_commented_literals(path):
 
 @every_notebook
 def test_papermill_lists_every_parameter_with_what_it_means(path):
-    cell = next(cell for cell in read(path)["cells"] if "parameters" in cell["metadata"].get("tags", []))
+    cell = next(
+        cell for cell in read(path)["cells"] if "parameters" in cell["metadata"].get("tags", [])
+    )
     written = {statement.targets[0].id for statement in ast.parse(source(cell)).body}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -187,7 +221,9 @@ def test_cells_are_short_and_each_code_cell_follows_prose(path):
 @every_notebook
 def test_it_holds_no_classes_long_functions_shell_commands_or_saved_figures(path):
     for cell in code_cells(path):
-        assert not re.search(r"^\s*[!%]|savefig|sys\.exit", source(cell), re.MULTILINE), source(cell)
+        assert not re.search(r"^\s*[!%]|savefig|sys\.exit", source(cell), re.MULTILINE), source(
+            cell
+        )
         for node in ast.walk(ast.parse(source(cell))):
             assert not isinstance(node, (ast.ClassDef, ast.Try)), source(cell)
             if isinstance(node, ast.FunctionDef):
@@ -198,7 +234,9 @@ def test_it_holds_no_classes_long_functions_shell_commands_or_saved_figures(path
 def test_it_was_executed_from_top_to_bottom_without_errors(path):
     cells = code_cells(path)
     assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
-    assert not [output for cell in cells for output in cell["outputs"] if output["output_type"] == "error"]
+    assert not [
+        output for cell in cells for output in cell["outputs"] if output["output_type"] == "error"
+    ]
 
 
 @every_notebook
@@ -210,7 +248,12 @@ def test_it_is_clean_and_small(path):
 
 @every_notebook
 def test_every_picture_in_it_is_described_for_readers_who_cannot_see_it(path):
-    pictures = [output for cell in code_cells(path) for output in cell["outputs"] if "image/png" in output.get("data", {})]
+    pictures = [
+        output
+        for cell in code_cells(path)
+        for output in cell["outputs"]
+        if "image/png" in output.get("data", {})
+    ]
     assert all(output["metadata"].get("image/png", {}).get("alt") for output in pictures)
 
 
@@ -222,31 +265,79 @@ def test_no_path_of_a_machine_is_in_it(path):
 
 
 def test_cleaning_drops_what_a_run_and_an_editor_leave_and_keeps_the_rest():
-    widget = {"output_type": "display_data", "metadata": {}, "data": {"application/vnd.jupyter.widget-view+json": {},
-                                                                      "text/plain": "IntSlider()"}}
-    picture = {"output_type": "display_data", "metadata": {"needs": "none", "image/png": {"alt": "A plot.", "width": 9}},
-               "data": {"image/png": "AAAA", "image/svg+xml": "<svg/>", "text/plain": ["<Figure>"]}}
+    widget = {
+        "output_type": "display_data",
+        "metadata": {},
+        "data": {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "IntSlider()"},
+    }
+    picture = {
+        "output_type": "display_data",
+        "metadata": {"needs": "none", "image/png": {"alt": "A plot.", "width": 9}},
+        "data": {"image/png": "AAAA", "image/svg+xml": "<svg/>", "text/plain": ["<Figure>"]},
+    }
     warning = {"output_type": "stream", "name": "stderr", "text": ["careful"]}
     cells = [
-        {"cell_type": "code", "id": "x", "source": "a = 1  # one", "execution_count": 1, "outputs": [],
-         "metadata": {"tags": ["parameters"], "papermill": {"status": "completed"}}},
-        {"cell_type": "code", "id": "y", "source": "a = 2", "execution_count": 2, "outputs": [],
-         "metadata": {"tags": ["injected-parameters"]}},
-        {"cell_type": "code", "id": "z", "source": "show()\nshow()", "execution_count": 3,
-         "metadata": {"editable": True}, "outputs": [widget, picture, warning]}]
-    clean = clean_notebook({"cells": cells, "nbformat": 4, "nbformat_minor": 5,
-                            "metadata": {"papermill": {}, "widgets": {}, "kernelspec": {"name": "my-kernel"}}})
+        {
+            "cell_type": "code",
+            "id": "x",
+            "source": "a = 1  # one",
+            "execution_count": 1,
+            "outputs": [],
+            "metadata": {"tags": ["parameters"], "papermill": {"status": "completed"}},
+        },
+        {
+            "cell_type": "code",
+            "id": "y",
+            "source": "a = 2",
+            "execution_count": 2,
+            "outputs": [],
+            "metadata": {"tags": ["injected-parameters"]},
+        },
+        {
+            "cell_type": "code",
+            "id": "z",
+            "source": "show()\nshow()",
+            "execution_count": 3,
+            "metadata": {"editable": True},
+            "outputs": [widget, picture, warning],
+        },
+    ]
+    clean = clean_notebook(
+        {
+            "cells": cells,
+            "nbformat": 4,
+            "nbformat_minor": 5,
+            "metadata": {"papermill": {}, "widgets": {}, "kernelspec": {"name": "my-kernel"}},
+        }
+    )
     assert [cell["execution_count"] for cell in clean["cells"]] == [1, 2]
-    assert clean["cells"][0]["metadata"] == {"tags": ["parameters"]} and clean["cells"][1]["metadata"] == {}
-    assert clean["cells"][1]["outputs"] == [{
-        "output_type": "display_data", "metadata": {"image/png": {"alt": "A plot."}},
-        "data": {"image/png": "AAAA", "text/plain": ["<Figure>"]}}]
-    assert clean["metadata"]["kernelspec"]["name"] == "python3" and set(clean["metadata"]) == {"kernelspec",
-                                                                                               "language_info"}
+    assert (
+        clean["cells"][0]["metadata"] == {"tags": ["parameters"]}
+        and clean["cells"][1]["metadata"] == {}
+    )
+    assert clean["cells"][1]["outputs"] == [
+        {
+            "output_type": "display_data",
+            "metadata": {"image/png": {"alt": "A plot."}},
+            "data": {"image/png": "AAAA", "text/plain": ["<Figure>"]},
+        }
+    ]
+    assert clean["metadata"]["kernelspec"]["name"] == "python3" and set(clean["metadata"]) == {
+        "kernelspec",
+        "language_info",
+    }
 
 
 def test_the_run_that_the_parameters_cell_describes_is_stored_and_no_other(project, monkeypatch):
-    seeds = Stage(5, "training", "05_training", (), (), list, varies=lambda profile: [{"seed": 0}, {"seed": 1}])
+    seeds = Stage(
+        5,
+        "training",
+        "05_training",
+        (),
+        (),
+        list,
+        varies=lambda profile: [{"seed": 0}, {"seed": 1}],
+    )
     folder = project / "notebooks"
     folder.mkdir()
     monkeypatch.setattr(committed_notebooks, "STAGES", (seeds,))
@@ -257,10 +348,27 @@ def test_the_run_that_the_parameters_cell_describes_is_stored_and_no_other(proje
         text = f'profile_name = "demo"  # settings\noverrides = []  # none\nseed = {seed}  # which'
         printed = {"output_type": "stream", "name": "stdout", "text": f"{project}/runs {output}"}
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": {
-            "name": "python3", "display_name": "x", "language": "python"}}, "cells": [
-                {"cell_type": "code", "id": "a", "source": text, "metadata": {"tags": ["parameters"]},
-                 "execution_count": 7, "outputs": [printed]}]}))
+        path.write_text(
+            json.dumps(
+                {
+                    "nbformat": 4,
+                    "nbformat_minor": 5,
+                    "metadata": {
+                        "kernelspec": {"name": "python3", "display_name": "x", "language": "python"}
+                    },
+                    "cells": [
+                        {
+                            "cell_type": "code",
+                            "id": "a",
+                            "source": text,
+                            "metadata": {"tags": ["parameters"]},
+                            "execution_count": 7,
+                            "outputs": [printed],
+                        }
+                    ],
+                }
+            )
+        )
 
     for seed in (0, 1):
         write(profile.paths.executed(f"05_training_{seed}"), 1, f"of seed {seed}")

@@ -1,4 +1,5 @@
-"""Unseen real faces in the place of synthetic ones, and how many of them a synthetic face is worth."""
+"""Unseen real faces in the place of synthetic ones, and how many of them a synthetic face is
+worth."""
 
 import json
 
@@ -19,9 +20,17 @@ N = 1400
 @pytest.fixture
 def part(project):
     """Runs of every set that get a given share of each emotion's faces right, the easiest first."""
-    profile = load_profile("fer2013_tenth", ["controls.names=[unseen_25, unseen_50, unseen]", "evaluation.resamples=400"])
+    profile = load_profile(
+        "fer2013_tenth",
+        ["controls.names=[unseen_25, unseen_50, unseen]", "evaluation.resamples=400"],
+    )
     labels = np.tile(np.arange(7), N // 7)
-    faces = FaceSet(np.zeros((N, 8, 8, 1), np.uint8), labels, np.array([f"{k:04d}" for k in range(N)]), np.full(N, "test"))
+    faces = FaceSet(
+        np.zeros((N, 8, 8, 1), np.uint8),
+        labels,
+        np.array([f"{k:04d}" for k in range(N)]),
+        np.full(N, "test"),
+    )
 
     def write(**right):
         for level, share in (RIGHT | right).items():
@@ -29,15 +38,19 @@ def part(project):
                 said = np.where(np.arange(N) < N * share, labels, (labels + 1) % 7)
                 folder = profile.paths.model("fer2013", level, seed)
                 write_predictions(folder, faces, 0.01 + 0.93 * np.eye(7)[said])
-                (folder / TRAINED_WITH).write_text(json.dumps({"faces": FACES[level], "class_shares": [1 / 7] * 7}))
+                (folder / TRAINED_WITH).write_text(
+                    json.dumps({"faces": FACES[level], "class_shares": [1 / 7] * 7})
+                )
         return read_predictions("fer2013", profile, levels=list(RIGHT)), profile
+
     return write
 
 
 def test_a_synthetic_face_that_gives_half_of_what_the_first_real_ones_give_is_worth_an_eighth(part):
     predictions, profile = part()
     found = exchange_rate(predictions, "fer2013", profile)
-    assert found["rate"] == pytest.approx(50 / 400, abs=0.01)      # 45 % lies midway between 0 and 100 added real faces
+    # 45 % lies midway between 0 and 100 added real faces
+    assert found["rate"] == pytest.approx(50 / 400, abs=0.01)
     assert 0 < found["low"] < found["rate"] < found["high"] < 0.3 and found["at_least"] == 0
 
 
@@ -51,9 +64,14 @@ def test_beyond_the_curve_the_rate_is_its_end_and_says_so(part, right, rate):
 def test_the_table_has_every_set_with_the_faces_it_added(part):
     table = oracle_table(*part()).set_index("level")
     rate, table = table.loc["exchange rate"], table.drop("exchange rate")
-    assert rate["balanced"] == pytest.approx(50 / 400, abs=0.01) and rate["low"] < rate["balanced"] < rate["high"]
+    assert (
+        rate["balanced"] == pytest.approx(50 / 400, abs=0.01)
+        and rate["low"] < rate["balanced"] < rate["high"]
+    )
     assert table["added"].to_dict() == {level: faces - 100 for level, faces in FACES.items()}
-    assert table["balanced"].to_dict() == pytest.approx({level: 100 * share for level, share in RIGHT.items()}, abs=0.2)
+    assert table["balanced"].to_dict() == pytest.approx(
+        {level: 100 * share for level, share in RIGHT.items()}, abs=0.2
+    )
     assert (table["low"] <= table["balanced"]).all() and (table["seeds"] == 3).all()
 
 

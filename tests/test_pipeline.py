@@ -33,8 +33,11 @@ def profile(tmp_path, monkeypatch):
 
 
 def write_notebook(tmp_path, name, *cells, parameters=PARAMETERS):
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3",
-                                                                 "language": "python"}})
+    notebook = nbformat.v4.new_notebook(
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+        }
+    )
     first = nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})
     notebook.cells = [first, *map(nbformat.v4.new_code_cell, cells)]
     nbformat.write(notebook, tmp_path / "notebooks" / f"{name}.ipynb")
@@ -43,10 +46,15 @@ def write_notebook(tmp_path, name, *cells, parameters=PARAMETERS):
 def two_stages(tmp_path, monkeypatch, *, first_cells=(), second_cells=()):
     """Stage 1 writes made/one.txt, stage 2 reads nothing and writes made/two.txt."""
     made = tmp_path / "made"
-    for name, file, cells in (("01_one", "one.txt", first_cells), ("02_two", "two.txt", second_cells)):
+    for name, file, cells in (
+        ("01_one", "one.txt", first_cells),
+        ("02_two", "two.txt", second_cells),
+    ):
         write_notebook(tmp_path, name, WRITE.format(folder=str(made), name=file, text=file), *cells)
-    stages = (Stage(1, "one", "01_one", ("data",), (), lambda profile: [made / "one.txt"]),
-              Stage(2, "two", "02_two", ("network",), (1,), lambda profile: [made / "two.txt"]))
+    stages = (
+        Stage(1, "one", "01_one", ("data",), (), lambda profile: [made / "one.txt"]),
+        Stage(2, "two", "02_two", ("network",), (1,), lambda profile: [made / "two.txt"]),
+    )
     monkeypatch.setattr(pipeline, "STAGES", stages)
     return made
 
@@ -61,15 +69,21 @@ def reasons(profile):
     return [found.reason for found in pipeline.status(profile)]
 
 
-def test_a_profile_with_nothing_to_balance_is_told_how_to_be_trained(profile, tmp_path, monkeypatch):
+def test_a_profile_with_nothing_to_balance_is_told_how_to_be_trained(
+    profile, tmp_path, monkeypatch
+):
     made = two_stages(tmp_path, monkeypatch)
-    with pytest.raises(CompanionError, match=r"nothing is to be synthesized.*train --profile fer2013_twins .*--seed 0.*interim"):
+    with pytest.raises(
+        CompanionError,
+        match=r"nothing is to be synthesized.*train --profile fer2013_twins .*--seed 0.*interim",
+    ):
         reproduce(load_profile("fer2013_twins"))
     assert not made.exists()
 
 
-def test_a_second_run_finds_everything_fresh_and_a_touched_setting_or_output_runs_its_stage(profile, tmp_path,
-                                                                                           monkeypatch):
+def test_a_second_run_finds_everything_fresh_and_a_touched_setting_or_output_runs_its_stage(
+    profile, tmp_path, monkeypatch
+):
     made = two_stages(tmp_path, monkeypatch)
     assert reasons(profile) == ["never run", "never run"]
     assert len(reproduce(profile)) == 4
@@ -88,7 +102,9 @@ def test_a_second_run_finds_everything_fresh_and_a_touched_setting_or_output_run
     assert (made / "two.txt").read_text() == "two.txt"
 
 
-def test_status_names_changed_code_changed_notebooks_and_stale_inputs(profile, tmp_path, monkeypatch):
+def test_status_names_changed_code_changed_notebooks_and_stale_inputs(
+    profile, tmp_path, monkeypatch
+):
     two_stages(tmp_path, monkeypatch)
     reproduce(profile)
     unit = units_of(pipeline.STAGES, profile)[1]
@@ -103,7 +119,9 @@ def test_status_names_changed_code_changed_notebooks_and_stale_inputs(profile, t
     assert reasons(profile) == ["notebook changed (01_one.ipynb)", "upstream stale (01_one)"]
 
 
-def test_a_stage_whose_results_come_out_equal_leaves_later_stages_fresh(profile, tmp_path, monkeypatch):
+def test_a_stage_whose_results_come_out_equal_leaves_later_stages_fresh(
+    profile, tmp_path, monkeypatch
+):
     two_stages(tmp_path, monkeypatch)
     reproduce(profile)
     lines = reproduce(profile, start="one")
@@ -116,33 +134,55 @@ def test_a_stage_whose_results_come_out_equal_leaves_later_stages_fresh(profile,
 def test_changed_results_make_the_stages_that_read_them_run(profile, tmp_path, monkeypatch):
     made = two_stages(tmp_path, monkeypatch)
     reproduce(profile)
-    write_notebook(tmp_path, "01_one", WRITE.format(folder=str(made), name="one.txt", text="something else"))
+    write_notebook(
+        tmp_path, "01_one", WRITE.format(folder=str(made), name="one.txt", text="something else")
+    )
     assert "02_two: runs (input changed (01_one))" in "\n".join(reproduce(profile))
 
 
-def test_a_failing_cell_is_named_with_its_stage_and_what_was_made_is_kept(profile, tmp_path, monkeypatch):
-    made = two_stages(tmp_path, monkeypatch, second_cells=("# why\nvalue = {}['absent']\nprint('never')",))
+def test_a_failing_cell_is_named_with_its_stage_and_what_was_made_is_kept(
+    profile, tmp_path, monkeypatch
+):
+    made = two_stages(
+        tmp_path, monkeypatch, second_cells=("# why\nvalue = {}['absent']\nprint('never')",)
+    )
     with pytest.raises(CompanionError) as problem:
         reproduce(profile)
     message = str(problem.value)
-    assert "02_two" in message and "[4]" in message and "# why" in message and "KeyError: 'absent'" in message
-    assert str(profile.paths.executed("02_two")) in message and profile.paths.executed("02_two").is_file()
+    assert (
+        "02_two" in message
+        and "[4]" in message
+        and "# why" in message
+        and "KeyError: 'absent'" in message
+    )
+    assert (
+        str(profile.paths.executed("02_two")) in message
+        and profile.paths.executed("02_two").is_file()
+    )
     assert (made / "one.txt").is_file() and (made / "two.txt").is_file()
     assert reasons(profile) == ["", "interrupted"]
 
 
-def test_an_error_meant_for_the_user_reaches_him_whole_and_without_a_traceback(profile, tmp_path, monkeypatch):
-    raising = "from fer_utils.core.errors import CompanionError\nraise CompanionError('No faces.\\nPut them into data/.')"
+def test_an_error_meant_for_the_user_reaches_him_whole_and_without_a_traceback(
+    profile, tmp_path, monkeypatch
+):
+    raising = (
+        "from fer_utils.core.errors import CompanionError\nraise CompanionError('No faces.\\nPut"
+        " them into data/.')"
+    )
     two_stages(tmp_path, monkeypatch, first_cells=(raising,))
     with pytest.raises(CompanionError, match="No faces.\nPut them into data/.") as problem:
         reproduce(profile)
     assert "Traceback" not in str(problem.value)
 
 
-@pytest.mark.parametrize("cell, expected", [
-    ("import sys; sys.exit(0)", "SystemExit"),
-    ("import os; os._exit(0)", "process died"),
-])
+@pytest.mark.parametrize(
+    "cell, expected",
+    [
+        ("import sys; sys.exit(0)", "SystemExit"),
+        ("import os; os._exit(0)", "process died"),
+    ],
+)
 def test_leaving_a_notebook_early_is_a_failure(profile, tmp_path, monkeypatch, cell, expected):
     two_stages(tmp_path, monkeypatch, first_cells=(cell, "after = 1"))
     with pytest.raises(CompanionError, match=expected) as problem:
@@ -158,12 +198,18 @@ def test_a_cell_that_takes_too_long_is_stopped_and_named(profile, tmp_path, monk
     assert "time.sleep(60)" in str(problem.value)
 
 
-@pytest.mark.parametrize("cell, from_outside", [("import os; os.kill(os.getpid(), 9)", False),
-                                                ("import time; time.sleep(600)", True)])
-def test_a_kernel_that_is_killed_is_noticed_within_seconds_though_no_cell_has_a_time_limit(profile, tmp_path, monkeypatch, cell,
-                                                                                          from_outside):
+@pytest.mark.parametrize(
+    "cell, from_outside",
+    [("import os; os.kill(os.getpid(), 9)", False), ("import time; time.sleep(600)", True)],
+)
+def test_a_kernel_that_is_killed_is_noticed_within_seconds_though_no_cell_has_a_time_limit(
+    profile, tmp_path, monkeypatch, cell, from_outside
+):
     assert profile.run.cell_timeout == 0
-    says = f"import os, time; open({str(tmp_path / 'kernel')!r}, 'w').write(f'{{os.getpid()}} {{time.time()}}')"
+    says = (
+        f"import os, time; open({str(tmp_path / 'kernel')!r}, 'w').write(f'{{os.getpid()}}"
+        " {time.time()}')"
+    )
     two_stages(tmp_path, monkeypatch, first_cells=(says, cell))
     if from_outside:
         threading.Thread(target=kill_what_is_named_in, args=(tmp_path / "kernel",)).start()
@@ -187,7 +233,9 @@ def test_only_the_profile_of_the_tests_limits_the_time_of_a_cell():
 def test_a_parameter_that_the_notebook_does_not_have_is_an_error(profile, tmp_path, monkeypatch):
     two_stages(tmp_path, monkeypatch)
     write_notebook(tmp_path, "01_one", parameters='profile_nam = "demo"\noverrides = []\n')
-    with pytest.raises(CompanionError, match="no parameter 'profile_name'.*did you mean 'profile_nam'"):
+    with pytest.raises(
+        CompanionError, match="no parameter 'profile_name'.*did you mean 'profile_nam'"
+    ):
         reproduce(profile)
 
 
@@ -199,23 +247,35 @@ def test_a_promised_file_that_was_not_written_is_an_error(profile, tmp_path, mon
     assert not (made / "two.txt").exists()
 
 
-def test_kernels_run_this_interpreter_even_if_another_is_called_python3(profile, tmp_path, monkeypatch):
+def test_kernels_run_this_interpreter_even_if_another_is_called_python3(
+    profile, tmp_path, monkeypatch
+):
     elsewhere = tmp_path / "jupyter" / "kernels" / "python3"
     elsewhere.mkdir(parents=True)
-    (elsewhere / "kernel.json").write_text(json.dumps({"argv": ["/nonexistent/python"], "display_name": "other",
-                                                       "language": "python"}))
+    (elsewhere / "kernel.json").write_text(
+        json.dumps({"argv": ["/nonexistent/python"], "display_name": "other", "language": "python"})
+    )
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
     import sys
 
-    two_stages(tmp_path, monkeypatch, first_cells=(f"import sys; assert sys.executable == {sys.executable!r}",))
+    two_stages(
+        tmp_path,
+        monkeypatch,
+        first_cells=(f"import sys; assert sys.executable == {sys.executable!r}",),
+    )
     assert "01_one: done" in reproduce(profile)[1]
 
 
-def test_unfinished_work_is_kept_for_the_next_run_but_not_after_a_setting_changed(profile, tmp_path, monkeypatch):
+def test_unfinished_work_is_kept_for_the_next_run_but_not_after_a_setting_changed(
+    profile, tmp_path, monkeypatch
+):
     made, permission = two_stages(tmp_path, monkeypatch), tmp_path / "permission"
     half_done = WRITE.format(folder=str(made), name="one.txt", text="half")
-    stops = f"from pathlib import Path\nif not Path({str(permission)!r}).exists():\n    " + \
-        half_done.replace("\n", "\n    ") + "\n    raise ValueError('stopped here')"
+    stops = (
+        f"from pathlib import Path\nif not Path({str(permission)!r}).exists():\n    "
+        + half_done.replace("\n", "\n    ")
+        + "\n    raise ValueError('stopped here')"
+    )
     write_notebook(tmp_path, "01_one", stops, f"assert Path({str(made / 'one.txt')!r}).exists()")
     with pytest.raises(CompanionError, match="stopped here"):
         reproduce(profile)
@@ -236,8 +296,11 @@ def test_two_runs_of_one_profile_do_not_write_at_the_same_time(profile, tmp_path
 
 def test_provenance_names_the_notebook_of_every_table(profile, tmp_path, monkeypatch):
     tables = profile.paths.tables
-    two_stages(tmp_path, monkeypatch,
-               second_cells=(WRITE.format(folder=str(tables), name="table_1_prompts.csv", text="a,b"),))
+    two_stages(
+        tmp_path,
+        monkeypatch,
+        second_cells=(WRITE.format(folder=str(tables), name="table_1_prompts.csv", text="a,b"),),
+    )
     reproduce(profile)
     found = read_provenance(tables)
     assert found["files"]["table_1_prompts.csv"]["notebook"] == "02_two"

@@ -12,12 +12,23 @@ from packaging.utils import canonicalize_name
 from fer_utils.core.paths import PACKAGE
 
 ROOT = PACKAGE.parent
-CONDA_NAMES = {"opencv-python-headless": "py-opencv", "ray": "ray-default", "torch": "pytorch",
-               "playwright": "playwright-python"}
-IMPORT_NAMES = {"yaml": "pyyaml", "sklearn": "scikit-learn", "PIL": "pillow", "jupyter_client": "nbclient",
-                "bs4": "beautifulsoup4", "markupsafe": "jinja2",
-                "IPython": "ipykernel", "huggingface_hub": "diffusers",
-                "cv2": "opencv-python-headless"}
+CONDA_NAMES = {
+    "opencv-python-headless": "py-opencv",
+    "ray": "ray-default",
+    "torch": "pytorch",
+    "playwright": "playwright-python",
+}
+IMPORT_NAMES = {
+    "yaml": "pyyaml",
+    "sklearn": "scikit-learn",
+    "PIL": "pillow",
+    "jupyter_client": "nbclient",
+    "bs4": "beautifulsoup4",
+    "markupsafe": "jinja2",
+    "IPython": "ipykernel",
+    "huggingface_hub": "diffusers",
+    "cv2": "opencv-python-headless",
+}
 
 
 def project():
@@ -25,7 +36,9 @@ def project():
 
 
 def declared(*extras):
-    listed = project()["dependencies"] + [item for name in extras for item in project()["optional-dependencies"][name]]
+    listed = project()["dependencies"] + [
+        item for name in extras for item in project()["optional-dependencies"][name]
+    ]
     return {canonicalize_name(Requirement(item).name): Requirement(item) for item in listed}
 
 
@@ -69,22 +82,37 @@ def test_conda_users_get_the_same_ranges_and_a_reason_for_each():
     listed = [item for item in yaml.safe_load(text)["dependencies"] if item != "pip"]
     found = {item.name: item.specifier for item in map(Requirement, listed)}
     assert len(found) == len(listed), "environment.yml names a package twice"
-    expected = {CONDA_NAMES.get(name, name): requirement.specifier
-                for name, requirement in declared("test", "data").items()}
+    expected = {
+        CONDA_NAMES.get(name, name): requirement.specifier
+        for name, requirement in declared("test", "data").items()
+    }
     expected["python"] = Requirement(f"python{project()['requires-python']}").specifier
     assert found == expected
-    entries = [line for line in text.splitlines() if line.startswith("  - ") and "conda-forge" not in line]
+    entries = [
+        line for line in text.splitlines() if line.startswith("  - ") and "conda-forge" not in line
+    ]
     assert all(re.search(r" # \w+", line) for line in entries)
 
 
 def test_every_library_the_package_imports_is_declared():
-    known = {*declared("data", "crop", "cluster"), *map(canonicalize_name, sys.stdlib_module_names), "fer-utils"}
+    known = {
+        *declared("data", "crop", "cluster"),
+        *map(canonicalize_name, sys.stdlib_module_names),
+        "fer-utils",
+    }
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [node.module] if isinstance(node, ast.ImportFrom) and not node.level else \
-                [name.name for name in node.names] if isinstance(node, ast.Import) else []
+            names = (
+                [node.module]
+                if isinstance(node, ast.ImportFrom) and not node.level
+                else [name.name for name in node.names]
+                if isinstance(node, ast.Import)
+                else []
+            )
             for name in (name.split(".")[0] for name in names):
-                assert canonicalize_name(IMPORT_NAMES.get(name, name)) in known, f"{path.name} imports {name}"
+                assert canonicalize_name(IMPORT_NAMES.get(name, name)) in known, (
+                    f"{path.name} imports {name}"
+                )
 
 
 def test_continuous_integration_runs_the_readmes_test_command():

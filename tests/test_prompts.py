@@ -1,4 +1,5 @@
-"""The prompt grammar: Table I word for word, even attributes, rows that do not move when the pool grows."""
+"""The prompt grammar: Table I word for word, even attributes, rows that do not move when the pool
+grows."""
 
 import pandas as pd
 import pytest
@@ -36,14 +37,24 @@ def test_there_is_one_row_per_image_to_make_and_every_id_and_seed_is_its_own():
 
 def test_a_larger_table_begins_with_the_rows_of_a_smaller_one():
     small, large = table(40), table(90)
-    pd.testing.assert_frame_equal(small, large[large["id"].isin(small["id"])].reset_index(drop=True))
+    pd.testing.assert_frame_equal(
+        small, large[large["id"].isin(small["id"])].reset_index(drop=True)
+    )
 
 
 @pytest.mark.parametrize("count", [48, 100, 331])
 def test_templates_people_and_generators_are_spread_evenly_within_each_emotion(count):
     rows = table(count)
     for _, part in rows.groupby("emotion"):
-        assert part["template"].value_counts().reindex(list(TEMPLATES)).agg(["min", "max"]).diff().iloc[-1] <= 1
+        assert (
+            part["template"]
+            .value_counts()
+            .reindex(list(TEMPLATES))
+            .agg(["min", "max"])
+            .diff()
+            .iloc[-1]
+            <= 1
+        )
         assert abs((part["generator"] == "sd3").mean() - 0.5) <= 1 / count
     women = rows["person"].eq("woman").mean()
     expected = sum(person == "woman" for person, _ in PEOPLE) / len(PEOPLE)
@@ -68,7 +79,9 @@ def test_one_generator_alone_makes_every_image_when_its_share_is_one():
 
 
 def test_shares_that_do_not_add_up_are_an_error_that_names_both():
-    with pytest.raises(CompanionError, match="generators.sd2.share.*generators.sd3.share.*add up to 1"):
+    with pytest.raises(
+        CompanionError, match="generators.sd2.share.*generators.sd3.share.*add up to 1"
+    ):
         table(4, "generators.sd2.share=0.7")
 
 

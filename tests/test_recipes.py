@@ -1,4 +1,5 @@
-"""The paper's recipe is the base profile; every switch to the authors' published code does what that code does."""
+"""The paper's recipe is the base profile; every switch to the authors' published code does what
+that code does."""
 
 import numpy as np
 import pytest
@@ -21,7 +22,9 @@ def validated(monkeypatch, values):
 
 
 def trained(folder, *overrides, **options):
-    return train_model(toy_faces(28), toy_faces(14), profile(*overrides), seed=0, folder=folder, **options)
+    return train_model(
+        toy_faces(28), toy_faces(14), profile(*overrides), seed=0, folder=folder, **options
+    )
 
 
 def test_the_paper_profile_holds_what_the_paper_states():
@@ -32,12 +35,19 @@ def test_the_paper_profile_holds_what_the_paper_states():
 
 def test_the_switches_are_the_settings_in_which_the_published_code_differs():
     assert RECIPE_SWITCHES == {
-        "scheduler": {"scheduler": "none"}, "select_on": {"select_on": "accuracy"}, "patience": {"patience": 16},
-        "test_flip": {"test_flip": True}, "first_row_lost": {"first_row_lost": True}, "grayscale": {"grayscale": True}}
+        "scheduler": {"scheduler": "none"},
+        "select_on": {"select_on": "accuracy"},
+        "patience": {"patience": 16},
+        "test_flip": {"test_flip": True},
+        "first_row_lost": {"first_row_lost": True},
+        "grayscale": {"grayscale": True},
+    }
 
 
 def test_a_recipe_is_put_in_place_by_its_name_and_single_settings_stay_on_top():
-    settings = load_profile("demo_recipes", ["training.recipe=authors_code", "training.patience=3"]).training
+    settings = load_profile(
+        "demo_recipes", ["training.recipe=authors_code", "training.patience=3"]
+    ).training
     assert settings.scheduler == "none" and settings.test_flip and settings.patience == 3
     assert settings.learning_rate == load_profile("demo_recipes").training.learning_rate
     assert recipe_settings("paper") == {}
@@ -51,19 +61,31 @@ def test_every_row_says_where_it_was_read():
 
 
 def test_the_table_sets_both_recipes_side_by_side_and_marks_the_switches():
-    shown = tables.table_a5_recipes(recipe_table(load_profile("paper").values["training"])).set_index("Setting")
+    shown = tables.table_a5_recipes(
+        recipe_table(load_profile("paper").values["training"])
+    ).set_index("Setting")
     assert shown.loc["patience *", ["Paper", "Here", "Authors' code"]].tolist() == ["5", "5", "16"]
-    assert shown.loc["momentum", "Paper"] == "not stated" and shown.loc["scheduler_factor", "Authors' code"] == "–"
+    assert (
+        shown.loc["momentum", "Paper"] == "not stated"
+        and shown.loc["scheduler_factor", "Authors' code"] == "–"
+    )
     assert sum(name.endswith("*") for name in shown.index) == len(RECIPE_SWITCHES)
 
 
 def test_without_a_scheduler_the_learning_rate_stays(tmp_path, monkeypatch):
     losses(monkeypatch, [1.0] * 5)
-    history = trained(tmp_path, "training.max_epochs=5", "training.scheduler=none", "training.scheduler_patience=0")
+    history = trained(
+        tmp_path,
+        "training.max_epochs=5",
+        "training.scheduler=none",
+        "training.scheduler_patience=0",
+    )
     assert history["learning_rate"].nunique() == 1
 
 
-def test_selection_on_accuracy_keeps_the_epoch_of_the_highest_accuracy_and_stops_by_it(tmp_path, monkeypatch):
+def test_selection_on_accuracy_keeps_the_epoch_of_the_highest_accuracy_and_stops_by_it(
+    tmp_path, monkeypatch
+):
     accuracy = "training.select_on=accuracy"
     validated(monkeypatch, [(1.0, 40.0), (0.9, 60.0), (0.8, 60.0), (0.7, 50.0), (0.6, 99.0)])
     history = trained(tmp_path / "all", accuracy, "training.patience=2", "training.max_epochs=9")
@@ -76,7 +98,9 @@ def test_selection_on_accuracy_keeps_the_epoch_of_the_highest_accuracy_and_stops
 
 def test_test_flip_flips_validation_and_test_by_chance(tmp_path, monkeypatch):
     sizes = []
-    monkeypatch.setattr(training, "flip_half", lambda images, _: sizes.append(len(images)) or images)
+    monkeypatch.setattr(
+        training, "flip_half", lambda images, _: sizes.append(len(images)) or images
+    )
     trained(tmp_path, "training.test_flip=true", "training.horizontal_flip=false")
     assert sizes == [14]
     assert flips_at_test(profile(), 0) is None
@@ -86,7 +110,9 @@ def test_test_flip_flips_validation_and_test_by_chance(tmp_path, monkeypatch):
     flipped = predict(model, faces, device="cpu", flips=flips_at_test(settings, 0))
     changed = np.abs(plain - flipped).max(axis=1) > 1e-6
     assert 0 < changed.sum() < len(faces)
-    np.testing.assert_array_equal(flipped, predict(model, faces, device="cpu", flips=flips_at_test(settings, 0)))
+    np.testing.assert_array_equal(
+        flipped, predict(model, faces, device="cpu", flips=flips_at_test(settings, 0))
+    )
 
 
 def test_first_row_lost_leaves_out_one_face_of_every_set(tmp_path):
@@ -107,5 +133,7 @@ def test_grayscale_takes_the_colours_from_training_faces(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("override", ["training.scheduler=plato", "training.select_on=los"])
 def test_an_unknown_choice_names_the_nearest_valid_one(tmp_path, override):
-    with pytest.raises(CompanionError, match="plateau" if "scheduler" in override else "did you mean 'loss'"):
+    with pytest.raises(
+        CompanionError, match="plateau" if "scheduler" in override else "did you mean 'loss'"
+    ):
         trained(tmp_path, override)

@@ -16,14 +16,17 @@ from fer_utils.training.resemotenet import (
 )
 
 STEM = [f"{kind}{number}" for number in (1, 2, 3) for kind in ("conv", "bn")]
-BLOCKS = [f"res_block{number}.{part}" for number in (1, 2, 3)
-          for part in ("conv1", "bn1", "conv2", "bn2", "shortcut.0", "shortcut.1")]
+BLOCKS = [
+    f"res_block{number}.{part}"
+    for number in (1, 2, 3)
+    for part in ("conv1", "bn1", "conv2", "bn2", "shortcut.0", "shortcut.1")
+]
 WITHOUT_BIAS = ["se.fc.0", "se.fc.2"]
 
 
 @pytest.fixture(scope="module")
 def full_network():
-    with torch.device("meta"):   # shapes only: 80 million numbers need not be drawn
+    with torch.device("meta"):  # shapes only: 80 million numbers need not be drawn
         return ResEmoteNet(width=1.0)
 
 
@@ -42,7 +45,11 @@ def test_the_shapes_of_a_forward_pass_are_those_of_figure_1():
     shapes = {layer.name: layer.shape for layer in layer_shapes(ResEmoteNet(width=0.125), 64)}
     assert shapes["input"] == (3, 64, 64)
     assert shapes["se"] == (32, 8, 8)
-    assert [shapes[f"res_block{number}"] for number in (1, 2, 3)] == [(64, 4, 4), (128, 2, 2), (256, 1, 1)]
+    assert [shapes[f"res_block{number}"] for number in (1, 2, 3)] == [
+        (64, 4, 4),
+        (128, 2, 2),
+        (256, 1, 1),
+    ]
     assert [shapes[f"fc{number}"] for number in (1, 2, 3, 4)] == [(128,), (64,), (32,), (7,)]
 
 
@@ -76,11 +83,18 @@ def test_a_residual_block_whose_learned_part_is_silent_passes_its_shortcut():
 
 def test_relu_after_pooling_is_relu_before_it_in_values_and_gradients():
     torch.manual_seed(0)
-    model, images = ResEmoteNet(width=0.0625).double().train(), torch.randn(4, 3, 64, 64, dtype=torch.double)
+    model, images = (
+        ResEmoteNet(width=0.0625).double().train(),
+        torch.randn(4, 3, 64, 64, dtype=torch.double),
+    )
     model.dropout1.p = 0.0
 
     def as_the_authors_write_it(features):
-        for convolution, norm in ((model.conv1, model.bn1), (model.conv2, model.bn2), (model.conv3, model.bn3)):
+        for convolution, norm in (
+            (model.conv1, model.bn1),
+            (model.conv2, model.bn2),
+            (model.conv3, model.bn3),
+        ):
             features = torch.max_pool2d(torch.relu(norm(convolution(features))), 2)
         return features
 
@@ -88,8 +102,10 @@ def test_relu_after_pooling_is_relu_before_it_in_values_and_gradients():
     for stem in (model.stem, as_the_authors_write_it):
         model.zero_grad()
         result = stem(images)
-        (result ** 2).sum().backward()
-        gradients.append([result.detach(), *(p.grad.clone() for p in model.parameters() if p.grad is not None)])
+        (result**2).sum().backward()
+        gradients.append(
+            [result.detach(), *(p.grad.clone() for p in model.parameters() if p.grad is not None)]
+        )
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
@@ -101,7 +117,9 @@ def test_weights_come_back_unchanged_under_the_same_names(tmp_path):
     with safe_open(tmp_path / "model.safetensors", "pt") as file:
         assert set(file.keys()) == set(model.state_dict())
     copy = load_weights(ResEmoteNet(width=0.0625), tmp_path / "model.safetensors")
-    assert all(torch.equal(value, copy.state_dict()[name]) for name, value in model.state_dict().items())
+    assert all(
+        torch.equal(value, copy.state_dict()[name]) for name, value in model.state_dict().items()
+    )
 
 
 def test_equal_weights_are_written_as_equal_bytes(tmp_path):
@@ -113,7 +131,9 @@ def test_equal_weights_are_written_as_equal_bytes(tmp_path):
 
 def test_weights_of_another_width_are_refused_in_words(tmp_path):
     save_weights(ResEmoteNet(width=0.0625), tmp_path / "model.safetensors")
-    with pytest.raises(CompanionError, match="do not fit ResEmoteNet of width 0.125.*network.width"):
+    with pytest.raises(
+        CompanionError, match="do not fit ResEmoteNet of width 0.125.*network.width"
+    ):
         load_weights(ResEmoteNet(width=0.125), tmp_path / "model.safetensors")
 
 

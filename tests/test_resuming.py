@@ -1,4 +1,5 @@
-"""A training that is killed goes on where it was, bit for bit; a checkpoint of anything else is not used."""
+"""A training that is killed goes on where it was, bit for bit; a checkpoint of anything else is not
+used."""
 
 import hashlib
 import json
@@ -17,9 +18,14 @@ from fer_utils.core.profiles import load_profile
 from fer_utils.runner.stages import STAGES, Unit, find_stage
 from fer_utils.training import CHECKPOINT, train_model
 
-SETTINGS = ["training.max_epochs=6", "training.learning_rate=0.1", "training.scheduler_patience=0",
-            "training.patience=6"]
-# Each run is a process of its own, forked from one that has only imported, because importing torch takes seconds.
+SETTINGS = [
+    "training.max_epochs=6",
+    "training.learning_rate=0.1",
+    "training.scheduler_patience=0",
+    "training.patience=6",
+]
+# Each run is a process of its own, forked from one that has only imported, because importing torch
+# takes seconds.
 RUNS = """
 import os, signal, sys
 from pathlib import Path
@@ -34,7 +40,8 @@ def run(folder, killed_in):
             os.kill(os.getpid(), signal.SIGKILL)
 
     settings, test = profile(*{settings!r}), toy_faces(21, seed=2)
-    train_model(three_colours(70), toy_faces(35, seed=1), settings, seed=3, folder=folder, on_epoch=on_epoch)
+    validation = toy_faces(35, seed=1)
+    train_model(three_colours(70), validation, settings, seed=3, folder=folder, on_epoch=on_epoch)
     write_predictions(folder, test, predict(load_model(folder, settings), test, device="cpu"))
 
 for name, killed_in in {runs!r}:
@@ -43,38 +50,55 @@ for name, killed_in in {runs!r}:
         run(Path(sys.argv[1]) / name, killed_in)
         os._exit(0)
     status = os.waitpid(child, 0)[1]
-    print(name, "killed" if os.WIFSIGNALED(status) else "ended", os.waitstatus_to_exitcode(status), flush=True)
+    how = "killed" if os.WIFSIGNALED(status) else "ended"
+    print(name, how, os.waitstatus_to_exitcode(status), flush=True)
 """
 
 
 def run_and_kill(folder, runs):
-    """What happened, one line an epoch and one a process; ``runs`` are (folder, epoch in which it is killed or 0)."""
+    """What happened, one line an epoch and one a process; ``runs`` are (folder, epoch in which it
+    is killed or 0)."""
     code = RUNS.format(tests=str(PACKAGE.parent / "tests"), settings=SETTINGS, runs=runs)
-    found = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False,
-                           env=os.environ | {"OMP_NUM_THREADS": "1"})
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
     assert found.returncode == 0, found.stderr
     return found.stdout.splitlines()
 
 
 def results(folder):
     history = pd.read_csv(folder / "history.csv").drop(columns="seconds")
-    hashes = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-              for name in ("model.safetensors", "predictions.csv", "trained_with.json")}
+    hashes = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in ("model.safetensors", "predictions.csv", "trained_with.json")
+    }
     return history, hashes
 
 
 def stopped_after(folder, epochs, *overrides):
     """A run of three epochs, stopped in the one after ``epochs``."""
+
     def stop(row):
         if row["epoch"] > epochs:
             raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
         start(folder, *overrides, on_epoch=stop)
 
 
 def start(folder, *overrides, **options):
-    return train_model(toy_faces(28), toy_faces(14), profile("training.max_epochs=3", *overrides), seed=0, folder=folder,
-                       **options)
+    return train_model(
+        toy_faces(28),
+        toy_faces(14),
+        profile("training.max_epochs=3", *overrides),
+        seed=0,
+        folder=folder,
+        **options,
+    )
 
 
 def epochs_run(folder, *overrides, **options):
@@ -84,15 +108,23 @@ def epochs_run(folder, *overrides, **options):
 
 
 def test_a_run_killed_in_three_epochs_ends_exactly_like_one_that_was_never_killed(tmp_path):
-    lines = run_and_kill(tmp_path, [("whole", 0), ("killed", 1), ("killed", 3), ("killed", 6), ("killed", 0)])
+    lines = run_and_kill(
+        tmp_path, [("whole", 0), ("killed", 1), ("killed", 3), ("killed", 6), ("killed", 0)]
+    )
     assert [line for line in lines if "killed -" in line] == ["killed killed -9"] * 3
     assert lines[-2:] == ["killed epoch 6", "killed ended 0"], "only the running epoch may be lost"
     (whole, hashes), (killed, others) = results(tmp_path / "whole"), results(tmp_path / "killed")
-    assert whole["learning_rate"].nunique() > 1, "the scheduler should have acted, or its state is not tested"
+    assert whole["learning_rate"].nunique() > 1, (
+        "the scheduler should have acted, or its state is not tested"
+    )
     pd.testing.assert_frame_equal(whole, killed, check_exact=True)
     assert hashes == others
     assert sorted(path.name for path in (tmp_path / "killed").iterdir()) == [
-        "history.csv", "model.safetensors", "predictions.csv", "trained_with.json"]
+        "history.csv",
+        "model.safetensors",
+        "predictions.csv",
+        "trained_with.json",
+    ]
 
 
 def test_only_the_epochs_that_are_missing_are_run(tmp_path):
@@ -108,11 +140,16 @@ def test_a_finished_run_is_not_trained_again_and_keeps_its_predictions(tmp_path)
     assert not again and (tmp_path / "predictions.csv").read_text() == "kept"
 
 
-@pytest.mark.parametrize("damage", [lambda folder: (folder / "model.safetensors").write_bytes(b"cut"),
-                                    lambda folder: (folder / "model.safetensors").unlink(),
-                                    lambda folder: (folder / "history.csv").unlink(),
-                                    lambda folder: (folder / "trained_with.json").write_text("{}"),
-                                    lambda folder: (folder / "trained_with.json").write_text("[1]")])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: (folder / "model.safetensors").write_bytes(b"cut"),
+        lambda folder: (folder / "model.safetensors").unlink(),
+        lambda folder: (folder / "history.csv").unlink(),
+        lambda folder: (folder / "trained_with.json").write_text("{}"),
+        lambda folder: (folder / "trained_with.json").write_text("[1]"),
+    ],
+)
 def test_a_finished_run_that_lost_a_file_is_trained_again(tmp_path, damage):
     start(tmp_path)
     damage(tmp_path)
@@ -139,13 +176,26 @@ def test_a_checkpoint_made_from_other_data_weights_or_epoch_lengths_is_not_used(
         assert epochs_run(tmp_path, **options) == [1, 2, 3]
     (tmp_path / CHECKPOINT).write_bytes(state)
     rows = []
-    train_model(toy_faces(28, seed=1), toy_faces(14), profile("training.max_epochs=3"), seed=0, folder=tmp_path,
-                on_epoch=rows.append)
+    train_model(
+        toy_faces(28, seed=1),
+        toy_faces(14),
+        profile("training.max_epochs=3"),
+        seed=0,
+        folder=tmp_path,
+        on_epoch=rows.append,
+    )
     assert len(rows) == 3
 
 
-@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:len(data) // 2], lambda data: b"noise" * 99,
-                                    lambda data: data[:len(data) // 2] + b"\x55" * 64 + data[len(data) // 2 + 64:]])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: data[: len(data) // 2],
+        lambda data: b"noise" * 99,
+        lambda data: data[: len(data) // 2] + b"\x55" * 64 + data[len(data) // 2 + 64 :],
+    ],
+)
 def test_a_damaged_checkpoint_is_said_and_training_starts_again(tmp_path, caplog, damage):
     stopped_after(tmp_path / "damaged", 2)
     path = tmp_path / "damaged" / CHECKPOINT
@@ -153,8 +203,12 @@ def test_a_damaged_checkpoint_is_said_and_training_starts_again(tmp_path, caplog
     with caplog.at_level(logging.WARNING):
         history = start(tmp_path / "damaged")
     assert "starts again" in caplog.text
-    pd.testing.assert_frame_equal(history.drop(columns="seconds"), start(tmp_path / "whole").drop(columns="seconds"))
-    assert (tmp_path / "damaged/model.safetensors").read_bytes() == (tmp_path / "whole/model.safetensors").read_bytes()
+    pd.testing.assert_frame_equal(
+        history.drop(columns="seconds"), start(tmp_path / "whole").drop(columns="seconds")
+    )
+    assert (tmp_path / "damaged/model.safetensors").read_bytes() == (
+        tmp_path / "whole/model.safetensors"
+    ).read_bytes()
 
 
 def test_what_was_chosen_for_the_machine_is_kept_beside_the_history(tmp_path):
@@ -164,12 +218,16 @@ def test_what_was_chosen_for_the_machine_is_kept_beside_the_history(tmp_path):
     assert found["weights_trained"] < found["weights_in_file"]
 
 
-def test_the_stage_leaves_a_checkpoint_to_the_training_that_knows_its_own_and_removes_it_when_forced(project):
+def test_the_stage_leaves_a_checkpoint_to_its_own_training_and_removes_it_when_forced(
+    project,
+):
     from fer_utils.runner import pipeline
     from fer_utils.runner.freshness import write_record
 
     settings = load_profile("smoke")
-    unit = Unit(find_stage("training", STAGES), {"dataset": "demo_rafdb", "level": "aug1", "seed": 0})
+    unit = Unit(
+        find_stage("training", STAGES), {"dataset": "demo_rafdb", "level": "aug1", "seed": 0}
+    )
     [checkpoint] = unit.unfinished(settings)
     assert checkpoint == settings.paths.model("demo_rafdb", "aug1", 0) / CHECKPOINT
     ingredients = {"setting": {"network.width": 1}}

@@ -1,4 +1,5 @@
-"""One Ctrl-C or SIGTERM ends a run at once, whatever its notebooks do; nothing goes on by itself, and the next run does."""
+"""One Ctrl-C or SIGTERM ends a run at once, whatever its notebooks do; nothing goes on by itself,
+and the next run does."""
 
 import asyncio
 import os
@@ -14,7 +15,8 @@ from fer_utils.core.paths import PACKAGE
 from fer_utils.runner.kernels import KnownKernel, side_by_side
 
 SECONDS = 5
-# In the second notebook: says which process it is and starts another, then holds on until a later run permits it to end.
+# In the second notebook: says which process it is and starts another, then holds on until a later
+# run permits it to end.
 CELL = """import os, subprocess, time
 from pathlib import Path
 if not Path({folder!r}, "permitted").exists():
@@ -36,7 +38,8 @@ import pytest
 from test_pipeline import two_stages
 from fer_utils.runner import pipeline
 
-signal.signal(signal.SIGINT, signal.default_int_handler)     # a shell's background processes ignore it
+# a shell's background processes ignore it
+signal.signal(signal.SIGINT, signal.default_int_handler)
 pipeline.notebooks_folder = lambda: Path({folder!r}) / "notebooks"
 two_stages(Path({folder!r}), pytest.MonkeyPatch(), second_cells=({cell!r},))
 sys.argv[1:1] = ["reproduce", "--profile", "demo"]
@@ -45,9 +48,15 @@ runpy.run_module("fer_utils", run_name="__main__")
 
 
 def started(folder, cell, *options):
-    """``python -m fer_utils reproduce`` of two small stages, and the process of the second's kernel once it holds on."""
+    """``python -m fer_utils reproduce`` of two small stages, and the process of the second's kernel
+    once it holds on."""
     code = COMMAND.format(tests=str(PACKAGE.parent / "tests"), folder=str(folder), cell=cell)
-    command = subprocess.Popen([sys.executable, "-c", code, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = subprocess.Popen(
+        [sys.executable, "-c", code, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     while not (folder / "running").is_file():
         assert command.poll() is None, command.stderr.read()
         time.sleep(0.05)
@@ -68,37 +77,63 @@ def ended(command):
 
 def alive(group):
     """How many processes of that group live; an ended one that nobody has waited for does not."""
-    found = subprocess.run(["ps", "-A", "-o", "pgid=,stat="], capture_output=True, text=True, check=True).stdout
-    return sum(line.split()[0] == str(group) and not line.split()[1].startswith("Z") for line in found.splitlines())
+    found = subprocess.run(
+        ["ps", "-A", "-o", "pgid=,stat="], capture_output=True, text=True, check=True
+    ).stdout
+    return sum(
+        line.split()[0] == str(group) and not line.split()[1].startswith("Z")
+        for line in found.splitlines()
+    )
 
 
-@pytest.mark.parametrize("holds_on, number, code", [(SLEEPS, signal.SIGINT, 130), (STUBBORN, signal.SIGINT, 130),
-                                                    (IN_C, signal.SIGINT, 130), (STUBBORN, signal.SIGTERM, 143)],
-                         ids=["sleeps", "ignores it", "in C", "SIGTERM"])
-def test_one_signal_ends_a_run_whatever_its_cell_does_and_the_next_run_goes_on(profile, tmp_path, monkeypatch, holds_on,  # noqa: F811
-                                                                              number, code):
+@pytest.mark.parametrize(
+    "holds_on, number, code",
+    [
+        (SLEEPS, signal.SIGINT, 130),
+        (STUBBORN, signal.SIGINT, 130),
+        (IN_C, signal.SIGINT, 130),
+        (STUBBORN, signal.SIGTERM, 143),
+    ],
+    ids=["sleeps", "ignores it", "in C", "SIGTERM"],
+)
+def test_one_signal_ends_a_run_whatever_its_cell_does_and_the_next_run_goes_on(
+    profile,
+    tmp_path,
+    monkeypatch,
+    holds_on,
+    number,
+    code,  # noqa: F811
+):
     cell = CELL.format(folder=str(tmp_path), holds_on=holds_on)
     command, kernel = started(tmp_path, cell)
     assert alive(kernel) == 2, "the kernel and what its cell started"
     command.send_signal(number)
     returned, said, seconds = ended(command)
-    assert (returned, said) == (code, "Stopped. 1 of 2 steps are finished and kept; the same command goes on from there.\n")
+    assert (returned, said) == (
+        code,
+        "Stopped. 1 of 2 steps are finished and kept; the same command goes on from there.\n",
+    )
     assert seconds < SECONDS and alive(kernel) == 0
 
     two_stages(tmp_path, monkeypatch, second_cells=(cell,))
     assert reasons(profile) == ["", "interrupted"]
     (tmp_path / "permitted").touch()
     lines = reproduce(profile)
-    assert lines[:2] == ["[1/2] 01_one: fresh", "[2/2] 02_two: runs (interrupted)"] and reasons(profile) == ["", ""]
+    assert lines[:2] == ["[1/2] 01_one: fresh", "[2/2] 02_two: runs (interrupted)"] and reasons(
+        profile
+    ) == ["", ""]
 
 
-def test_of_a_forced_run_it_is_said_that_the_same_command_would_begin_anew(profile, tmp_path):   # noqa: F811
+def test_of_a_forced_run_it_is_said_that_the_same_command_would_begin_anew(profile, tmp_path):  # noqa: F811
     command, _ = started(tmp_path, CELL.format(folder=str(tmp_path), holds_on=SLEEPS), "--force")
     command.send_signal(signal.SIGINT)
-    assert "1 of 2 steps are finished and kept; without --force and --from the same command goes on" in ended(command)[1]
+    assert (
+        "1 of 2 steps are finished and kept; without --force and --from the same command goes on"
+        in ended(command)[1]
+    )
 
 
-def test_a_second_signal_leaves_nothing_running_either(profile, tmp_path):   # noqa: F811
+def test_a_second_signal_leaves_nothing_running_either(profile, tmp_path):  # noqa: F811
     command, kernel = started(tmp_path, CELL.format(folder=str(tmp_path), holds_on=STUBBORN))
     command.send_signal(signal.SIGINT)
     time.sleep(0.3)
@@ -118,12 +153,32 @@ def test_no_kernel_starts_once_a_run_is_to_end():
 
 
 def test_sigterm_ends_a_training_by_name_and_what_it_finished_is_said_to_be_kept(tmp_path):
-    arguments = ["train", "--profile", "smoke", "--set", "training.max_epochs=500", "--set", "training.updates=1000"]
-    command = subprocess.Popen([sys.executable, "-m", "fer_utils", *arguments], text=True, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, env=os.environ | {"FER_ROOT": str(tmp_path)})
+    arguments = [
+        "train",
+        "--profile",
+        "smoke",
+        "--set",
+        "training.max_epochs=500",
+        "--set",
+        "training.updates=1000",
+    ]
+    command = subprocess.Popen(
+        [sys.executable, "-m", "fer_utils", *arguments],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"FER_ROOT": str(tmp_path)},
+    )
     lines = [command.stdout.readline() for _ in range(2)]
     assert lines[1].startswith("epoch 2 of at most 500"), command.stderr.read()
     command.terminate()
     returned, said, seconds = ended(command)
-    assert (returned, said) == (143, "Stopped. What was finished is kept; the same command goes on from there.\n")
-    assert seconds < SECONDS and list(tmp_path.rglob("checkpoint.pt")) and not list(tmp_path.rglob(".*.tmp"))
+    assert (returned, said) == (
+        143,
+        "Stopped. What was finished is kept; the same command goes on from there.\n",
+    )
+    assert (
+        seconds < SECONDS
+        and list(tmp_path.rglob("checkpoint.pt"))
+        and not list(tmp_path.rglob(".*.tmp"))
+    )

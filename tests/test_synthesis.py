@@ -58,8 +58,16 @@ def folders(tmp_path_factory):
 
 @pytest.fixture
 def profile(folders, project):
-    return load_profile("smoke", [f"generators.sd2.model={folders / 'sd2'}", f"generators.sd3.model={folders / 'sd3'}",
-                                  "generators.sd2.steps=2", "generators.sd3.steps=2", "synthesis.shard_size=4"])
+    return load_profile(
+        "smoke",
+        [
+            f"generators.sd2.model={folders / 'sd2'}",
+            f"generators.sd3.model={folders / 'sd3'}",
+            "generators.sd2.steps=2",
+            "generators.sd3.steps=2",
+            "synthesis.shard_size=4",
+        ],
+    )
 
 
 @pytest.fixture
@@ -77,7 +85,9 @@ def test_the_pool_holds_one_face_for_each_prompt_with_its_emotion_as_label(profi
     assert sorted(faces.ids) == sorted(prompts["id"])
     assert faces.counts()["disgust"] == 9 and faces.counts()["happy"] == 7
     assert faces.images.shape[1:] == (64, 64, 3)
-    assert [hashlib.sha256(image.tobytes()).hexdigest() for image in faces.images] == manifest["sha256"].tolist()
+    assert [hashlib.sha256(image.tobytes()).hexdigest() for image in faces.images] == manifest[
+        "sha256"
+    ].tolist()
 
 
 def test_a_run_killed_in_its_second_shard_continues_to_the_same_pool(profile, prompts):
@@ -93,7 +103,9 @@ def test_a_run_killed_in_its_second_shard_continues_to_the_same_pool(profile, pr
     kept = {path.name: path.stat().st_mtime_ns for path in shard_files(profile)}
     continued = hashes(synthesis.make_pool(prompts, profile))
     assert len(kept) == 1 and not list(profile.paths.pool.glob(".*"))
-    assert all((profile.paths.pool / name).stat().st_mtime_ns == time for name, time in kept.items())
+    assert all(
+        (profile.paths.pool / name).stat().st_mtime_ns == time for name, time in kept.items()
+    )
     for path in shard_files(profile):
         path.unlink()
     assert hashes(synthesis.make_pool(prompts, profile)) == continued
@@ -101,12 +113,18 @@ def test_a_run_killed_in_its_second_shard_continues_to_the_same_pool(profile, pr
 
 def test_nothing_is_made_again_when_the_pool_is_complete(profile, prompts, monkeypatch):
     synthesis.make_pool(prompts, profile)
-    monkeypatch.setattr("fer_utils.synthesis.rendering.load_generator", lambda *_: pytest.fail("a generator was loaded"))
+    monkeypatch.setattr(
+        "fer_utils.synthesis.rendering.load_generator",
+        lambda *_: pytest.fail("a generator was loaded"),
+    )
     synthesis.make_pool(prompts, profile)
 
 
-def test_shards_of_other_settings_leave_the_pool_when_their_successors_are_complete(profile, prompts, monkeypatch):
-    monkeypatch.setattr(type(profile), "run_name", "smoke-same")   # as when the profile's own file is edited
+def test_shards_of_other_settings_leave_the_pool_when_their_successors_are_complete(
+    profile, prompts, monkeypatch
+):
+    # as when the profile's own file is edited
+    monkeypatch.setattr(type(profile), "run_name", "smoke-same")
     synthesis.make_pool(prompts, profile)
     changed = load_profile("smoke", [*profile.overrides, "generators.sd3.guidance_scale=2.0"])
     manifest = synthesis.make_pool(prompts, changed)
@@ -121,7 +139,8 @@ def test_an_image_does_not_depend_on_the_images_made_beside_it(generator, profil
     texts = ["A man's face with fear emotion", "Sad expression on a kid, studio photo"]
     together = generate(pipeline, texts, seeds=[5, 6], **settings)
     alone = generate(pipeline, texts[1:], seeds=[6], **settings)
-    assert np.abs(together[1].astype(int) - alone[0]).max() <= 2      # low bits drift with batch size (#2659)
+    # low bits drift with batch size (#2659)
+    assert np.abs(together[1].astype(int) - alone[0]).max() <= 2
     assert np.abs(together[0].astype(int) - together[1]).max() > 2
 
 
@@ -138,7 +157,9 @@ def test_an_empty_pool_says_which_stage_to_run(profile):
         synthesis.load_pool(profile)
 
 
-def test_a_hub_id_that_cannot_be_reached_ends_in_one_message_with_three_ways_on(project, monkeypatch):
+def test_a_hub_id_that_cannot_be_reached_ends_in_one_message_with_three_ways_on(
+    project, monkeypatch
+):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     profile = load_profile("demo", ["generators.sd2.model=nobody/no-such-model"])
     with pytest.raises(CompanionError) as caught:
@@ -157,30 +178,52 @@ def test_a_generator_that_was_to_be_trained_here_and_was_not_says_how(project):
         load_generator("sd3", load_profile("fer2013"))
 
 
-def test_a_killed_run_loses_at_most_a_batch_and_ends_in_the_same_pool(folders, tmp_path, profile, prompts):
+def test_a_killed_run_loses_at_most_a_batch_and_ends_in_the_same_pool(
+    folders, tmp_path, profile, prompts
+):
     whole = hashes(synthesis.make_pool(prompts, profile))
     root = tmp_path / "killed"
     script = KILLED_RUN.format(overrides=list(profile.overrides))
     before = 0
     for lines in (3, 1):
-        run = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True,
-                               env=os.environ | {"FER_ROOT": str(root)})
+        run = subprocess.Popen(
+            [sys.executable, "-c", script],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"FER_ROOT": str(root)},
+        )
         done = [int(run.stdout.readline()) for _ in range(lines)]
         run.kill()
         run.wait()
         assert done[0] >= before, "what an earlier run finished counts as done"
         before = done[-1]
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True,
-                         env=os.environ | {"FER_ROOT": str(root)})
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"FER_ROOT": str(root)},
+    )
     assert json.loads(run.stdout.splitlines()[-1]) == whole
-    assert not [path for path in root.rglob(".*") if path.is_file()], "no partial or temporary file is left"
+    assert not [path for path in root.rglob(".*") if path.is_file()], (
+        "no partial or temporary file is left"
+    )
 
 
-def test_changing_the_batch_size_changes_no_row_and_hardly_a_pixel(folders, prompts, profile, monkeypatch):
+def test_changing_the_batch_size_changes_no_row_and_hardly_a_pixel(
+    folders, prompts, profile, monkeypatch
+):
     pools = []
     for size in (1, 16):
-        run = load_profile("smoke", [*profile.overrides, f"generators.sd2.batch_size={size}",
-                                     f"generators.sd3.batch_size={size}", "synthesis.shard_size=100"])
+        run = load_profile(
+            "smoke",
+            [
+                *profile.overrides,
+                f"generators.sd2.batch_size={size}",
+                f"generators.sd3.batch_size={size}",
+                "synthesis.shard_size=100",
+            ],
+        )
         synthesis.make_pool(prompts, run)
         pools.append(synthesis.load_pool(run))
     (one, rows), (many, other_rows) = pools
@@ -190,7 +233,8 @@ def test_changing_the_batch_size_changes_no_row_and_hardly_a_pixel(folders, prom
 
 def test_images_equal_across_shards_are_told_apart_by_another_seed(profile, prompts):
     twice = prompts.copy()
-    first, last = twice.index[twice["generator"] == "sd2"][[0, 4]]   # first of two full batches: low bits hang on the place in one
+    # first of two full batches: low bits hang on the place in one
+    first, last = twice.index[twice["generator"] == "sd2"][[0, 4]]
     twice.loc[last, ["prompt", "seed"]] = twice.loc[first, ["prompt", "seed"]]
     manifest = synthesis.make_pool(twice, profile).set_index("id")
     changed = manifest[manifest["rejected"] != ""]
@@ -202,10 +246,14 @@ def test_images_equal_across_shards_are_told_apart_by_another_seed(profile, prom
 def test_a_shard_says_on_what_it_was_made(profile, prompts):
     synthesis.make_pool(prompts, profile)
     made = [how_made(path) for path in shard_files(profile)]
-    assert {one["device"] for one in made} == {"cpu"} and max(one["batch_size"] for one in made) == 4
+    assert {one["device"] for one in made} == {"cpu"} and max(
+        one["batch_size"] for one in made
+    ) == 4
 
 
-def test_where_memory_runs_out_the_batch_is_halved_and_the_pool_is_the_same(profile, prompts, monkeypatch):
+def test_where_memory_runs_out_the_batch_is_halved_and_the_pool_is_the_same(
+    profile, prompts, monkeypatch
+):
     whole = hashes(synthesis.make_pool(prompts, profile))
     for path in shard_files(profile):
         path.unlink()
@@ -215,6 +263,7 @@ def test_where_memory_runs_out_the_batch_is_halved_and_the_pool_is_the_same(prof
         if len(texts) > 2:
             raise torch.OutOfMemoryError("out of memory")
         return draw(self, texts, seeds)
+
     monkeypatch.setattr(synthesis.Renderer, "draw", short_of_memory)
     made = hashes(synthesis.make_pool(prompts, profile))
     assert made.keys() == whole.keys()
@@ -234,7 +283,9 @@ def test_every_image_of_the_pool_can_be_made_again(profile, prompts):
     assert len(found) == 6 and found["matches"].all()
 
 
-def test_an_image_whose_pixels_are_not_those_that_were_made_is_refused_when_it_is_read(profile, prompts):
+def test_an_image_whose_pixels_are_not_those_that_were_made_is_refused_when_it_is_read(
+    profile, prompts
+):
     synthesis.make_pool(prompts, profile)
     path = shard_files(profile)[0]
     images, rows = read_shard(path)
@@ -242,21 +293,29 @@ def test_an_image_whose_pixels_are_not_those_that_were_made_is_refused_when_it_i
     write_shard(path, images, rows, {})
     name = rows["id"].iloc[0]
     for read in (synthesis.load_pool, lambda profile: remaking.remake([name], profile)):
-        with pytest.raises(CompanionError, match=rf"{path.name} is not a shard.*image {name} are not "
-                                                 r"those.*Delete it"):
+        with pytest.raises(
+            CompanionError,
+            match=rf"{path.name} is not a shard.*image {name} are not " r"those.*Delete it",
+        ):
             read(profile)
     write_shard(path, images[1:], rows, {})
-    with pytest.raises(CompanionError, match=rf"it has {len(rows) - 1} images and {len(rows)} rows"):
+    with pytest.raises(
+        CompanionError, match=rf"it has {len(rows) - 1} images and {len(rows)} rows"
+    ):
         synthesis.load_pool(profile)
 
 
-def test_two_shards_with_the_same_images_are_refused_until_stage_3_has_removed_one(profile, prompts):
+def test_two_shards_with_the_same_images_are_refused_until_stage_3_has_removed_one(
+    profile, prompts
+):
     synthesis.make_pool(prompts, profile)
     path = shard_files(profile)[0]
     path.with_name("a-00000-of-other-settings.npz").write_bytes(path.read_bytes())
     for read in (synthesis.load_pool, synthesis.read_manifest):
-        with pytest.raises(CompanionError, match=rf"{path.name} holds the image "
-                                                 r".*a-00000-of-other-settings.npz holds too"):
+        with pytest.raises(
+            CompanionError,
+            match=rf"{path.name} holds the image " r".*a-00000-of-other-settings.npz holds too",
+        ):
             read(profile)
     assert sorted(synthesis.make_pool(prompts, profile)["id"]) == sorted(prompts["id"])
 
@@ -266,13 +325,18 @@ def test_an_image_of_another_generator_is_not_compared_with_this_one(profile, pr
     synthesis.make_pool(prompts, profile)
     other = load_profile("smoke", [*profile.overrides, "generators.sd2.steps=3"])
     name = prompts.loc[prompts["generator"] == "sd2", "id"].iloc[0]
-    with pytest.raises(CompanionError, match=f"{name} was made by another sd2.*steps was 2 and is 3"):
+    with pytest.raises(
+        CompanionError, match=f"{name} was made by another sd2.*steps was 2 and is 3"
+    ):
         remaking.remake([name], other)
 
 
 def test_an_id_that_is_not_in_the_pool_is_named(profile, prompts):
     synthesis.make_pool(prompts, profile)
-    with pytest.raises(CompanionError, match="no image 'fear-000000'.*16 ids run from disgust-000000 to happy-000006"):
+    with pytest.raises(
+        CompanionError,
+        match="no image 'fear-000000'.*16 ids run from disgust-000000 to happy-000006",
+    ):
         remaking.remake(["fear-000000"], profile)
 
 
@@ -292,7 +356,10 @@ def test_the_exported_pool_is_read_by_torchvision_with_its_metadata(profile, pro
 def test_the_papers_pool_is_planned_without_data_or_network(project):
     plan = plan_pool(load_profile("paper"))
     assert plan.total == 93_010 and plan.separate == 169_020
-    assert plan.counts.sum().to_dict() == {"sd2": 46_506, "sd3": 46_504} and sum(plan.left.values()) == 93_010
+    assert (
+        plan.counts.sum().to_dict() == {"sd2": 46_506, "sd3": 46_504}
+        and sum(plan.left.values()) == 93_010
+    )
     lines = "\n".join(plan_lines(load_profile("paper"), rates={"sd2": 2.0, "sd3": 1.0}, price=3.0))
     assert "93,010 images" in lines and "169,020" in lines and "hours" in lines and "money" in lines
 
@@ -304,32 +371,47 @@ def test_a_plan_that_the_disk_cannot_hold_is_refused(project, monkeypatch, capsy
 
 
 def test_a_balanced_set_is_exported_as_the_network_sees_it(profile, tmp_path):
-    train = FaceSet(np.random.default_rng(0).integers(0, 255, (9, 48, 48, 1), np.uint8),
-                    np.array([3, 3, 3, 1, 1, 0, 0, 2, 4]), np.array([f"t{k}" for k in range(9)]), np.full(9, "train"))
+    train = FaceSet(
+        np.random.default_rng(0).integers(0, 255, (9, 48, 48, 1), np.uint8),
+        np.array([3, 3, 3, 1, 1, 0, 0, 2, 4]),
+        np.array([f"t{k}" for k in range(9)]),
+        np.full(9, "train"),
+    )
     for split in ("train", "validation", "test"):
         train.save(profile.paths.faces("demo_fer2013", split))
     write_verdict(Verdict(pd.DataFrame(), 0, 0), profile.paths.gate("demo_fer2013"))
     prompts = prompt_table({"disgust": 2}, profile)
     made = synthesis.make_pool(prompts, profile)
-    index = pd.DataFrame({"id": [*train.ids, *made["id"], "t3+1"], "source": ["real"] * 9 + ["synthetic"] * 2 + ["repeated"],
-                          "emotion": [EMOTIONS[k] for k in train.labels] + ["disgust"] * 3})
+    index = pd.DataFrame(
+        {
+            "id": [*train.ids, *made["id"], "t3+1"],
+            "source": ["real"] * 9 + ["synthetic"] * 2 + ["repeated"],
+            "emotion": [EMOTIONS[k] for k in train.labels] + ["disgust"] * 3,
+        }
+    )
     with atomic_write(profile.paths.balanced_set("demo_fer2013", "aug1"), "w") as file:
         index.to_csv(file, index=False)
     assert export_balanced_set(tmp_path / "out", "demo_fer2013", "aug1", profile) == 12
     metadata = pd.read_csv(tmp_path / "out" / "metadata.csv").set_index("id")
     assert metadata["source"].value_counts().to_dict() == {"real": 9, "synthetic": 2, "repeated": 1}
-    assert metadata.loc[made["id"], "seed"].tolist() == made["seed"].tolist() and metadata.loc["t0", "seed"] != 0
+    assert (
+        metadata.loc[made["id"], "seed"].tolist() == made["seed"].tolist()
+        and metadata.loc["t0", "seed"] != 0
+    )
     for name in metadata["file_name"]:
         with Image.open(tmp_path / "out" / name) as image:
             assert image.size == (profile.network.image_size,) * 2 and image.mode == "L"
 
 
-def test_faces_are_cropped_before_they_are_resized_where_the_profile_says_so(folders, profile, prompts, monkeypatch):
+def test_faces_are_cropped_before_they_are_resized_where_the_profile_says_so(
+    folders, profile, prompts, monkeypatch
+):
     seen = []
 
     def crop(images):
         seen.append(images.shape)
         return images[:, :32, :32], np.ones(len(images), bool)
+
     monkeypatch.setattr("fer_utils.datasets.face_crop.crop_faces", crop)
     cropping = load_profile("smoke", [*profile.overrides, "synthesis.face_crop=true"])
     images, _ = synthesis.Renderer("sd3", cropping).draw(["a face"], [5])

@@ -1,4 +1,5 @@
-"""The pool made by Ray on this machine: the same as without it, and a killed worker costs nothing but time."""
+"""The pool made by Ray on this machine: the same as without it, and a killed worker costs nothing
+but time."""
 
 import os
 import signal
@@ -24,18 +25,25 @@ ray = pytest.importorskip("ray")
 def settings(tmp_path, project):
     save_tiny_generators(tmp_path / "models")
     return [f"generators.{name}.model={tmp_path / 'models' / name}" for name in ("sd2", "sd3")] + [
-        "generators.sd2.steps=2", "generators.sd3.steps=2", "generators.sd2.batch_size=2", "generators.sd3.batch_size=2",
-        "synthesis.shard_size=6"]
+        "generators.sd2.steps=2",
+        "generators.sd3.steps=2",
+        "generators.sd2.batch_size=2",
+        "generators.sd3.batch_size=2",
+        "synthesis.shard_size=6",
+    ]
 
 
 @contextmanager
 def first_worker_killed(task: str, once=lambda: True):
-    """SIGKILL to the first process that Ray runs ``task`` in, as soon as ``once`` holds; fails if there was none."""
+    """SIGKILL to the first process that Ray runs ``task`` in, as soon as ``once`` holds; fails if
+    there was none."""
     killed = []
 
     def kill():
         for _ in range(1200):
-            found = subprocess.run(["pgrep", "-f", f"ray::{task}"], capture_output=True, text=True, check=False).stdout
+            found = subprocess.run(
+                ["pgrep", "-f", f"ray::{task}"], capture_output=True, text=True, check=False
+            ).stdout
             if found and once():
                 os.kill(int(found.split()[0]), signal.SIGKILL)
                 killed.append(found.split()[0])
@@ -61,7 +69,9 @@ def test_two_workers_one_of_them_killed_make_the_same_pool(settings, monkeypatch
     assert spread.paths.pool == here.paths.pool, "where it is made is no part of what is made"
     told = []
     with first_worker_killed("_make_shard"):
-        together = make_pool(prompts, spread, on_progress=lambda done, total: told.append((done, total)))
+        together = make_pool(
+            prompts, spread, on_progress=lambda done, total: told.append((done, total))
+        )
     assert together.equals(alone)
     assert told[-1] == (18, 18) and not list(here.paths.pool.glob(".*"))
 
@@ -75,7 +85,9 @@ def test_a_cluster_that_is_not_there_is_named(settings, where):
 
 def test_the_command_line_hands_the_cluster_on(monkeypatch):
     seen = []
-    monkeypatch.setattr("fer_utils.runner.pipeline.reproduce", lambda profile, **_: seen.append(profile) or 0)
+    monkeypatch.setattr(
+        "fer_utils.runner.pipeline.reproduce", lambda profile, **_: seen.append(profile) or 0
+    )
     monkeypatch.setattr("fer_utils.runner.summary.summary", lambda profile: "")
     monkeypatch.setattr("fer_utils.runner.summary.report_line", lambda profile: "")
     monkeypatch.setattr("fer_utils.pages.report.write_report", lambda profile: None)

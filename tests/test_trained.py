@@ -1,5 +1,5 @@
-"""Weights are read from a run, from a file of this project, and from checkpoints as people save them; others
-are refused in a plain sentence."""
+"""Weights are read from a run, from a file of this project, and from checkpoints as people save
+them; others are refused in a plain sentence."""
 
 import collections
 import hashlib
@@ -44,9 +44,17 @@ def test_width_size_and_colour_are_found_in_the_file_whatever_the_profile_says(t
     assert "40x40" in found.about and found.assumed == ""
 
 
-@pytest.mark.parametrize("wrap", [lambda state: state, lambda state: {"model_state_dict": state, "epoch": 3},
-                                  lambda state: {f"module.{name}": value for name, value in state.items()}])
-def test_the_authors_checkpoints_are_read_in_their_size_in_gray_and_in_our_order_of_classes(tmp_path, wrap):
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: state,
+        lambda state: {"model_state_dict": state, "epoch": 3},
+        lambda state: {f"module.{name}": value for name, value in state.items()},
+    ],
+)
+def test_the_authors_checkpoints_are_read_in_their_size_in_gray_and_in_our_order_of_classes(
+    tmp_path, wrap
+):
     model = network()
     torch.save(wrap(model.state_dict()), tmp_path / "best_model.pth")
     found = read_trained(tmp_path / "best_model.pth", DEMO)
@@ -61,16 +69,27 @@ def test_the_authors_checkpoints_are_read_in_their_size_in_gray_and_in_our_order
 def test_the_names_and_shapes_of_the_full_network_are_the_authors(tmp_path):
     with torch.device("meta"):
         state = ResEmoteNet().state_dict()
-    torch.save({name: torch.zeros(()).expand(value.shape) for name, value in state.items()}, tmp_path / "full.pth")
+    torch.save(
+        {name: torch.zeros(()).expand(value.shape) for name, value in state.items()},
+        tmp_path / "full.pth",
+    )
     found = read_trained(tmp_path / "full.pth", DEMO)
-    assert found.model.width == 1.0 and sum(p.numel() for p in found.model.parameters()) == 80_238_599
+    assert (
+        found.model.width == 1.0 and sum(p.numel() for p in found.model.parameters()) == 80_238_599
+    )
 
 
 def test_a_file_of_an_earlier_version_takes_its_size_from_the_profile_and_says_so(tmp_path):
-    save_file(network().state_dict(), tmp_path / "model.safetensors",
-              metadata={"resemotenet": '{"width": 0.0625, "classes": ["' + '", "'.join(EMOTIONS) + '"]}'})
+    save_file(
+        network().state_dict(),
+        tmp_path / "model.safetensors",
+        metadata={"resemotenet": '{"width": 0.0625, "classes": ["' + '", "'.join(EMOTIONS) + '"]}'},
+    )
     found = read_trained(tmp_path, DEMO)
-    assert found.model.image_size == DEMO.network.image_size and "taken from the profile demo" in found.about
+    assert (
+        found.model.image_size == DEMO.network.image_size
+        and "taken from the profile demo" in found.about
+    )
 
 
 class Evil:
@@ -88,36 +107,68 @@ def uneven():
     return network().state_dict() | {"conv1.weight": torch.zeros(24, 3, 3, 3)}
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    (other_network, r"another network than ResEmoteNet: \d+ of \d+ entries are missing.*it has 0.bias"),
-    (lambda: {"conv1.bias": torch.zeros(3)}, "another network than ResEmoteNet.*it has nothing else"),
-    (lambda: network(num_classes=8).state_dict(), "tells 8 classes apart; expected 7"),
-    (uneven, r"do not fit ResEmoteNet of width 0.0625: conv1.weight has the shape \[24, 3, 3, 3\]; expected "
-             r"\[8, 3, 3, 3\]"),
-    (lambda: [1, 2], "holds no state dict.*it holds a list. Save model.state_dict"),
-    (lambda: {}, "holds nothing"),
-    (lambda: {"epoch": 3, "optimizer": {"lr": 0.1}, "\x1b[31mred": 1}, r"its keys are epoch, optimizer, "
-                                                                       r"\?\[31mred\. Save"),
-    (Evil, "an object of Python without tensors"),
-    (lambda: {"model": Evil(), "best": np.float64(0.7)}, "its keys are model, best"),
-    (lambda: network().state_dict() | {"fc1.weight": torch.tensor(1.0)}, r"fc1.weight has the shape \[\]; "
-                                                                         r"expected"),
-    (lambda: network().state_dict() | {"fc4.bias": torch.tensor(1.0)}, r"fc4.bias has the shape \[\]; "
-                                                                       r"expected \[7\]"),
-    (lambda: network().state_dict() | {"fc1.weight": torch.zeros(()).expand(1 << 20, 1 << 20)}, "layer fc1 "
-                                                                                                "has "
-                                                                                                "1,048,576 "
-                                                                                                "inputs"),
-    (lambda: network().state_dict() | {"conv1.bias": torch.zeros(8, dtype=torch.int8)}, "conv1.bias holds "
-                                                                                        "int8"),
-    (lambda: network().state_dict() | {"conv1.bias": torch.zeros(8).to_sparse()}, "conv1.bias holds float32 "
-                                                                                  "in another form"),
-    (lambda: {f"{kind}.{name}": value for kind in ("model", "module")
-              for name, value in network().state_dict().items()},
-     "holds two networks: model.conv1.weight and module.conv1.weight are the same entry"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            other_network,
+            r"another network than ResEmoteNet: \d+ of \d+ entries are missing.*it has 0.bias",
+        ),
+        (
+            lambda: {"conv1.bias": torch.zeros(3)},
+            "another network than ResEmoteNet.*it has nothing else",
+        ),
+        (lambda: network(num_classes=8).state_dict(), "tells 8 classes apart; expected 7"),
+        (
+            uneven,
+            r"do not fit ResEmoteNet of width 0.0625: conv1.weight has the shape \[24, 3, 3, 3\];"
+            r" expected "
+            r"\[8, 3, 3, 3\]",
+        ),
+        (lambda: [1, 2], "holds no state dict.*it holds a list. Save model.state_dict"),
+        (lambda: {}, "holds nothing"),
+        (
+            lambda: {"epoch": 3, "optimizer": {"lr": 0.1}, "\x1b[31mred": 1},
+            r"its keys are epoch, optimizer, " r"\?\[31mred\. Save",
+        ),
+        (Evil, "an object of Python without tensors"),
+        (lambda: {"model": Evil(), "best": np.float64(0.7)}, "its keys are model, best"),
+        (
+            lambda: network().state_dict() | {"fc1.weight": torch.tensor(1.0)},
+            r"fc1.weight has the shape \[\]; " r"expected",
+        ),
+        (
+            lambda: network().state_dict() | {"fc4.bias": torch.tensor(1.0)},
+            r"fc4.bias has the shape \[\]; " r"expected \[7\]",
+        ),
+        (
+            lambda: (
+                network().state_dict() | {"fc1.weight": torch.zeros(()).expand(1 << 20, 1 << 20)}
+            ),
+            "layer fc1 has 1,048,576 inputs",
+        ),
+        (
+            lambda: network().state_dict() | {"conv1.bias": torch.zeros(8, dtype=torch.int8)},
+            "conv1.bias holds int8",
+        ),
+        (
+            lambda: network().state_dict() | {"conv1.bias": torch.zeros(8).to_sparse()},
+            "conv1.bias holds float32 in another form",
+        ),
+        (
+            lambda: {
+                f"{kind}.{name}": value
+                for kind in ("model", "module")
+                for name, value in network().state_dict().items()
+            },
+            "holds two networks: model.conv1.weight and module.conv1.weight are the same entry",
+        ),
+    ],
+)
 @pytest.mark.parametrize("zipped", [True, False])
-def test_other_weights_are_refused_with_what_was_found(tmp_path, monkeypatch, content, message, zipped):
+def test_other_weights_are_refused_with_what_was_found(
+    tmp_path, monkeypatch, content, message, zipped
+):
     monkeypatch.chdir(tmp_path)
     torch.save(content(), tmp_path / "x.pth", _use_new_zipfile_serialization=zipped)
     with pytest.raises(CompanionError, match=message) as problem:
@@ -135,13 +186,20 @@ def test_a_damaged_file_is_named(tmp_path, name, content):
 
 
 def test_what_is_not_there_is_told_with_what_is_accepted(tmp_path):
-    with pytest.raises(CompanionError, match="No trained network at .*model.safetensors.*authors' .pth file"):
+    with pytest.raises(
+        CompanionError, match="No trained network at .*model.safetensors.*authors' .pth file"
+    ):
         read_trained(tmp_path, DEMO)
 
 
 def test_half_precision_weights_are_computed_in_float32(tmp_path):
-    save_file({name: value.half() if value.is_floating_point() else value for name, value in network().state_dict().items()},
-              tmp_path / "half.safetensors")
+    save_file(
+        {
+            name: value.half() if value.is_floating_point() else value
+            for name, value in network().state_dict().items()
+        },
+        tmp_path / "half.safetensors",
+    )
     found = read_trained(tmp_path / "half.safetensors", DEMO)
     assert {parameter.dtype for parameter in found.model.parameters()} == {torch.float32}
     assert np.isfinite(found.model(torch.rand(1, 3, 64, 64)).detach().numpy()).all()
@@ -155,26 +213,49 @@ def assert_same_network(found, model):
 
 WRAPS = [
     lambda kept: {"net": kept, "acc": 71.5, "epoch": 12},
-    lambda kept: {"model": kept, "optimizer": torch.optim.SGD(network().parameters(), 0.1).state_dict()},
-    lambda kept: {"state_dict": kept, "best_acc": np.float64(0.7), "losses": np.zeros(3), "n": np.int64(7)},
+    lambda kept: {
+        "model": kept,
+        "optimizer": torch.optim.SGD(network().parameters(), 0.1).state_dict(),
+    },
+    lambda kept: {
+        "state_dict": kept,
+        "best_acc": np.float64(0.7),
+        "losses": np.zeros(3),
+        "n": np.int64(7),
+    },
     lambda kept: {"epoch": 1, "checkpoint": {"model_state_dict": kept}},
     lambda kept: collections.OrderedDict(model=kept, rng=torch.get_rng_state()),
     lambda kept: kept,
 ]
-ENDINGS = ["best.pth.tar", "last.ckpt", "pytorch_model.bin", "PrivateTest_model.t7", "net.pkl", "weights"]
+ENDINGS = [
+    "best.pth.tar",
+    "last.ckpt",
+    "pytorch_model.bin",
+    "PrivateTest_model.t7",
+    "net.pkl",
+    "weights",
+]
 
 
 @pytest.mark.parametrize("name", ENDINGS)
 @pytest.mark.parametrize("wrap", WRAPS)
 @pytest.mark.parametrize("zipped", [True, False])
-def test_weights_are_read_whatever_holds_them_and_whatever_the_file_is_called(tmp_path, name, wrap, zipped):
+def test_weights_are_read_whatever_holds_them_and_whatever_the_file_is_called(
+    tmp_path, name, wrap, zipped
+):
     model = network()
     torch.save(wrap(model.state_dict()), tmp_path / name, _use_new_zipfile_serialization=zipped)
     assert_same_network(read_trained(tmp_path / name, DEMO), model)
 
 
-@pytest.mark.parametrize("wrap", [lambda model: model, lambda model: {"model": model, "epoch": 3},
-                                  lambda model: {"net": torch.nn.DataParallel(model), "acc": 70}])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda model: model,
+        lambda model: {"model": model, "epoch": 3},
+        lambda model: {"net": torch.nn.DataParallel(model), "acc": 70},
+    ],
+)
 def test_a_whole_pickled_model_gives_its_weights_and_runs_nothing(tmp_path, wrap):
     model = network()
     torch.save(wrap(model), tmp_path / "model.pkl")
@@ -243,22 +324,36 @@ def test_weights_of_before_pytorch_0_4_1_have_no_counters_of_batches(tmp_path):
     assert_same_network(read_trained(tmp_path / "old.t7", DEMO), model)
 
 
-PREFIXES = st.lists(st.sampled_from(["module.", "model.", "_orig_mod.", "net."]), max_size=3).map("".join)
+PREFIXES = st.lists(st.sampled_from(["module.", "model.", "_orig_mod.", "net."]), max_size=3).map(
+    "".join
+)
 
 
-QUICK = settings(max_examples=60, deadline=None, database=None,
-                 suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(
+    max_examples=60,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 
 
 @QUICK
-@given(prefix=PREFIXES, inner=st.booleans(), wraps=st.lists(st.sampled_from(range(len(WRAPS))), max_size=2),
-       damage=st.none() | st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=6)),
-       cut=st.none() | st.floats(0, 1), zipped=st.booleans())
-def test_any_wrapping_and_any_damage_gives_the_same_network_or_one_sentence(tmp_path, prefix, inner, wraps,
-                                                                            damage, cut, zipped):
+@given(
+    prefix=PREFIXES,
+    inner=st.booleans(),
+    wraps=st.lists(st.sampled_from(range(len(WRAPS))), max_size=2),
+    damage=st.none() | st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=6)),
+    cut=st.none() | st.floats(0, 1),
+    zipped=st.booleans(),
+)
+def test_any_wrapping_and_any_damage_gives_the_same_network_or_one_sentence(
+    tmp_path, prefix, inner, wraps, damage, cut, zipped
+):
     model = network()
-    kept = {prefix + (name.replace(".conv1.", "._orig_mod.conv1.") if inner else name): value
-            for name, value in model.state_dict().items()}
+    kept = {
+        prefix + (name.replace(".conv1.", "._orig_mod.conv1.") if inner else name): value
+        for name, value in model.state_dict().items()
+    }
     for number in wraps:
         kept = WRAPS[number](kept)
     path = tmp_path / "any.ckpt"
@@ -266,8 +361,8 @@ def test_any_wrapping_and_any_damage_gives_the_same_network_or_one_sentence(tmp_
     whole = bytearray(path.read_bytes())
     if damage:
         start = int(damage[0] * len(whole))
-        whole[start:start + len(damage[1])] = damage[1]
-    path.write_bytes(whole[:int(cut * len(whole))] if cut is not None else whole)
+        whole[start : start + len(damage[1])] = damage[1]
+    path.write_bytes(whole[: int(cut * len(whole))] if cut is not None else whole)
     try:
         found = read_trained(path, DEMO)
     except CompanionError as problem:
@@ -281,18 +376,21 @@ def test_any_wrapping_and_any_damage_gives_the_same_network_or_one_sentence(tmp_
 ABOUT = {"width": 0.0625, "image_size": 64, "channels": 3, "classes": EMOTIONS}
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"classes": None}, "classes is null; expected these in any order: anger, disgust"),
-    ({"classes": ["happy"] * 7}, "classes is .*expected these"),
-    ({"classes": [*EMOTIONS[:6], "contempt"]}, "classes is .*expected these"),
-    ({"image_size": "64"}, 'image_size is "64"; expected a whole number of 8 to 1024'),
-    ({"image_size": 64.0}, "image_size is 64.0; expected a whole number"),
-    ({"image_size": True}, "image_size is true"),
-    ({"channels": 2}, "channels is 2; expected 1 or 3"),
-    ({"width": float("nan")}, "width is NaN; expected a number over 0, at most 4"),
-    ({"width": "\x1b[1m"}, "width is .*expected a number"),
-    ({"width": 0.125}, "do not fit ResEmoteNet of width 0.125: conv2.weight has the shape"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"classes": None}, "classes is null; expected these in any order: anger, disgust"),
+        ({"classes": ["happy"] * 7}, "classes is .*expected these"),
+        ({"classes": [*EMOTIONS[:6], "contempt"]}, "classes is .*expected these"),
+        ({"image_size": "64"}, 'image_size is "64"; expected a whole number of 8 to 1024'),
+        ({"image_size": 64.0}, "image_size is 64.0; expected a whole number"),
+        ({"image_size": True}, "image_size is true"),
+        ({"channels": 2}, "channels is 2; expected 1 or 3"),
+        ({"width": float("nan")}, "width is NaN; expected a number over 0, at most 4"),
+        ({"width": "\x1b[1m"}, "width is .*expected a number"),
+        ({"width": 0.125}, "do not fit ResEmoteNet of width 0.125: conv2.weight has the shape"),
+    ],
+)
 def test_metadata_that_no_training_writes_is_refused_with_the_entry(tmp_path, change, message):
     about = {"resemotenet": json.dumps(ABOUT | change)}
     save_file(network().state_dict(), tmp_path / "x.safetensors", metadata=about)
@@ -303,7 +401,9 @@ def test_metadata_that_no_training_writes_is_refused_with_the_entry(tmp_path, ch
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null", '"x"'])
 def test_metadata_that_is_no_object_is_refused(tmp_path, text):
     save_file(network().state_dict(), tmp_path / "x.safetensors", metadata={"resemotenet": text})
-    with pytest.raises(CompanionError, match="its metadata .resemotenet. is .*expected width, image_size"):
+    with pytest.raises(
+        CompanionError, match="its metadata .resemotenet. is .*expected width, image_size"
+    ):
         read_trained(tmp_path / "x.safetensors", DEMO)
 
 
@@ -311,32 +411,59 @@ def test_a_header_of_a_million_names_is_refused_unread(tmp_path):
     nothing = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
     header = json.dumps({f"x{number}": nothing for number in range(1_000_000)})
     (tmp_path / "many.safetensors").write_bytes(struct.pack("<Q", len(header)) + header.encode())
-    with pytest.raises(CompanionError, match=r"has a header of \d\d,\d+,\d+ bytes; that of ResEmoteNet has "
-                                             r"some thousand"):
+    with pytest.raises(
+        CompanionError,
+        match=r"has a header of \d\d,\d+,\d+ bytes; that of ResEmoteNet has " r"some thousand",
+    ):
         read_trained(tmp_path / "many.safetensors", DEMO)
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "it is a git-lfs pointer.*git lfs pull"),
-    (b"<!DOCTYPE html><html>", "it is a web page.*sign in"),
-    (b"\x89HDF\r\n\x1a\n" + bytes(80), "it is an HDF5 file, such as Keras writes"),
-    (b"", "it is empty"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+            "it is a git-lfs pointer.*git lfs pull",
+        ),
+        (b"<!DOCTYPE html><html>", "it is a web page.*sign in"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(80), "it is an HDF5 file, such as Keras writes"),
+        (b"", "it is empty"),
+    ],
+)
 @pytest.mark.parametrize("name", ["x.pth", "x.safetensors"])
-def test_a_file_in_the_place_of_weights_is_told_by_its_first_bytes(tmp_path, name, content, message):
+def test_a_file_in_the_place_of_weights_is_told_by_its_first_bytes(
+    tmp_path, name, content, message
+):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(CompanionError, match=f"{name} is not a weights file: {message}"):
         read_trained(tmp_path / name, DEMO)
 
 
-@pytest.mark.parametrize(("name", "value", "message"), [
-    ("fc1.weight", float("nan"), r"8,192 of 8,192 values of the layer fc1 \(fc1.weight\) are not numbers"),
-    ("se.fc.0.weight", float("inf"), "of the layer se.fc.0 "),
-    ("res_block2.bn1.running_var", -1.0, "of the layer res_block2.bn1 .* are negative variances"),
-    ("fc2.bias", 1e39, "of the layer fc2 "),     # a number in float64, in which nothing is computed
-])
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        (
+            "fc1.weight",
+            float("nan"),
+            r"8,192 of 8,192 values of the layer fc1 \(fc1.weight\) are not numbers",
+        ),
+        ("se.fc.0.weight", float("inf"), "of the layer se.fc.0 "),
+        (
+            "res_block2.bn1.running_var",
+            -1.0,
+            "of the layer res_block2.bn1 .* are negative variances",
+        ),
+        (
+            "fc2.bias",
+            1e39,
+            "of the layer fc2 ",
+        ),  # a number in float64, in which nothing is computed
+    ],
+)
 @pytest.mark.parametrize("save", [torch.save, save_file])
-def test_weights_that_are_no_numbers_are_refused_with_their_layer(tmp_path, name, value, message, save):
+def test_weights_that_are_no_numbers_are_refused_with_their_layer(
+    tmp_path, name, value, message, save
+):
     state = network().state_dict()
     state[name] = torch.full(state[name].shape, value, dtype=torch.float64)
     save(state, tmp_path / "diverged")
@@ -349,10 +476,19 @@ def test_answers_that_are_no_numbers_end_with_the_layer_that_gives_them(tmp_path
     model.fc1.bias.data += 1e30
     model.fc2.weight.data = model.fc2.weight.data.abs() * 1e30
     save_weights(model, tmp_path / "model.safetensors")
-    faces = FaceSet(np.full((3, 64, 64, 3), 200, np.uint8), np.zeros(3, np.int64), np.array(["a", "b", "c"]),
-                    np.array(["x"] * 3))
-    with pytest.raises(CompanionError, match="gives no numbers for 3 of 3 faces, the first is a: the layer "
-                                             "fc2 gives values too large"):
+    faces = FaceSet(
+        np.full((3, 64, 64, 3), 200, np.uint8),
+        np.zeros(3, np.int64),
+        np.array(["a", "b", "c"]),
+        np.array(["x"] * 3),
+    )
+    with pytest.raises(
+        CompanionError,
+        match=(
+            "gives no numbers for 3 of 3 faces, the first is a: the layer "
+            "fc2 gives values too large"
+        ),
+    ):
         class_probabilities(read_trained(tmp_path, DEMO), faces, device="cpu")
 
 

@@ -1,4 +1,5 @@
-"""A finished run of the demo profile in miniature: every notebook, table and figure is there, none took any work."""
+"""A finished run of the demo profile in miniature: every notebook, table and figure is there, none
+took any work."""
 
 import base64
 import json
@@ -12,15 +13,23 @@ import PIL.PngImagePlugin
 from fer_utils.core.emotions import EMOTIONS
 from fer_utils.runner.stages import STAGES, shown_files, units_of
 
-EVIL = ('<script src="https://elsewhere.example/a.js"></script><img src="https://elsewhere.example/a.png" alt="gone">'
-        '<style>td {background: url(https://elsewhere.example/b.png)}</style>'
-        '<p onmouseover="steal()">hover</p><a href="java\tscript:steal()">lead</a><svg onload="steal()"><a '
-        'xlink:href="javascript:steal()"><text>drawn</text></a></svg><!--><img src="data:image/png;base64,AA" '
-        'onerror="steal()"> --><form action="javascript:steal()"><input autofocus onfocus="steal()"></form>')
-FRAME = ('<table border="1"><thead><tr><th></th><th>epoch</th></tr></thead>'
-         '<tbody><tr><th>0</th><td>1</td></tr></tbody></table>')
-OVERALL = {("demo_fer2013", "original"): (79.79, 38.02228412, 34.54414192, 41.62791111, 718),
-           ("demo_rafdb", "aug4"): (99.23, 64.73941368, 60.87928241, 68.41625893, 614)}
+EVIL = (
+    '<script src="https://elsewhere.example/a.js"></script><img'
+    ' src="https://elsewhere.example/a.png" alt="gone"><style>td {background:'
+    ' url(https://elsewhere.example/b.png)}</style><p onmouseover="steal()">hover</p><a'
+    ' href="java\tscript:steal()">lead</a><svg onload="steal()"><a'
+    ' xlink:href="javascript:steal()"><text>drawn</text></a></svg><!--><img'
+    ' src="data:image/png;base64,AA" onerror="steal()"> --><form action="javascript:steal()"><input'
+    ' autofocus onfocus="steal()"></form>'
+)
+FRAME = (
+    '<table border="1"><thead><tr><th></th><th>epoch</th></tr></thead>'
+    "<tbody><tr><th>0</th><td>1</td></tr></tbody></table>"
+)
+OVERALL = {
+    ("demo_fer2013", "original"): (79.79, 38.02228412, 34.54414192, 41.62791111, 718),
+    ("demo_rafdb", "aug4"): (99.23, 64.73941368, 60.87928241, 68.41625893, 614),
+}
 
 
 def write_run(profile):
@@ -40,7 +49,11 @@ def write_run(profile):
 
 def promised(profile):
     """Every table and figure the stages promise, in order."""
-    return list(dict.fromkeys(name for stage in STAGES for name in (*stage.shown, *stage.shown_at_times(profile))))
+    return list(
+        dict.fromkeys(
+            name for stage in STAGES for name in (*stage.shown, *stage.shown_at_times(profile))
+        )
+    )
 
 
 def png(colour, *, size=(40, 20), description=""):
@@ -53,12 +66,14 @@ def png(colour, *, size=(40, 20), description=""):
 
 def _picture(picture, **about):
     data = {"image/png": base64.b64encode(picture).decode(), "text/plain": "<Image>"}
-    return nbformat.v4.new_output("execute_result", data, metadata={"image/png": about} if about else {},
-                                  execution_count=1)
+    return nbformat.v4.new_output(
+        "execute_result", data, metadata={"image/png": about} if about else {}, execution_count=1
+    )
 
 
 def _saves(stage, profile):
-    """The lines that save what a stage promises; the figures of notebook 01 by an f-string, as there."""
+    """The lines that save what a stage promises; the figures of notebook 01 by an f-string, as
+    there."""
     names = (*stage.shown, *stage.shown_at_times(profile))
     if stage.number == 1:
         exact = [name for name in names if name.startswith("table_")]
@@ -69,23 +84,42 @@ def _saves(stage, profile):
 
 def _write_notebook(unit, profile):
     stage, (code, prose) = unit.stage, (nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell)
-    values = {"profile_name": "demo", "overrides": [], "dataset": "demo_fer2013", "level": "aug1", "seed": 0}
+    values = {
+        "profile_name": "demo",
+        "overrides": [],
+        "dataset": "demo_fer2013",
+        "level": "aug1",
+        "seed": 0,
+    }
     written = "".join(f"{name} = {value!r}\n" for name, value in values.items())
     shown = next((name for name in stage.shown if name.startswith("figure_")), "picture")
     shade = 10 * stage.number
     cells = [
         prose(f"# {stage.number}. Stage {stage.name}\n\n**A question?**"),
-        prose("| | |\n|---|---|\n| previous, next | [04_balancing](04_balancing.ipynb) · [README](../README.md) |"),
+        prose(
+            "| | |\n|---|---|\n| previous, next | [04_balancing](04_balancing.ipynb) ·"
+            " [README](../README.md) |"
+        ),
         code(written, metadata={"tags": ["parameters"]}),
         code("seed = 1", metadata={"tags": ["injected-parameters"]}),
         prose("## Show\n\nWhat $f_0$ the picture shows. And more."),
         code("some.show()", outputs=[_picture(png((shade, 0, 0)))]),
         code(f"figures.show({shown}, profile)", outputs=[_picture(png((0, shade, 0)))]),
-        code("figures.show(told, profile)", outputs=[_picture(png((0, 0, shade)), alt='Bars "of" 7 emotions')]),
-        code("figures.show(everywhere, profile)", outputs=[_picture(png((255, 255, 255)), alt="The same everywhere")]),
+        code(
+            "figures.show(told, profile)",
+            outputs=[_picture(png((0, 0, shade)), alt='Bars "of" 7 emotions')],
+        ),
+        code(
+            "figures.show(everywhere, profile)",
+            outputs=[_picture(png((255, 255, 255)), alt="The same everywhere")],
+        ),
         prose("#### Deeper\n\n$$Y = w_s \\cdot f_0 \\tag{1}$$"),
-        code("history", outputs=[nbformat.v4.new_output("display_data", {"text/html": FRAME + EVIL})]),
-        prose("## Save"), code("\n".join(_saves(stage, profile)))]
+        code(
+            "history", outputs=[nbformat.v4.new_output("display_data", {"text/html": FRAME + EVIL})]
+        ),
+        prose("## Save"),
+        code("\n".join(_saves(stage, profile))),
+    ]
     for number, cell in enumerate(cells):
         if cell.cell_type == "code":
             cell.execution_count = number
@@ -96,9 +130,13 @@ def _write_notebook(unit, profile):
 
 def _write_shown(name, path):
     if path.suffix == ".png":
-        path.write_bytes(png((99, 99, 99), size=(1000, 700), description=f"Caption of {name}. It goes on."))
+        path.write_bytes(
+            png((99, 99, 99), size=(1000, 700), description=f"Caption of {name}. It goes on.")
+        )
     elif path.suffix == ".md":
-        path.write_text(f"Caption of {name}. **[demo faces]**\n\n| A | B |\n| --- | --- |\n| 1 | x\\_y |\n")
+        path.write_text(
+            f"Caption of {name}. **[demo faces]**\n\n| A | B |\n| --- | --- |\n| 1 | x\\_y |\n"
+        )
     else:
         path.write_text("A,B\n1,x_y\n")
 
@@ -106,37 +144,94 @@ def _write_shown(name, path):
 def _write_numbers(profile):
     """The CSV files that are compared with the paper."""
     tables = profile.paths.tables
-    pd.DataFrame([{"source": "paper", "prompt": "A man's face with surprise emotion", "keywords": "man"},
-                  {"source": "ours", "prompt": "a face", "keywords": "face"}]
-                 ).to_csv(tables / "table_1_prompts.csv", index=False)
-    for name, title, share in (("table_2_distribution", "Demo faces after FER2013", 0),
-                               ("table_2_paper_scale", "FER2013", 1)):
-        pd.DataFrame({"dataset": title, "level": "original", "emotion": EMOTIONS, "count": 436 * share,
-                      "real": 0, "synthetic": 0}).to_csv(tables / f"{name}.csv", index=False)
-    pd.DataFrame([{"dataset": dataset, "level": level, "emotion": emotion, "paper": paper, "n": n, "seeds": 2,
-                   "accuracy": ours, "sd": 1.0, "low": low, "high": high}
-                  for (dataset, level), (paper, ours, low, high, n) in OVERALL.items()
-                  for emotion in ("anger", "overall")]).to_csv(tables / "table_3_class_accuracy.csv", index=False)
-    method, empty = "ResEmoteNet (With augmentation)", {"RAF-DB": None, "RAF-DB_low": None, "RAF-DB_high": None}
-    pd.DataFrame([{"method": method, "source": "paper", "FER2013": 96.47, "RAF-DB": 99.23},
-                  {"method": f"{method}, ours: demo faces", "source": "demo faces", "FER2013": 55.1532,
-                   "FER2013_low": 51.4976, "FER2013_high": 58.754, "FER2013_n": 718, "FER2013_seeds": 2, **empty}]
-                 ).to_csv(tables / "table_4_comparison.csv", index=False)
+    pd.DataFrame(
+        [
+            {"source": "paper", "prompt": "A man's face with surprise emotion", "keywords": "man"},
+            {"source": "ours", "prompt": "a face", "keywords": "face"},
+        ]
+    ).to_csv(tables / "table_1_prompts.csv", index=False)
+    for name, title, share in (
+        ("table_2_distribution", "Demo faces after FER2013", 0),
+        ("table_2_paper_scale", "FER2013", 1),
+    ):
+        pd.DataFrame(
+            {
+                "dataset": title,
+                "level": "original",
+                "emotion": EMOTIONS,
+                "count": 436 * share,
+                "real": 0,
+                "synthetic": 0,
+            }
+        ).to_csv(tables / f"{name}.csv", index=False)
+    pd.DataFrame(
+        [
+            {
+                "dataset": dataset,
+                "level": level,
+                "emotion": emotion,
+                "paper": paper,
+                "n": n,
+                "seeds": 2,
+                "accuracy": ours,
+                "sd": 1.0,
+                "low": low,
+                "high": high,
+            }
+            for (dataset, level), (paper, ours, low, high, n) in OVERALL.items()
+            for emotion in ("anger", "overall")
+        ]
+    ).to_csv(tables / "table_3_class_accuracy.csv", index=False)
+    method, empty = (
+        "ResEmoteNet (With augmentation)",
+        {
+            "RAF-DB": None,
+            "RAF-DB_low": None,
+            "RAF-DB_high": None,
+        },
+    )
+    pd.DataFrame(
+        [
+            {"method": method, "source": "paper", "FER2013": 96.47, "RAF-DB": 99.23},
+            {
+                "method": f"{method}, ours: demo faces",
+                "source": "demo faces",
+                "FER2013": 55.1532,
+                "FER2013_low": 51.4976,
+                "FER2013_high": 58.754,
+                "FER2013_n": 718,
+                "FER2013_seeds": 2,
+                **empty,
+            },
+        ]
+    ).to_csv(tables / "table_4_comparison.csv", index=False)
 
 
 def _write_training(folder):
     folder.mkdir(parents=True)
-    pd.DataFrame({"epoch": [1, 2], "validation_loss": [1.5, 1.75], "validation_accuracy": [40.0, 30.0]}
-                 ).to_csv(folder / "history.csv", index=False)
-    pd.DataFrame({"emotion": ["anger"] * 4, "predicted": ["anger", "sad", "anger", "anger"]}
-                 ).to_csv(folder / "predictions.csv", index=False)
+    pd.DataFrame(
+        {"epoch": [1, 2], "validation_loss": [1.5, 1.75], "validation_accuracy": [40.0, 30.0]}
+    ).to_csv(folder / "history.csv", index=False)
+    pd.DataFrame(
+        {"emotion": ["anger"] * 4, "predicted": ["anger", "sad", "anger", "anger"]}
+    ).to_csv(folder / "predictions.csv", index=False)
 
 
 def _write_provenance(profile):
-    about = {"profile": profile.name, "overrides": list(profile.overrides), "profile_hash": "abc123",
-             "seeds": {"data.seed": 7, "training.seeds": [0, 1]}, "git_commit": "0123abcd", "hardware": "Linux, 2 CPU cores", "python": "3.11.7",
-             "packages": {"torch": "2.11.0"}, "written": "2026-11-25T02:57:17+00:00",
-             "notebook_seconds": {stage.notebook: 30.0 for stage in STAGES}}
+    about = {
+        "profile": profile.name,
+        "overrides": list(profile.overrides),
+        "profile_hash": "abc123",
+        "seeds": {"data.seed": 7, "training.seeds": [0, 1]},
+        "git_commit": "0123abcd",
+        "hardware": "Linux, 2 CPU cores",
+        "python": "3.11.7",
+        "packages": {"torch": "2.11.0"},
+        "written": "2026-11-25T02:57:17+00:00",
+        "notebook_seconds": {stage.notebook: 30.0 for stage in STAGES},
+    }
     for folder in (profile.paths.tables, profile.paths.figures):
-        files = {path.name: {"sha256": "f" * 64, "notebook": None} for path in sorted(folder.iterdir())}
+        files = {
+            path.name: {"sha256": "f" * 64, "notebook": None} for path in sorted(folder.iterdir())
+        }
         (folder / "provenance.json").write_text(json.dumps(about | {"files": files}))

@@ -14,8 +14,15 @@ from fer_utils.datasets.fer2013_csv import USAGES
 
 PIXELS = " ".join(["7"] * 2303)
 GOOD = [f"{code},{code} {PIXELS},{usage}" for usage in USAGES for code in range(7)]
-SPELLINGS = {"anger": "Angry", "disgust": "disgust", "fear": "fearful", "happy": "HAPPINESS", "neutral": "neutral",
-             "sad": "sad", "surprise": "Surprise"}
+SPELLINGS = {
+    "anger": "Angry",
+    "disgust": "disgust",
+    "fear": "fearful",
+    "happy": "HAPPINESS",
+    "neutral": "neutral",
+    "sad": "sad",
+    "surprise": "Surprise",
+}
 
 
 def csv_text(rows=GOOD, header="emotion,pixels,Usage") -> bytes:
@@ -65,25 +72,41 @@ def write_gzip(path: Path, data: bytes) -> None:
 
 
 def fer2013_files(per_class=2, *, named=True, validation=False, spelling=None) -> dict[str, bytes]:
-    """A tree train|test/<class>/ of ``per_class`` faces for every Usage; test holds PublicTest and PrivateTest.
+    """A tree train|test/<class>/ of ``per_class`` faces for every Usage; test holds PublicTest and
+    PrivateTest.
 
     The image of Usage u, class c and number n is ``gray(100 * u + 10 * c + n)``.
     """
-    files, parts = {}, {"Training": "train", "PublicTest": "val" if validation else "test", "PrivateTest": "test"}
+    files, parts = (
+        {},
+        {
+            "Training": "train",
+            "PublicTest": "val" if validation else "test",
+            "PrivateTest": "test",
+        },
+    )
     for part, (usage, folder) in enumerate(parts.items()):
         for code, emotion in enumerate(FER2013_ORDER):
             for number in range(per_class):
                 seed = 100 * part + 10 * code + number
                 stem = f"{usage}_{seed}" if named else f"im{seed}"
-                files[f"{folder}/{(spelling or {}).get(emotion, emotion)}/{stem}.png"] = encoded(gray(seed))
+                files[f"{folder}/{(spelling or {}).get(emotion, emotion)}/{stem}.png"] = encoded(
+                    gray(seed)
+                )
     return files
 
 
 def rafdb_images(per_class=2) -> list[tuple[str, int, bytes]]:
     """(stem, code 1-7, JPEG) of a small RAF-DB."""
-    return [(f"{split}_{number:0{5 if split == 'train' else 4}d}", 1 + number % 7,
-             encoded(colour(number + (1000 if split == "test" else 0)), "JPEG"))
-            for split in ("train", "test") for number in range(1, 7 * per_class + 1)]
+    return [
+        (
+            f"{split}_{number:0{5 if split == 'train' else 4}d}",
+            1 + number % 7,
+            encoded(colour(number + (1000 if split == "test" else 0)), "JPEG"),
+        )
+        for split in ("train", "test")
+        for number in range(1, 7 * per_class + 1)
+    ]
 
 
 def rafdb_list(images) -> bytes:
@@ -92,21 +115,31 @@ def rafdb_list(images) -> bytes:
 
 def rafdb_official(images, kind="aligned") -> dict[str, bytes]:
     ending = "_aligned.jpg" if kind == "aligned" else ".jpg"
-    return {"EmoLabel/list_patition_label.txt": rafdb_list(images),
-            **{f"Image/{kind}/{stem}{ending}": data for stem, _, data in images}}
+    return {
+        "EmoLabel/list_patition_label.txt": rafdb_list(images),
+        **{f"Image/{kind}/{stem}{ending}": data for stem, _, data in images},
+    }
 
 
 def rafdb_kaggle(images, *, tables=True) -> dict[str, bytes]:
-    files = {f"DATASET/{stem.split('_')[0]}/{code}/{stem}_aligned.jpg": data for stem, code, data in images}
+    files = {
+        f"DATASET/{stem.split('_')[0]}/{code}/{stem}_aligned.jpg": data
+        for stem, code, data in images
+    }
     if tables:
         for split in ("train", "test"):
-            rows = [f"{stem}_aligned.jpg,{code}" for stem, code, _ in images if stem.startswith(split)]
+            rows = [
+                f"{stem}_aligned.jpg,{code}" for stem, code, _ in images if stem.startswith(split)
+            ]
             files[f"{split}_labels.csv"] = "\n".join(["image,label", *rows, ""]).encode()
     return files
 
 
 def rafdb_by_emotion(images) -> dict[str, bytes]:
-    return {f"{stem.split('_')[0]}/{SPELLINGS[RAFDB_ORDER[code - 1]]}/{stem}.jpg": data for stem, code, data in images}
+    return {
+        f"{stem.split('_')[0]}/{SPELLINGS[RAFDB_ORDER[code - 1]]}/{stem}.jpg": data
+        for stem, code, data in images
+    }
 
 
 def assert_same_faces(first, second) -> None:

@@ -1,4 +1,5 @@
-"""What is audited: the columns of a printed table, and the test sets they may have been measured on."""
+"""What is audited: the columns of a printed table, and the test sets they may have been measured
+on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ OVERALL, ONE_ROW_LOST = "overall", ", one row lost"
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table of class accuracies: class -> printed percentage, and the overall one if there is one."""
+    """One column of a table of class accuracies: class -> printed percentage, and the overall one
+    if there is one."""
 
     dataset: str
     name: str
@@ -23,13 +25,17 @@ class Column:
 
     @cached_property
     def possible(self) -> dict[str, list[Interval]]:
-        """Rounding -> what each class row may stand for; every mean on every test set asks for it again."""
-        return {rounding: [possible_values(printed, rounding) for printed in self.classes.values()] for rounding in READINGS}
+        """Rounding -> what each class row may stand for; every mean on every test set asks for it
+        again."""
+        return {
+            rounding: [possible_values(printed, rounding) for printed in self.classes.values()]
+            for rounding in READINGS
+        }
 
 
 class OneRowLost(Sequence):
-    """Class counts of a test set less one image: an entry for each class that may have lost it, made when it is asked
-    for, since of 1,000 classes they are a million numbers."""
+    """Class counts of a test set less one image: an entry for each class that may have lost it,
+    made when it is asked for, since of 1,000 classes they are a million numbers."""
 
     def __init__(self, counts: dict[str, int]):
         self.counts = counts
@@ -45,7 +51,8 @@ class OneRowLost(Sequence):
 
 @dataclass(frozen=True)
 class TestSet:
-    """Class -> number of test images. ``variants`` has several entries where it is not known which class lost a row."""
+    """Class -> number of test images. ``variants`` has several entries where it is not known which
+    class lost a row."""
 
     __test__ = False  # pytest takes a class of this name for a test case
 
@@ -57,7 +64,7 @@ class TestSet:
         """The numbers of images that a class may have, the largest first."""
         if len(self.variants) == 1:
             return [self.variants[0][name]]
-        size = self.variants.counts[name]      # another class may have lost the row
+        size = self.variants.counts[name]  # another class may have lost the row
         return [size, size - 1] if size > 1 else [size]
 
     @cached_property
@@ -67,11 +74,16 @@ class TestSet:
 
 
 def with_one_row_lost(test_sets: list[TestSet]) -> list[TestSet]:
-    """The sets, then each less one image of an unknown class, as when the first row is taken for a header."""
+    """The sets, then each less one image of an unknown class, as when the first row is taken for a
+    header."""
     shorter = []
     for test_set in test_sets:
         variants = OneRowLost(test_set.variants[0])
-        shorter += [TestSet(test_set.dataset, f"{test_set.name}{ONE_ROW_LOST}", variants)] if variants else []
+        shorter += (
+            [TestSet(test_set.dataset, f"{test_set.name}{ONE_ROW_LOST}", variants)]
+            if variants
+            else []
+        )
     return [*test_sets, *shorter]
 
 
@@ -81,21 +93,31 @@ def table_3_columns() -> list[Column]:
     columns = []
     for (dataset, name), rows in table.groupby(["dataset", "column"], sort=False):
         printed = {row["class"]: read_printed(row["accuracy"]) for row in rows.to_dict("records")}
-        columns.append(Column(dataset, name, {key: value for key, value in printed.items() if key != OVERALL},
-                              printed.get(OVERALL)))
+        columns.append(
+            Column(
+                dataset,
+                name,
+                {key: value for key, value in printed.items() if key != OVERALL},
+                printed.get(OVERALL),
+            )
+        )
     return columns
 
 
 def paper_test_sets() -> list[TestSet]:
-    """Every test set Table III may have been measured on; of each data set the official one comes first."""
+    """Every test set Table III may have been measured on; of each data set the official one comes
+    first."""
     table = read_reference("test_sets")
-    whole = [TestSet(dataset, name, (dict(zip(rows["emotion"], rows["count"].tolist(), strict=True)),))
-             for (dataset, name), rows in table.groupby(["dataset", "test_set"], sort=False)]
+    whole = [
+        TestSet(dataset, name, (dict(zip(rows["emotion"], rows["count"].tolist(), strict=True)),))
+        for (dataset, name), rows in table.groupby(["dataset", "test_set"], sort=False)
+    ]
     return with_one_row_lost(whole)
 
 
 def table_4_others(dataset: str) -> pd.DataFrame:
-    """Other authors' methods in Table IV, the best one first: the columns of ``table_4`` in ``reference/``."""
+    """Other authors' methods in Table IV, the best one first: the columns of ``table_4`` in
+    ``reference/``."""
     table = read_reference("table_4")
     others = table[(table["dataset"] == dataset) & ~table["method"].str.startswith("ResEmoteNet")]
     return others.sort_values("accuracy", ascending=False)

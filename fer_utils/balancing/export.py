@@ -1,10 +1,13 @@
-"""Faces as a folder that other projects read: one subfolder for each class, PNG files, and two tables.
+"""Faces as a folder that other projects read: one subfolder for each class, PNG files, and two
+tables.
 
-torchvision's ImageFolder reads the tree, ``datasets.load_dataset("imagefolder", data_dir=...)`` the columns of
-``metadata.csv`` too, and the authors' loader (``Four4All`` of get_dataset.py) reads ``labels.csv`` beside it.
+torchvision's ImageFolder reads the tree, ``datasets.load_dataset("imagefolder", data_dir=...)`` the
+columns of ``metadata.csv`` too, and the authors' loader (``Four4All`` of get_dataset.py) reads
+``labels.csv`` beside it.
 
-Files are numbered in their class, and ids stand in the tables alone: ``datasets`` takes a file whose name holds the word
-'train', 'val' or 'test' for one of that split, and then reads no file without such a word.
+Files are numbered in their class, and ids stand in the tables alone: ``datasets`` takes a file
+whose name holds the word 'train', 'val' or 'test' for one of that split, and then reads no file
+without such a word.
 """
 
 import shutil
@@ -33,13 +36,19 @@ def export_pool(folder: Path, profile: Profile) -> int:
 
 
 def export_balanced_set(folder: Path, dataset: str, level: str, profile: Profile) -> int:
-    """A balanced set, or the set of a control, as the network sees it: real faces, synthetic ones and copies at one size,
-    in the colours of the data set; returns how many. Metadata: id, source and emotion, and of synthetic faces the row of
-    the manifest. Real faces stay under the terms of their data set."""
+    """A balanced set, or the set of a control, as the network sees it: real faces, synthetic ones
+    and copies at one size, in the colours of the data set; returns how many. Metadata: id, source
+    and emotion, and of synthetic faces the row of the manifest. Real faces stay under the terms of
+    their data set."""
     index = read_balanced_set(dataset, level, profile)
     pool, manifest = load_pool(profile)
-    faces = assemble(index, stored_splits(dataset, profile).train, pool, channels=dataset_info(dataset).channels,
-                     size=profile.network.image_size)
+    faces = assemble(
+        index,
+        stored_splits(dataset, profile).train,
+        pool,
+        channels=dataset_info(dataset).channels,
+        size=profile.network.image_size,
+    )
     described = index.merge(manifest.drop(columns="emotion"), on="id", how="left")
     with _Tree(folder) as tree:
         tree.add(faces.images, faces.ids, described.drop(columns="id"))
@@ -61,7 +70,9 @@ class _Tree:
 
     def __enter__(self):
         if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
-            raise CompanionError(f"{self.folder} is there already; give the export a new or an empty folder.")
+            raise CompanionError(
+                f"{self.folder} is there already; give the export a new or an empty folder."
+            )
         shutil.rmtree(self.partial, ignore_errors=True)
         for emotion in EMOTIONS:
             (self.partial / emotion).mkdir(parents=True)
@@ -73,7 +84,7 @@ class _Tree:
                 raise problem
             self._complete()
         except OSError as problem:
-            if problem.filename is None:       # a write that found the disk full does not say where
+            if problem.filename is None:  # a write that found the disk full does not say where
                 problem.filename = str(self.folder)
             raise
         finally:
@@ -82,21 +93,26 @@ class _Tree:
     def _complete(self) -> None:
         table = pd.concat(self.described).sort_values("file_name", kind="stable")
         write_table(table, self.partial / METADATA, float_format=None)
-        # The authors' loader takes the first line for a header, whatever it is, and labels in their order.
-        labels = pd.DataFrame({"ImageName": table["file_name"], "Label": table["emotion"].map(AUTHORS_ORDER.index)})
+        # The authors' loader takes the first line for a header, whatever it is, and labels in their
+        # order.
+        labels = pd.DataFrame(
+            {"ImageName": table["file_name"], "Label": table["emotion"].map(AUTHORS_ORDER.index)}
+        )
         write_table(labels, self.partial / LABELS)
         if self.folder.is_dir():
             self.folder.rmdir()
         self.partial.rename(self.folder)
 
     def add(self, images, ids, rows: pd.DataFrame) -> None:
-        """Images [N, H, W, C] with their ids and columns of metadata, 'emotion' among them, of which a file's folder
-        is made: CompanionError for one that is not in ``EMOTIONS``."""
+        """Images [N, H, W, C] with their ids and columns of metadata, 'emotion' among them, of
+        which a file's folder is made: CompanionError for one that is not in ``EMOTIONS``."""
         _check_emotions(rows.assign(id=list(ids)), self.folder)
         names = [self._next_name(emotion) for emotion in rows["emotion"]]
         for image, name in zip(images, names):
             Image.fromarray(image.squeeze()).save(self.partial / name)
-        self.described.append(rows.assign(file_name=names, id=list(ids))[["file_name", "id", *rows.columns]])
+        self.described.append(
+            rows.assign(file_name=names, id=list(ids))[["file_name", "id", *rows.columns]]
+        )
 
     def _next_name(self, emotion: str) -> str:
         self.written[emotion] += 1
@@ -107,6 +123,8 @@ def _check_emotions(rows: pd.DataFrame, where: Path) -> None:
     unknown = rows[~rows["emotion"].isin(EMOTIONS)]
     if len(unknown):
         first = unknown.iloc[0]
-        raise CompanionError(f"{where}: the image {first['id']} has the emotion {str(first['emotion'])!r}; expected one "
-                             f"of {', '.join(EMOTIONS)}. Its table was changed by hand: run the stage that writes it "
-                             "again.")
+        raise CompanionError(
+            f"{where}: the image {first['id']} has the emotion {str(first['emotion'])!r}; expected"
+            f" one of {', '.join(EMOTIONS)}. Its table was changed by hand: run the stage that"
+            " writes it again."
+        )

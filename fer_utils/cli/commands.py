@@ -1,6 +1,8 @@
-"""What the commands of ``python -m fer_utils`` do; each is a few lines over a function of the package.
+"""What the commands of ``python -m fer_utils`` do; each is a few lines over a function of the
+package.
 
-Only what a command needs is imported when it runs, so that a run in which everything is fresh takes seconds.
+Only what a command needs is imported when it runs, so that a run in which everything is fresh takes
+seconds.
 """
 
 import json
@@ -27,8 +29,14 @@ def reproduce(options) -> None:
     from fer_utils.runner.summary import report_line, summary
 
     profile = _profile(options)
-    ran = reproduce(profile, start=options.start, force=options.force, kept=options.kept, say=_say,
-                    watched=sys.stderr.isatty())
+    ran = reproduce(
+        profile,
+        start=options.start,
+        force=options.force,
+        kept=options.kept,
+        say=_say,
+        watched=sys.stderr.isatty(),
+    )
     _say("" if ran else "\nEverything is fresh.")
     _say(summary(profile))
     _say(_compared(profile))
@@ -59,7 +67,10 @@ def _compared(profile) -> str:
     except CompanionError as nothing:
         return f"\n{'compared':10} {nothing}"
     write_comparison(profile, found)
-    return f"\n{'compared':10} {summary_line(found)}; see {profile.paths.run.relative_to(project_root())}/{NAME}.md"
+    return (
+        f"\n{'compared':10} {summary_line(found)}; see"
+        f" {profile.paths.run.relative_to(project_root())}/{NAME}.md"
+    )
 
 
 def report(options) -> None:
@@ -77,10 +88,21 @@ def train(options) -> None:
     profile = _profile(options)
     dataset = options.dataset or profile.data.sets[0]
     seed = profile.training.seeds[0] if options.seed is None else options.seed
-    history = train_run(dataset, options.level, seed, profile, on_epoch=lambda row: _say(
-        f"epoch {row['epoch']} of at most {profile.training.max_epochs}: training loss {row['train_loss']:.3f}, validation "
-        f"loss {row['validation_loss']:.3f}, validation accuracy {row['validation_accuracy']:.1f} %, {row['seconds']:.0f} s"))
-    _say(f"{len(history)} epochs; weights, history and predictions in {profile.paths.model(dataset, options.level, seed)}")
+    history = train_run(
+        dataset,
+        options.level,
+        seed,
+        profile,
+        on_epoch=lambda row: _say(
+            f"epoch {row['epoch']} of at most {profile.training.max_epochs}: training loss"
+            f" {row['train_loss']:.3f}, validation loss {row['validation_loss']:.3f}, validation"
+            f" accuracy {row['validation_accuracy']:.1f} %, {row['seconds']:.0f} s"
+        ),
+    )
+    _say(
+        f"{len(history)} epochs; weights, history and predictions in"
+        f" {profile.paths.model(dataset, options.level, seed)}"
+    )
 
 
 def keep(options) -> None:
@@ -123,8 +145,10 @@ def _rates(given: list[str]) -> dict[str, float]:
             rates[name] = float(value)
         except ValueError:
             rates[name] = 0.0
-        if name not in ("sd2", "sd3") or not 0 < rates[name] < math.inf:      # nor is "nan" a rate
-            raise CompanionError(f"--rate '{text}' should read sd2=1.5 or sd3=0.8, in images a second.")
+        if name not in ("sd2", "sd3") or not 0 < rates[name] < math.inf:  # nor is "nan" a rate
+            raise CompanionError(
+                f"--rate '{text}' should read sd2=1.5 or sd3=0.8, in images a second."
+            )
     return rates
 
 
@@ -135,10 +159,15 @@ def remake(options) -> None:
     profile = _profile(options)
     ids = [*options.ids, *some_ids(options.some, profile)]
     if not ids:
-        raise CompanionError("Name the images to make again by their ids, or how many random ones: remake --some 50.")
+        raise CompanionError(
+            "Name the images to make again by their ids, or how many random ones: remake --some 50."
+        )
     table = as_table(remake(ids, profile))
     _say(text_table(table))
-    _say(f"{table['matches'].sum()} of {len(table)} match, {table['identical'].sum()} of them bit for bit.")
+    _say(
+        f"{table['matches'].sum()} of {len(table)} match, {table['identical'].sum()} of them bit"
+        " for bit."
+    )
     if not table["matches"].all():
         raise Findings("Not every image came out as it lies in the pool.")
 
@@ -150,9 +179,14 @@ def export(options) -> None:
 
     profile, folder = _profile(options), Path(options.folder)
     if bool(options.dataset) != bool(options.level):
-        raise CompanionError("A balanced set needs both --dataset and --level; leave out both for the pool.")
-    count = (export_balanced_set(folder, options.dataset, options.level, profile) if options.dataset
-             else export_pool(folder, profile))
+        raise CompanionError(
+            "A balanced set needs both --dataset and --level; leave out both for the pool."
+        )
+    count = (
+        export_balanced_set(folder, options.dataset, options.level, profile)
+        if options.dataset
+        else export_pool(folder, profile)
+    )
     _say(f"wrote {count:,} images, metadata.csv and labels.csv to {folder}")
 
 

@@ -8,10 +8,24 @@ from fer_utils.core.errors import CompanionError, nearest
 EMOTIONS = ("anger", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 """Label ``i`` of every FaceSet, prediction and confusion matrix means ``EMOTIONS[i]``."""
 
-NOUNS = {"anger": "anger", "disgust": "disgust", "fear": "fear", "happy": "happiness",
-         "neutral": "neutral", "sad": "sadness", "surprise": "surprise"}
-ADJECTIVES = {"anger": "angry", "disgust": "disgusted", "fear": "fearful", "happy": "happy",
-              "neutral": "neutral", "sad": "sad", "surprise": "surprised"}
+NOUNS = {
+    "anger": "anger",
+    "disgust": "disgust",
+    "fear": "fear",
+    "happy": "happiness",
+    "neutral": "neutral",
+    "sad": "sadness",
+    "surprise": "surprise",
+}
+ADJECTIVES = {
+    "anger": "angry",
+    "disgust": "disgusted",
+    "fear": "fearful",
+    "happy": "happy",
+    "neutral": "neutral",
+    "sad": "sad",
+    "surprise": "surprised",
+}
 
 SPELLINGS = tuple(dict.fromkeys((*EMOTIONS, *NOUNS.values(), *ADJECTIVES.values())))
 """What an emotion may be called, the names in ``EMOTIONS`` first."""
@@ -23,11 +37,19 @@ RAFDB_ORDER = ("surprise", "fear", "disgust", "happy", "sad", "anger", "neutral"
 # The label order of the authors' code and published weights.
 AUTHORS_ORDER = ("happy", "surprise", "sad", "anger", "disgust", "fear", "neutral")
 
-_ALIASES = {alias: emotion
-            for emotion in EMOTIONS
-            for alias in (emotion, NOUNS[emotion], ADJECTIVES[emotion])}
-_ALIASES |= {"fearfulness": "fear", "afraid": "fear", "scared": "fear", "surprize": "surprise",
-             "calm": "neutral", "joy": "happy"}
+_ALIASES = {
+    alias: emotion
+    for emotion in EMOTIONS
+    for alias in (emotion, NOUNS[emotion], ADJECTIVES[emotion])
+}
+_ALIASES |= {
+    "fearfulness": "fear",
+    "afraid": "fear",
+    "scared": "fear",
+    "surprize": "surprise",
+    "calm": "neutral",
+    "joy": "happy",
+}
 
 
 def emotion_name(alias: str) -> str:
@@ -37,8 +59,9 @@ def emotion_name(alias: str) -> str:
     """
     name = _ALIASES.get(str(alias).strip().lower())
     if name is None:
-        raise CompanionError(f"Unknown emotion '{alias}': "
-                             f"{nearest(str(alias).lower(), SPELLINGS, listed=EMOTIONS)}")
+        raise CompanionError(
+            f"Unknown emotion '{alias}': {nearest(str(alias).lower(), SPELLINGS, listed=EMOTIONS)}"
+        )
     return name
 
 

@@ -1,5 +1,5 @@
-"""What a file is by its first bytes, whatever its name says: an intact file of another kind is not a damaged
-one."""
+"""What a file is by its first bytes, whatever its name says: an intact file of another kind is not
+a damaged one."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +24,16 @@ class Kind:
     endings: tuple[str, ...] = ()
 
 
-LFS_POINTER = Kind("a git-lfs pointer, a few lines that stand for the file",
-                   "Run git lfs pull where it was cloned, or download the file itself.")
-WEB_PAGE = Kind("a web page",
-                "The server answered with a page instead of the file: open its address in a browser, sign in "
-                "if it asks for that, and download the file itself.", (".html", ".htm"))
+LFS_POINTER = Kind(
+    "a git-lfs pointer, a few lines that stand for the file",
+    "Run git lfs pull where it was cloned, or download the file itself.",
+)
+WEB_PAGE = Kind(
+    "a web page",
+    "The server answered with a page instead of the file: open its address in a browser, sign in "
+    "if it asks for that, and download the file itself.",
+    (".html", ".htm"),
+)
 _SAVE = "That kind is not read here: save it as JPEG or PNG."
 HEIC = Kind("a HEIC photo", _SAVE, (".heic", ".heif"))
 _UNPACK = "Unpack it, and put what it holds in its place."
@@ -56,7 +61,8 @@ _TAR = Kind("a tar archive", _UNPACK, (".tar",))
 
 
 def kind_of(start: bytes) -> Kind | None:
-    """The kind that a file's first ``START`` bytes tell; None where they tell none that is known here."""
+    """The kind that a file's first ``START`` bytes tell; None where they tell none that is known
+    here."""
     start = start[:START]
     page = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if page.startswith(_PAGES):
@@ -69,14 +75,15 @@ def kind_of(start: bytes) -> Kind | None:
 
 
 def stand_in(start: bytes) -> Kind | None:
-    """The kind of a text that came in the place of a file, whatever file that was to be: never any data."""
+    """The kind of a text that came in the place of a file, whatever file that was to be: never any
+    data."""
     kind = kind_of(start)
     return kind if kind in (LFS_POINTER, WEB_PAGE) else None
 
 
 def unexpected_kind(path: Path) -> Kind | None:
-    """The kind of a file that is not what its name promises; None for one that is, and where nothing is
-    known."""
+    """The kind of a file that is not what its name promises; None for one that is, and where
+    nothing is known."""
     try:
         with open(path, "rb") as file:
             kind = kind_of(file.read(START))

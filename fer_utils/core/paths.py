@@ -1,9 +1,10 @@
 """Every folder and file the project reads or writes is named here and nowhere else.
 
-What a run makes and what is committed are two things. A run writes below ``runs/`` alone (``RunPaths``). The committed
-tables, figures, notebooks, pictures and documents are read beside the package, and changed by ``publish`` (and ``keep``)
-only. ``FER_ROOT`` moves what is written, published files too: a test or a trial publishes into a folder of its own, while
-the committed values it is held against stay those of the checkout.
+What a run makes and what is committed are two things. A run writes below ``runs/`` alone
+(``RunPaths``). The committed tables, figures, notebooks, pictures and documents are read beside the
+package, and changed by ``publish`` (and ``keep``) only. ``FER_ROOT`` moves what is written,
+published files too: a test or a trial publishes into a folder of its own, while the committed
+values it is held against stay those of the checkout.
 """
 
 import errno
@@ -27,19 +28,23 @@ REPORT_TEMPLATES = PACKAGE / "pages" / "report" / "templates"
 
 
 def project_root() -> Path:
-    """The folder that is written to, in runs/ and on publishing: ``FER_ROOT`` or the checkout of this package; of a package
-    installed without its checkout the folder one stands in."""
+    """The folder that is written to, in runs/ and on publishing: ``FER_ROOT`` or the checkout of
+    this package; of a package installed without its checkout the folder one stands in."""
     return _folder("FER_ROOT", PACKAGE.parent if _in_checkout() else Path.cwd())
 
 
 def notebooks_folder() -> Path:
-    """The committed notebooks; they always come from the checkout, even when ``FER_ROOT`` moves the outputs.
+    """The committed notebooks; they always come from the checkout, even when ``FER_ROOT`` moves the
+    outputs.
 
     CompanionError where the package was installed without one.
     """
     if not _in_checkout():
-        raise CompanionError(f"fer_utils is installed in {PACKAGE.parent}, without its notebooks and published tables. This needs "
-                             "them: clone the repository, go into its folder and run pip install -e . there.")
+        raise CompanionError(
+            f"fer_utils is installed in {PACKAGE.parent}, without its notebooks and published"
+            " tables. This needs them: clone the repository, go into its folder and run pip"
+            " install -e . there."
+        )
     return PACKAGE.parent / "notebooks"
 
 
@@ -49,12 +54,14 @@ def data_folder() -> Path:
 
 
 def absolute_folders() -> dict[str, str]:
-    """The environment variables that move folders, as a process with another working folder must see them."""
+    """The environment variables that move folders, as a process with another working folder must
+    see them."""
     return {"FER_ROOT": str(project_root()), "FER_DATA": str(data_folder())}
 
 
 def _folder(variable: str, default: Path) -> Path:
-    """An empty variable is none (a compose file without a value gives one), and ~ is nobody's shell's to expand (%env)."""
+    """An empty variable is none (a compose file without a value gives one), and ~ is nobody's
+    shell's to expand (%env)."""
     return Path(os.environ.get(variable) or default).expanduser().resolve()
 
 
@@ -63,7 +70,8 @@ def _in_checkout() -> bool:
 
 
 def cache_folder() -> Path:
-    """Where arrays decoded from the data folder are kept (the data folder itself may be read-only)."""
+    """Where arrays decoded from the data folder are kept (the data folder itself may be
+    read-only)."""
     return project_root() / "runs" / "cache"
 
 
@@ -73,8 +81,8 @@ def shipped_work_folder() -> Path:
 
 
 def committed_tables(profile_name: str, root: Path = PACKAGE.parent) -> Path:
-    """The tables of a profile as the repository holds them, even when ``FER_ROOT`` moves the outputs; with ``root``
-    (``project_root()``) where they are published."""
+    """The tables of a profile as the repository holds them, even when ``FER_ROOT`` moves the
+    outputs; with ``root`` (``project_root()``) where they are published."""
     return root / "tables" / profile_name
 
 
@@ -94,7 +102,8 @@ def benchmarks_folder() -> Path:
 
 
 def hub_checkpoint(address: str) -> Path:
-    """Where torch's hub keeps the weights of an address (``TORCH_HOME`` moves it); they may not be there."""
+    """Where torch's hub keeps the weights of an address (``TORCH_HOME`` moves it); they may not be
+    there."""
     import torch  # only here: reading faces alone does without it
 
     return Path(torch.hub.get_dir()) / "checkpoints" / address.rsplit("/", 1)[-1]
@@ -102,7 +111,8 @@ def hub_checkpoint(address: str) -> Path:
 
 @dataclass(frozen=True)
 class RunPaths:
-    """The folders of one run: a profile by its name, an overridden profile by its name and a hash."""
+    """The folders of one run: a profile by its name, an overridden profile by its name and a
+    hash."""
 
     name: str
 
@@ -163,14 +173,16 @@ class RunPaths:
 
     @property
     def all_kept(self) -> Path:
-        """What is kept of finished trainings (``kept_runs``), beside the committed tables: it outlives runs/."""
+        """What is kept of finished trainings (``kept_runs``), beside the committed tables: it
+        outlives runs/."""
         return committed_tables(self.name, project_root()) / "runs"
 
     def kept(self, dataset: str, level: str, seed: int) -> Path:
         return self.all_kept / dataset / level / str(seed)
 
     def reader(self, dataset: str) -> Path:
-        """The folder of the network that reads synthetic faces, trained on the real training faces alone."""
+        """The folder of the network that reads synthetic faces, trained on the real training faces
+        alone."""
         return self.run / "quality" / "readers" / dataset
 
     def quality_scores(self, dataset: str) -> Path:
@@ -188,13 +200,15 @@ class RunPaths:
 
 @contextmanager
 def atomic_write(path: Path, mode: str = "wb", **options):
-    """Open a file that takes the place of ``path`` on success: no half-written one is ever seen under that name.
+    """Open a file that takes the place of ``path`` on success: no half-written one is ever seen
+    under that name.
 
-    Where the system has files without a name (Linux, on most file systems), it has none before it is whole, so that a
-    killed writer leaves nothing behind; elsewhere a temporary one beside ``path``.
+    Where the system has files without a name (Linux, on most file systems), it has none before it
+    is whole, so that a killed writer leaves nothing behind; elsewhere a temporary one beside
+    ``path``.
     """
     path = Path(path)
-    if "b" not in mode:      # a name that is not UTF-8 is written as the bytes it has
+    if "b" not in mode:  # a name that is not UTF-8 is written as the bytes it has
         options = {"errors": "surrogateescape"} | options
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
@@ -203,8 +217,11 @@ def atomic_write(path: Path, mode: str = "wb", **options):
         with os.fdopen(handle, mode, **options) as file:
             yield file
             file.flush()
-            if not named:    # a directory handle, whichever, makes Python follow the link from /proc to the file
-                os.link(f"/proc/self/fd/{handle}", temporary, src_dir_fd=handle, follow_symlinks=True)
+            # a directory handle, whichever, makes Python follow the link from /proc to the file
+            if not named:
+                os.link(
+                    f"/proc/self/fd/{handle}", temporary, src_dir_fd=handle, follow_symlinks=True
+                )
         os.replace(temporary, path)
     except BaseException as problem:
         temporary.unlink(missing_ok=True)
@@ -226,7 +243,8 @@ def _of_the_disk(problem: BaseException) -> OSError | None:
 
 
 def check_writable(folder: Path) -> None:
-    """Raise the OSError that writing a file below ``folder`` would end with; nothing is left behind."""
+    """Raise the OSError that writing a file below ``folder`` would end with; nothing is left
+    behind."""
     folder = Path(folder)
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
@@ -237,7 +255,8 @@ def check_writable(folder: Path) -> None:
         raise type(problem)(problem.errno, problem.strerror, str(folder)) from None
     finally:
         for path in made:
-            with suppress(OSError):      # another process works in it by now, or it never came to be
+            # another process works in it by now, or it never came to be
+            with suppress(OSError):
                 path.rmdir()
 
 
@@ -249,10 +268,14 @@ def check_target(path: Path) -> None:
 
 
 def _open_temporary(path: Path) -> tuple[int, bool]:
-    """The descriptor of a new empty file in the folder of ``path``, and whether it has that name already."""
+    """The descriptor of a new empty file in the folder of ``path``, and whether it has that name
+    already."""
     if hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd"):
         try:
             return os.open(path.parent, os.O_TMPFILE | os.O_RDWR, 0o666), False
         except OSError:
-            pass                 # some network and container file systems can't
-    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666), True
+            pass  # some network and container file systems can't
+    return (
+        os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666),
+        True,
+    )

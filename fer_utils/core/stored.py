@@ -1,4 +1,5 @@
-"""Tables, records and texts that this project writes, or that lie in the repository: written, hashed and read back.
+"""Tables, records and texts that this project writes, or that lie in the repository: written,
+hashed and read back.
 
 They are small and plain, and people open them: a table saved anew by a spreadsheet, a record cut
 short, a conflict left by git. What such a file does to its reader becomes one sentence that names
@@ -61,22 +62,28 @@ def file_hash(path: Path) -> str:
 
 
 def write_table(frame: pd.DataFrame, path: Path, *, float_format: str | None = "%.6f") -> None:
-    """Write a CSV file atomically, its texts ``harmless``. File names come back as they were, also those that are not
-    UTF-8."""
-    texts = {name: pd.Series(list(map(harmless, frame[name])), frame.index, dtype=object) for name in frame
-             if not pd.api.types.is_numeric_dtype(frame[name])}
+    """Write a CSV file atomically, its texts ``harmless``. File names come back as they were, also
+    those that are not UTF-8."""
+    texts = {
+        name: pd.Series(list(map(harmless, frame[name])), frame.index, dtype=object)
+        for name in frame
+        if not pd.api.types.is_numeric_dtype(frame[name])
+    }
     with atomic_write(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        frame.assign(**texts).to_csv(file, index=False, lineterminator="\n", float_format=float_format)
+        frame.assign(**texts).to_csv(
+            file, index=False, lineterminator="\n", float_format=float_format
+        )
 
 
 def harmless(cell):
-    """A cell that no spreadsheet takes for a formula: a text that begins like one has an apostrophe before it (OWASP,
-    "CSV Injection"), and none begins a row of its own by a carriage return. Numbers stay as they are."""
+    """A cell that no spreadsheet takes for a formula: a text that begins like one has an apostrophe
+    before it (OWASP, "CSV Injection"), and none begins a row of its own by a carriage return.
+    Numbers stay as they are."""
     if not isinstance(cell, str):
         return cell
     number = re.fullmatch(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", cell)
     first = "'" if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) and not number else ""
-    return first + cell.replace("\r", " ")      # pandas puts no quotes around it
+    return first + cell.replace("\r", " ")  # pandas puts no quotes around it
 
 
 def text_table(frame: pd.DataFrame) -> str:

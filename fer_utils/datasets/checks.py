@@ -9,7 +9,8 @@ from fer_utils.datasets.splits import Splits, dataset_info
 
 
 def official_counts(paper_name: str, split: str) -> dict[str, int]:
-    """Published class counts of a split of 'FER2013' or 'RAF-DB': Table II for train, ``test_counts`` otherwise.
+    """Published class counts of a split of 'FER2013' or 'RAF-DB': Table II for train,
+    ``test_counts`` otherwise.
 
     Raises CompanionError for RAF-DB's validation split, which does not exist officially.
     """
@@ -17,34 +18,43 @@ def official_counts(paper_name: str, split: str) -> dict[str, int]:
     chosen = table["level"] == "original" if split == "train" else table["split"] == split
     rows = table[chosen & (table["dataset"] == paper_name)].set_index("emotion")
     if rows.empty:
-        raise CompanionError(f"{paper_name} has no official '{split}' split; it is cut from train (see rafdb.py).")
+        raise CompanionError(
+            f"{paper_name} has no official '{split}' split; it is cut from train (see rafdb.py)."
+        )
     return {emotion: int(rows.loc[emotion, "count"]) for emotion in EMOTIONS}
 
 
 def check_counts(found: dict[str, int], paper_name: str, split: str, *, where) -> None:
-    """Raise CompanionError, naming each class that is off, unless the counts are the official ones."""
+    """Raise CompanionError, naming each class that is off, unless the counts are the official
+    ones."""
     official = official_counts(paper_name, split)
     if found == official:
         return
-    wrong = [f"{emotion} {found[emotion]:,} instead of {official[emotion]:,}"
-             for emotion in EMOTIONS if found[emotion] != official[emotion]]
+    wrong = [
+        f"{emotion} {found[emotion]:,} instead of {official[emotion]:,}"
+        for emotion in EMOTIONS
+        if found[emotion] != official[emotion]
+    ]
     raise CompanionError(
-        f"{where}: the {split} split has {sum(found.values()):,} faces, {paper_name} has "
-        f"{sum(official.values()):,} ({'; '.join(wrong)}). The file is truncated or an altered copy: "
-        "download the original again.")
+        f"{where}: the {split} split has {sum(found.values()):,} faces, {paper_name} has"
+        f" {sum(official.values()):,} ({'; '.join(wrong)}). The file is truncated or an altered"
+        " copy: download the original again."
+    )
 
 
 def count_table(name: str, splits: Splits) -> pd.DataFrame:
     """Faces in use beside the official number, as columns dataset, split, emotion, official, used.
 
-    ``official`` is missing where no such split is published; ``used`` is smaller at a scale under 1, and in
-    RAF-DB's train because its validation split is cut from it.
+    ``official`` is missing where no such split is published; ``used`` is smaller at a scale under
+    1, and in RAF-DB's train because its validation split is cut from it.
     """
     info = dataset_info(name)
-    rows = [(info.title, split, emotion, official.get(emotion), used)
-            for split, faces in splits.items()
-            for official in [_official_or_none(info.paper_name, split)]
-            for emotion, used in faces.counts().items()]
+    rows = [
+        (info.title, split, emotion, official.get(emotion), used)
+        for split, faces in splits.items()
+        for official in [_official_or_none(info.paper_name, split)]
+        for emotion, used in faces.counts().items()
+    ]
     table = pd.DataFrame(rows, columns=["dataset", "split", "emotion", "official", "used"])
     return table.astype({"official": "Int64"})
 

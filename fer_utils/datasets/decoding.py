@@ -1,5 +1,6 @@
-"""One image file to pixels: refused where it is damaged or has another size, converted and counted where it has
-another kind of pixels (palette, CMYK, 16 bits, transparency, ...) or was taken with the camera turned."""
+"""One image file to pixels: refused where it is damaged or has another size, converted and counted
+where it has another kind of pixels (palette, CMYK, 16 bits, transparency, ...) or was taken with
+the camera turned."""
 
 import io
 import warnings
@@ -13,19 +14,57 @@ from fer_utils.core.errors import CompanionError
 from fer_utils.core.file_kinds import described, kind_of
 from fer_utils.datasets.tree import Tree
 
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm",
-                 ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".avif")
+IMAGE_ENDINGS = (
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".png",
+    ".bmp",
+    ".webp",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".ppm",
+    ".pgm",
+    ".pbm",
+    ".pnm",
+    ".jp2",
+    ".j2k",
+    ".avif",
+)
 """What Pillow reads; which of the kinds a file is, its bytes tell."""
-_UNREAD_ENDINGS = (".heic", ".heif", ".jxl", ".svg", ".psd", ".tga", ".pcx", ".raw", ".dng", ".cr2", ".cr3",
-                   ".nef", ".arw")
-"""Pictures of other kinds count as images too, so that they are named where they lie and not passed over."""
+_UNREAD_ENDINGS = (
+    ".heic",
+    ".heif",
+    ".jxl",
+    ".svg",
+    ".psd",
+    ".tga",
+    ".pcx",
+    ".raw",
+    ".dng",
+    ".cr2",
+    ".cr3",
+    ".nef",
+    ".arw",
+)
+"""Pictures of other kinds count as images too, so that they are named where they lie and not passed
+over."""
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF", "JPEG2000", "AVIF")
 LARGEST_IMAGE = 64 << 20
 """Bytes of an image file."""
 MOST_PIXELS = 50_000_000
 """Pixels of an original picture before it is shrunk; 150 MB decoded."""
-_KINDS = {"P": "a palette", "PA": "a palette", "1": "black and white only", "CMYK": "CMYK colours",
-          "YCbCr": "YCbCr colours", "LAB": "LAB colours", "HSV": "HSV colours"}
+_KINDS = {
+    "P": "a palette",
+    "PA": "a palette",
+    "1": "black and white only",
+    "CMYK": "CMYK colours",
+    "YCbCr": "YCbCr colours",
+    "LAB": "LAB colours",
+    "HSV": "HSV colours",
+}
 
 
 class _Unsuitable(Exception):
@@ -33,38 +72,61 @@ class _Unsuitable(Exception):
 
 
 def is_image(name: str) -> bool:
-    """Whether a file name ends like an image, in capitals or not; also like one that can't be read."""
+    """Whether a file name ends like an image, in capitals or not; also like one that can't be
+    read."""
     return name.lower().endswith((*IMAGE_ENDINGS, *_UNREAD_ENDINGS))
 
 
-def decode_images(tree: Tree, names: list[str], *, size: int, channels: int,
-                  shrink: bool = False) -> tuple[np.ndarray, list[str]]:
-    """uint8 [N, size, size, channels] of the files in this order, and sentences on what was converted.
+def decode_images(
+    tree: Tree, names: list[str], *, size: int, channels: int, shrink: bool = False
+) -> tuple[np.ndarray, list[str]]:
+    """uint8 [N, size, size, channels] of the files in this order, and sentences on what was
+    converted.
 
-    Raises CompanionError naming the image that is damaged or, unless ``shrink``, not size x size pixels.
+    Raises CompanionError naming the image that is damaged or, unless ``shrink``, not size x size
+    pixels.
     """
     positions = {name: position for position, name in enumerate(names)}
     images, converted = np.empty((len(names), size, size, channels), np.uint8), Counter()
     missing = set(names)
     with quiet_about_size():
         for name, data in tree.read(names, limit=LARGEST_IMAGE):
-            images[positions[name]] = decode_image(data, tree.where(name), size=size, channels=channels,
-                                                   shrink=shrink, converted=converted)
+            images[positions[name]] = decode_image(
+                data,
+                tree.where(name),
+                size=size,
+                channels=channels,
+                shrink=shrink,
+                converted=converted,
+            )
             missing.discard(name)
     if missing:
-        raise CompanionError(f"{tree.where(min(missing))} is no longer there. Run the command again.")
+        raise CompanionError(
+            f"{tree.where(min(missing))} is no longer there. Run the command again."
+        )
     return images, conversion_notes(converted)
 
 
 def decode_photo(data: bytes, where: str, *, channels: int, converted: Counter) -> np.ndarray:
-    """uint8 [H, W, channels] of one file's bytes, upright, in the picture's own size (at most ``MOST_PIXELS``)."""
+    """uint8 [H, W, channels] of one file's bytes, upright, in the picture's own size (at most
+    ``MOST_PIXELS``)."""
     with quiet_about_size():
-        return decode_image(data, where, size=None, channels=channels, shrink=True, converted=converted)
+        return decode_image(
+            data, where, size=None, channels=channels, shrink=True, converted=converted
+        )
 
 
-def decode_image(data: bytes, where: str, *, size: int | None, channels: int, converted: Counter,
-                 shrink: bool = False) -> np.ndarray:
-    """uint8 [size, size, channels] of one file's bytes; counts in ``converted`` what kind of pixels were changed.
+def decode_image(
+    data: bytes,
+    where: str,
+    *,
+    size: int | None,
+    channels: int,
+    converted: Counter,
+    shrink: bool = False,
+) -> np.ndarray:
+    """uint8 [size, size, channels] of one file's bytes; counts in ``converted`` what kind of pixels
+    were changed.
 
     ``size`` None keeps the picture's own.
     """
@@ -74,23 +136,31 @@ def decode_image(data: bytes, where: str, *, size: int | None, channels: int, co
             if found == (size, size) or (shrink and found[0] * found[1] <= MOST_PIXELS):
                 return _pixels(image, data, size, channels, converted)
     except _Unsuitable as problem:
-        raise CompanionError(f"{where} can't be read as an image: {problem}. Save it as PNG or "
-                             "JPEG.") from problem
+        raise CompanionError(
+            f"{where} can't be read as an image: {problem}. Save it as PNG or JPEG."
+        ) from problem
     except UnidentifiedImageError as problem:
         raise _unidentified(data, where) from problem
     except Exception as problem:  # a hostile file can raise nearly anything inside Pillow
-        raise CompanionError(f"{where} can't be read as an image ({problem}). It is damaged or was cut "
-                             "short: copy it from the original archive again.") from problem
+        raise CompanionError(
+            f"{where} can't be read as an image ({problem}). It is damaged or was cut "
+            "short: copy it from the original archive again."
+        ) from problem
     if size is None:
-        raise CompanionError(f"{where} is {found[0]}x{found[1]} pixels; expected at most {MOST_PIXELS:,} in all. "
-                             "Make the picture smaller.")
+        raise CompanionError(
+            f"{where} is {found[0]}x{found[1]} pixels; expected at most {MOST_PIXELS:,} in all. "
+            "Make the picture smaller."
+        )
     wanted = f"at most {MOST_PIXELS:,} pixels in all" if shrink else f"{size}x{size}"
-    raise CompanionError(f"{where} is {found[0]}x{found[1]} pixels; expected {wanted}. It is not of this data set, or "
-                         "was resized: copy it from the original archive again.")
+    raise CompanionError(
+        f"{where} is {found[0]}x{found[1]} pixels; expected {wanted}. It is not of this data set,"
+        " or was resized: copy it from the original archive again."
+    )
 
 
 def image_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height that a file's header declares, None where it is no image; no pixel is decoded."""
+    """Width and height that a file's header declares, None where it is no image; no pixel is
+    decoded."""
     try:
         with quiet_about_size(), Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             return image.size
@@ -100,8 +170,10 @@ def image_size(data: bytes) -> tuple[int, int] | None:
 
 def conversion_notes(converted: Counter) -> list[str]:
     """One sentence for each kind of pixels that was converted, with the number of images."""
-    return [f"{count:,} {'image has' if count == 1 else 'images have'} {kind}."
-            for kind, count in sorted(converted.items())]
+    return [
+        f"{count:,} {'image has' if count == 1 else 'images have'} {kind}."
+        for kind, count in sorted(converted.items())
+    ]
 
 
 @contextmanager
@@ -115,17 +187,24 @@ def quiet_about_size():
 def _unidentified(data: bytes, where: str) -> CompanionError:
     """The error on bytes that begin like none of ``_FORMATS``."""
     kind = kind_of(data)
-    if kind and not set(kind.endings) & set(IMAGE_ENDINGS):   # else it is of a kind that is read, and damaged
+    # else it is of a kind that is read, and damaged
+    if kind and not set(kind.endings) & set(IMAGE_ENDINGS):
         return CompanionError(described(where, kind))
     if where.lower().rstrip(")").endswith(_UNREAD_ENDINGS):
-        return CompanionError(f"{where} can't be read as an image: that kind is not read here. Save it as "
-                              "PNG or JPEG.")
-    return CompanionError(f"{where} can't be read as an image (no {', '.join(_FORMATS[:-1])} or "
-                          f"{_FORMATS[-1]}). It is damaged or was cut short: copy it from the original "
-                          "archive again.")
+        return CompanionError(
+            f"{where} can't be read as an image: that kind is not read here. Save it as "
+            "PNG or JPEG."
+        )
+    return CompanionError(
+        f"{where} can't be read as an image (no {', '.join(_FORMATS[:-1])} or "
+        f"{_FORMATS[-1]}). It is damaged or was cut short: copy it from the original "
+        "archive again."
+    )
 
 
-def _pixels(image: Image.Image, data: bytes, size: int | None, channels: int, converted: Counter) -> np.ndarray:
+def _pixels(
+    image: Image.Image, data: bytes, size: int | None, channels: int, converted: Counter
+) -> np.ndarray:
     kind, changed = _plain(_upright(image, converted), data)
     if size is not None and changed.size != (size, size):
         changed = changed.resize((size, size), Image.Resampling.BILINEAR)
@@ -141,7 +220,8 @@ def _pixels(image: Image.Image, data: bytes, size: int | None, channels: int, co
 
 
 def _upright(image: Image.Image, converted: Counter) -> Image.Image:
-    """A photo as its camera held it: the sensor's rows may be columns, which only the EXIF block tells."""
+    """A photo as its camera held it: the sensor's rows may be columns, which only the EXIF block
+    tells."""
     if "exif" not in image.info or image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
         return image
     converted["an EXIF orientation: turned upright"] += 1
@@ -163,14 +243,16 @@ def _plain(image: Image.Image, data: bytes) -> tuple[str | None, Image.Image]:
     if getattr(image, "n_frames", 1) > 1:
         return "several frames: the first was kept", _plain(_first_frame(image), b"")[1]
     if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
-        raise _Unsuitable("its pixels are 32-bit numbers, of which nothing tells what is black and what is "
-                          "white")
+        raise _Unsuitable(
+            "its pixels are 32-bit numbers, of which nothing tells what is black and what is white"
+        )
     if image.mode.startswith("I"):
         return "16-bit gray values: scaled to 8 bits, 65535 becoming 255", _eight_bits(image)
     if image.has_transparency_data:
         return "transparency: laid over black", _over_black(image)
     if image.mode in ("L", "RGB"):
-        deep = data[:8] == b"\x89PNG\r\n\x1a\n" and data[24] == 16  # Pillow has kept the high bytes already
+        # Pillow has kept the high bytes already
+        deep = data[:8] == b"\x89PNG\r\n\x1a\n" and data[24] == 16
         image.load()
         return ("16-bit colours: their high bytes were kept" if deep else None), image
     kind = _KINDS.get(image.mode, f"pixels of mode {image.mode}")

@@ -1,8 +1,10 @@
-"""FER2013 in every form people have: the CSV file, folders of images, parquet; plain or in an archive.
+"""FER2013 in every form people have: the CSV file, folders of images, parquet; plain or in an
+archive.
 
 Goodfellow et al. 2013, "Challenges in Representation Learning" (reference [19] of the paper):
 35,887 gray faces of 48x48 pixels; Training is train, PublicTest validation and PrivateTest test.
-The form is found by looking into the data folder. Of several the first is read, the CSV before the others.
+The form is found by looking into the data folder. Of several the first is read, the CSV before the
+others.
 """
 
 from pathlib import Path
@@ -26,16 +28,19 @@ from fer_utils.datasets.tree import Contents, look_into
 TITLE = "FER2013"
 KNOWN_MD5 = {"f8428a1edbd21e88f42c73edd2a14f95": "the official fer2013.csv (301,072,766 bytes)"}
 _PARTS = ("val.csv", "valid.csv", "validation.csv", "test.csv")
-_WANTED = ("fer2013.csv (or fer2013.csv.gz, Kaggle's .zip or .tar.gz as downloaded, folders train/<class>/ and "
-           "test/<class>/ of images, or parquet files)")
+_WANTED = (
+    "fer2013.csv (or fer2013.csv.gz, Kaggle's .zip or .tar.gz as downloaded, folders train/<class>/"
+    " and test/<class>/ of images, or parquet files)"
+)
 
 
 def read_fer2013(folder: Path) -> Splits:
-    """All faces, uint8 [N, 48, 48, 1], from the first form found in ``folder``; ``found`` says which.
+    """All faces, uint8 [N, 48, 48, 1], from the first form found in ``folder``; ``found`` says
+    which.
 
-    Ids number the rows of the CSV from 'fer2013-00000'; where another form does not tell the row, they name its file.
-    Raises CompanionError when there is no FER2013, when a row or an image can't be used (naming it), or when a class
-    count differs from the official one.
+    Ids number the rows of the CSV from 'fer2013-00000'; where another form does not tell the row,
+    they name its file. Raises CompanionError when there is no FER2013, when a row or an image can't
+    be used (naming it), or when a class count differs from the official one.
     """
     form, arrays, found = _read(Path(folder))
     splits = as_splits(arrays, found)
@@ -69,8 +74,13 @@ def _read(folder: Path) -> tuple[Form, dict, Found]:
     forms = _forms(contents)
     if not forms:
         _refuse_competition_files(contents)
-        raise missing_data(TITLE, contents.folder, wanted=_WANTED, problems=contents.problems,
-                           there=loose_images(contents, TITLE))
+        raise missing_data(
+            TITLE,
+            contents.folder,
+            wanted=_WANTED,
+            problems=contents.problems,
+            there=loose_images(contents, TITLE),
+        )
     others = [(form.layout, form.place) for form in forms[1:]]
     return forms[0], *read_form("fer2013", TITLE, forms[0], others=others, contents=contents)
 
@@ -81,23 +91,44 @@ def _forms(contents: Contents) -> list[Form]:
 
 
 def _csv_forms(contents: Contents) -> list[Form]:
-    return [Form(_csv_layout(source), _csv_place(source, contents), str(source), lambda source=source: _stamp(source),
-                 lambda source=source: _decode_csv(source)) for source in find_files(contents, CSV_NAMES)]
+    return [
+        Form(
+            _csv_layout(source),
+            _csv_place(source, contents),
+            str(source),
+            lambda source=source: _stamp(source),
+            lambda source=source: _decode_csv(source),
+        )
+        for source in find_files(contents, CSV_NAMES)
+    ]
 
 
 def _tree_forms(contents: Contents) -> list[Form]:
     votes = votes_source(contents)
-    return [Form("folders of images by split and emotion" + (", in an archive" if found.tree.packed else ""),
-                 contents.place(found.tree, found.root), found.tree.where(found.root),
-                 lambda found=found: f"{found.tree.stamp(found.names())}{votes_stamp(votes)}",
-                 lambda found=found: decode_tree(found, *(rows_by_name(votes) if votes else _NO_ROWS)))
-            for found in fer2013_trees(contents)]
+    return [
+        Form(
+            "folders of images by split and emotion"
+            + (", in an archive" if found.tree.packed else ""),
+            contents.place(found.tree, found.root),
+            found.tree.where(found.root),
+            lambda found=found: f"{found.tree.stamp(found.names())}{votes_stamp(votes)}",
+            lambda found=found: decode_tree(found, *(rows_by_name(votes) if votes else _NO_ROWS)),
+        )
+        for found in fer2013_trees(contents)
+    ]
 
 
 def _parquet_forms(contents: Contents) -> list[Form]:
-    return [Form("parquet files", contents.place(found.tree, found.folder), found.tree.where(found.folder),
-                 lambda found=found: found.tree.stamp(found.names), lambda found=found: decode_parquet(found))
-            for found in parquet_sets(contents)]
+    return [
+        Form(
+            "parquet files",
+            contents.place(found.tree, found.folder),
+            found.tree.where(found.folder),
+            lambda found=found: found.tree.stamp(found.names),
+            lambda found=found: decode_parquet(found),
+        )
+        for found in parquet_sets(contents)
+    ]
 
 
 _NO_ROWS = ({}, np.zeros(0, str))
@@ -106,7 +137,9 @@ _NO_ROWS = ({}, np.zeros(0, str))
 def _csv_layout(source: Source) -> str:
     name = (source.member or source.path.name).rsplit("/", 1)[-1].lower()
     packing = ", in an archive" if source.member else ", gzipped" if name.endswith(".gz") else ""
-    return ("the CSV of the Kaggle competition" if name.startswith("icml") else "the CSV file") + packing
+    return (
+        "the CSV of the Kaggle competition" if name.startswith("icml") else "the CSV file"
+    ) + packing
 
 
 def _csv_place(source: Source, contents: Contents) -> str:
@@ -125,40 +158,65 @@ def _decode_csv(source: Source) -> dict:
     split = np.array([USAGES[name] for name in usage])
     known = KNOWN_MD5.get(str(arrays["md5"]))
     official = bool(known) or content_digest(images, labels, split) == OFFICIAL_CONTENT
-    proof = (f"Its MD5 {arrays['md5']} is that of {known}." if known else
-             "Every pixel, label and split is that of the official fer2013.csv." if official else
-             f"Its MD5 {arrays['md5']} is of no published copy, and its content is not the official one.")
-    return decoded_arrays(images, labels, ids=[f"fer2013-{row:05d}" for row in range(len(labels))], split=split,
-                          origin=[f"FER2013/{name}" for name in usage], notes=[proof], official=official)
+    proof = (
+        f"Its MD5 {arrays['md5']} is that of {known}."
+        if known
+        else (
+            "Every pixel, label and split is that of the official fer2013.csv."
+            if official
+            else (
+                f"Its MD5 {arrays['md5']} is of no published copy, and its content is not the"
+                " official one."
+            )
+        )
+    )
+    return decoded_arrays(
+        images,
+        labels,
+        ids=[f"fer2013-{row:05d}" for row in range(len(labels))],
+        split=split,
+        origin=[f"FER2013/{name}" for name in usage],
+        notes=[proof],
+        official=official,
+    )
 
 
 def _refuse_competition_files(contents: Contents) -> None:
-    """Tables of FER2013's parts without the column Usage: the Kaggle competition's train.csv, whose test.csv
-    has no labels, or somebody's train.csv, val.csv and test.csv with labels."""
+    """Tables of FER2013's parts without the column Usage: the Kaggle competition's train.csv, whose
+    test.csv has no labels, or somebody's train.csv, val.csv and test.csv with labels."""
     for source in find_files(contents, ("train.csv",)):
         columns = _columns(source)
         if {"emotion", "pixels"} <= columns:
             parts = find_files(contents, _PARTS)
             others = {part: _columns(part) for part in parts if _folder(part) == _folder(source)}
-            raise CompanionError(f"{source} {_what_lacks(columns, others)} icml_face_data.csv of Kaggle's "
-                                 "competition, or fer2013.csv, holds everything: put that into "
-                                 f"{contents.folder}.")
+            raise CompanionError(
+                f"{source} {_what_lacks(columns, others)} icml_face_data.csv of Kaggle's "
+                "competition, or fer2013.csv, holds everything: put that into "
+                f"{contents.folder}."
+            )
 
 
 def _what_lacks(columns: set[str], others: dict[Source, set[str]]) -> str:
-    """Why a train.csv with these columns is not read, and what to do with it and the tables beside it, in
-    words."""
+    """Why a train.csv with these columns is not read, and what to do with it and the tables beside
+    it, in words."""
     labelled = [str(other) for other, names in others.items() if {"emotion", "pixels"} <= names]
     if "usage" in columns:
         return "has the columns of fer2013.csv: if it holds all 35,887 faces, rename it to that."
     if labelled:
-        return ("holds labels and pixels but no column Usage, which tells the splits; nor has "
-                f"{' or '.join(labelled)}. Put them one under the other into a file fer2013.csv, with a "
-                "column Usage of Training, PublicTest (to validate) and PrivateTest (to test).")
-    held_out = f"{' and '.join(map(str, others))} of the same download has no labels" if others else \
-        "no table of test faces lies beside it"
-    return (f"holds the labels and pixels of FER2013's Training faces, but {held_out}, so nothing can be "
-            "validated or tested.")
+        return (
+            "holds labels and pixels but no column Usage, which tells the splits; nor has"
+            f" {' or '.join(labelled)}. Put them one under the other into a file fer2013.csv, with"
+            " a column Usage of Training, PublicTest (to validate) and PrivateTest (to test)."
+        )
+    held_out = (
+        f"{' and '.join(map(str, others))} of the same download has no labels"
+        if others
+        else "no table of test faces lies beside it"
+    )
+    return (
+        f"holds the labels and pixels of FER2013's Training faces, but {held_out}, so nothing can"
+        " be validated or tested."
+    )
 
 
 def _columns(source: Source) -> set[str]:

@@ -1,7 +1,8 @@
-"""FER2013 as parquet files of the Hugging Face hub: an image column (bytes, or a structure with bytes) and a label.
+"""FER2013 as parquet files of the Hugging Face hub: an image column (bytes, or a structure with
+bytes) and a label.
 
-The codes' meaning is in the Hugging Face metadata where there is any. Otherwise the class counts of train tell it:
-Table II's seven counts all differ, so only one order of the emotions fits.
+The codes' meaning is in the Hugging Face metadata where there is any. Otherwise the class counts of
+train tell it: Table II's seven counts all differ, so only one order of the emotions fits.
 """
 
 import json
@@ -36,19 +37,24 @@ class ParquetSet:
 
 
 def parquet_sets(contents: Contents) -> list[ParquetSet]:
-    """The parquet files of each folder; its folders train/, test/ and so on belong to it. RAF-DB's are not ours."""
+    """The parquet files of each folder; its folders train/, test/ and so on belong to it. RAF-DB's
+    are not ours."""
     sets = {}
     for number, tree in enumerate(contents.trees):
         for name in sorted(tree.names()):
             if name.lower().endswith(".parquet") and "raf" not in name.lower():
                 sets.setdefault((number, _folder(name)), []).append(name)
-    return [ParquetSet(contents.trees[number], folder, names) for (number, folder), names in sets.items()]
+    return [
+        ParquetSet(contents.trees[number], folder, names)
+        for (number, folder), names in sets.items()
+    ]
 
 
 def decode_parquet(found: ParquetSet) -> dict:
     """The faces of all files as arrays (``forms.decoded_arrays``), in the order of the files.
 
-    Raises CompanionError naming the file, and the row where there is one, that can't be used; and without pyarrow.
+    Raises CompanionError naming the file, and the row where there is one, that can't be used; and
+    without pyarrow.
     """
     pyarrow = _pyarrow(found)
     converted, images, codes, splits, names = Counter(), [], [], [], None
@@ -65,8 +71,15 @@ def decode_parquet(found: ParquetSet) -> dict:
     usage, split_note = usages_of_folders(folders)
     counted = Counter()
     stems = [f"{split}/{_next(counted, split):05d}" for split in splits]
-    return arrange(np.array(images, np.uint8).reshape(-1, SIZE, SIZE, 1), labels, folders, usage,
-                   rows=np.full(len(labels), -1), stems=stems, notes=[how, split_note, *conversion_notes(converted)])
+    return arrange(
+        np.array(images, np.uint8).reshape(-1, SIZE, SIZE, 1),
+        labels,
+        folders,
+        usage,
+        rows=np.full(len(labels), -1),
+        stems=stems,
+        notes=[how, split_note, *conversion_notes(converted)],
+    )
 
 
 def _next(counted: Counter, key: str) -> int:
@@ -78,9 +91,11 @@ def _pyarrow(found: ParquetSet):
     try:
         import pyarrow.parquet
     except ImportError as problem:
-        raise CompanionError(f"{found.tree.where(found.names[0])} is there, and reading parquet files needs pyarrow, "
-                             "which is not installed. Install it with: pip install 'fer_utils[data]' (or pip install "
-                             "pyarrow).") from problem
+        raise CompanionError(
+            f"{found.tree.where(found.names[0])} is there, and reading parquet files needs pyarrow,"
+            " which is not installed. Install it with: pip install 'fer_utils[data]' (or pip"
+            " install pyarrow)."
+        ) from problem
     return pyarrow
 
 
@@ -88,8 +103,10 @@ def _open(pyarrow, data: bytes, where: str):
     try:
         return pyarrow.parquet.ParquetFile(pyarrow.BufferReader(data))
     except (pyarrow.ArrowException, OSError, ValueError) as problem:
-        raise CompanionError(f"{where} can't be read as a parquet file ({problem}). It is damaged or the download "
-                             "stopped early: download it again.") from problem
+        raise CompanionError(
+            f"{where} can't be read as a parquet file ({problem}). It is damaged or the download "
+            "stopped early: download it again."
+        ) from problem
 
 
 def _rows(pyarrow, table, name: str, where: str) -> Iterator[tuple[object, object, str]]:
@@ -99,12 +116,20 @@ def _rows(pyarrow, table, name: str, where: str) -> Iterator[tuple[object, objec
     of_file = None if split else _split_in_name(name, where)
     try:
         with quiet_about_size():
-            for batch in table.iter_batches(_ROWS_AT_ONCE, columns=[image, label, *([split] if split else [])]):
+            for batch in table.iter_batches(
+                _ROWS_AT_ONCE, columns=[image, label, *([split] if split else [])]
+            ):
                 for row in batch.to_pylist():
-                    yield row[image], row[label], of_file or _split(str(row[split]), f"{where}: column '{split}'")
+                    yield (
+                        row[image],
+                        row[label],
+                        of_file or _split(str(row[split]), f"{where}: column '{split}'"),
+                    )
     except (pyarrow.ArrowException, OSError, ValueError, TypeError) as problem:
-        raise CompanionError(f"{where} can't be read to its end ({problem}). It is damaged or the download stopped "
-                             "early: download it again.") from problem
+        raise CompanionError(
+            f"{where} can't be read to its end ({problem}). It is damaged or the download stopped "
+            "early: download it again."
+        ) from problem
 
 
 def _column(table, names: tuple[str, ...], where: str) -> str:
@@ -112,23 +137,33 @@ def _column(table, names: tuple[str, ...], where: str) -> str:
     for name in names:
         if name in found:
             return name
-    raise CompanionError(f"{where}: no column named {' or '.join(names)}; found {', '.join(found)}. It is not FER2013: "
-                         "move it out of the data folder, or rename its columns.")
+    raise CompanionError(
+        f"{where}: no column named {' or '.join(names)}; found {', '.join(found)}. It is not"
+        " FER2013: move it out of the data folder, or rename its columns."
+    )
 
 
 def _pixels(value, where: str, converted: Counter) -> np.ndarray:
-    """uint8 [48, 48, 1] of an image's bytes, of {'bytes': ...}, or of 2,304 numbers as a list or as text."""
+    """uint8 [48, 48, 1] of an image's bytes, of {'bytes': ...}, or of 2,304 numbers as a list or as
+    text."""
     if isinstance(value, dict):
         value = value.get("bytes")
     if isinstance(value, bytes):
         return decode_image(value, where, size=SIZE, channels=1, converted=converted)
     try:
-        numbers = np.asarray(value.split() if isinstance(value, str) else value).astype(float).ravel()
+        numbers = (
+            np.asarray(value.split() if isinstance(value, str) else value).astype(float).ravel()
+        )
     except (ValueError, TypeError):
         numbers = np.zeros(0)
-    if numbers.size != SIZE * SIZE or not ((numbers >= 0) & (numbers <= 255) & (numbers % 1 == 0)).all():
-        raise CompanionError(f"{where} holds no image; expected the bytes of an image file or {SIZE * SIZE:,} numbers "
-                             "of 0 to 255. Download the file again.")
+    if (
+        numbers.size != SIZE * SIZE
+        or not ((numbers >= 0) & (numbers <= 255) & (numbers % 1 == 0)).all()
+    ):
+        raise CompanionError(
+            f"{where} holds no image; expected the bytes of an image file or {SIZE * SIZE:,}"
+            " numbers of 0 to 255. Download the file again."
+        )
     return numbers.astype(np.uint8).reshape(SIZE, SIZE, 1)
 
 
@@ -138,8 +173,10 @@ def _split_in_name(name: str, where: str) -> str:
         word = re.match(r"[A-Za-z0-9]*?(?=[-_.\d]|$)", part)[0]
         if word.lower() in SPLIT_FOLDERS:
             return SPLIT_FOLDERS[word.lower()]
-    raise CompanionError(f"{where}: neither its name nor a column '{_SPLITS[0]}' tells its split. Name it "
-                         "train-….parquet, validation-….parquet or test-….parquet.")
+    raise CompanionError(
+        f"{where}: neither its name nor a column '{_SPLITS[0]}' tells its split. Name it "
+        "train-….parquet, validation-….parquet or test-….parquet."
+    )
 
 
 def _split(word: str, where: str) -> str:
@@ -157,34 +194,63 @@ def _class_names(schema, label: str) -> list[str] | None:
         return None
 
 
-def _labels(codes: list, folders: np.ndarray, names: list[str] | None, found: ParquetSet) -> tuple[np.ndarray, str]:
+def _labels(
+    codes: list, folders: np.ndarray, names: list[str] | None, found: ParquetSet
+) -> tuple[np.ndarray, str]:
     """Labels int64 [N] and the sentence on what told the codes' meaning."""
-    if codes and all(isinstance(code, str) for code in codes) and not all(code.strip().isdigit() for code in codes):
+    if (
+        codes
+        and all(isinstance(code, str) for code in codes)
+        and not all(code.strip().isdigit() for code in codes)
+    ):
         meaning = {code: emotion_index(code) for code in set(codes)}
-        return np.array([meaning[code] for code in codes], np.int64), "The labels are the emotions' names."
+        return (
+            np.array([meaning[code] for code in codes], np.int64),
+            "The labels are the emotions' names.",
+        )
     try:
         numbers = np.array([int(code) for code in codes], np.int64)
     except (TypeError, ValueError) as problem:
-        raise CompanionError(f"{found.tree.where(found.folder)}: a label is no whole number ({problem}). Download the "
-                             "files again.") from problem
-    order = [emotion_index(name) for name in names] if names else _order_by_counts(numbers[folders == "train"], found)
+        raise CompanionError(
+            f"{found.tree.where(found.folder)}: a label is no whole number ({problem}). Download"
+            " the files again."
+        ) from problem
+    order = (
+        [emotion_index(name) for name in names]
+        if names
+        else _order_by_counts(numbers[folders == "train"], found)
+    )
     wrong = (numbers < 0) | (numbers >= len(order))
     if wrong.any():
-        raise CompanionError(f"{found.tree.where(found.folder)}: row {int(wrong.argmax()) + 1:,} has label "
-                             f"{numbers[wrong][0]}; expected 0 to {len(order) - 1}. Download the files again.")
-    told = "the Hugging Face metadata" if names else "the class counts of train, which are those of one order only"
+        raise CompanionError(
+            f"{found.tree.where(found.folder)}: row {int(wrong.argmax()) + 1:,} has label "
+            f"{numbers[wrong][0]}; expected 0 to {len(order) - 1}. Download the files again."
+        )
+    told = (
+        "the Hugging Face metadata"
+        if names
+        else "the class counts of train, which are those of one order only"
+    )
     listed = ", ".join(f"{code} {EMOTIONS[label]}" for code, label in enumerate(order))
     return np.array(order, np.int64)[numbers], f"The codes' meaning was told by {told}: {listed}."
 
 
 def _order_by_counts(train: np.ndarray, found: ParquetSet) -> list[int]:
-    official = {count: EMOTIONS.index(emotion) for emotion, count in official_counts("FER2013", "train").items()}
-    counts = np.bincount(train[(train >= 0) & (train < len(EMOTIONS))], minlength=len(EMOTIONS)).tolist()
+    official = {
+        count: EMOTIONS.index(emotion)
+        for emotion, count in official_counts("FER2013", "train").items()
+    }
+    counts = np.bincount(
+        train[(train >= 0) & (train < len(EMOTIONS))], minlength=len(EMOTIONS)
+    ).tolist()
     order = [official.get(count) for count in counts]
     if sorted(map(str, order)) != sorted(map(str, range(len(EMOTIONS)))):
-        raise CompanionError(f"{found.tree.where(found.folder)}: nothing tells what the label codes mean. There is no "
-                             f"Hugging Face metadata, and the class counts of train ({', '.join(map(str, counts))}) "
-                             f"are not FER2013's ({', '.join(map(str, official))}). Use the official fer2013.csv.")
+        raise CompanionError(
+            f"{found.tree.where(found.folder)}: nothing tells what the label codes mean. There is"
+            " no Hugging Face metadata, and the class counts of train"
+            f" ({', '.join(map(str, counts))}) are not FER2013's ({', '.join(map(str, official))})."
+            " Use the official fer2013.csv."
+        )
     return order
 
 

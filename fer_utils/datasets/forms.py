@@ -1,4 +1,5 @@
-"""The forms in which a data set lies in the data folder: the first is read, the others are named."""
+"""The forms in which a data set lies in the data folder: the first is read, the others are
+named."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,10 +16,9 @@ from fer_utils.datasets.tree import Contents
 class Form:
     """One copy of a data set.
 
-    layout, place: as in ``Found``.
-    where:  its place in error messages.
-    stamp:  gives a key that changes with the files.
-    decode: gives the arrays of ``decoded_arrays``; only called when nothing is cached under the key.
+    layout, place: as in ``Found``. where:  its place in error messages. stamp:  gives a key that
+    changes with the files. decode: gives the arrays of ``decoded_arrays``; only called when nothing
+    is cached under the key.
     """
 
     layout: str
@@ -28,22 +28,35 @@ class Form:
     decode: Callable[[], dict]
 
 
-def decoded_arrays(images: np.ndarray, labels: np.ndarray, *, ids, split, origin, notes=(), official: bool) -> dict:
-    """What every form decodes to and the cache keeps: a FaceSet's arrays, each face's split, and what to tell."""
-    return {"images": images, "labels": np.asarray(labels, np.int64), "ids": np.asarray(ids, str),
-            "split": np.asarray(split, str), "origin": np.asarray(origin, str), "notes": np.array(list(notes), str),
-            "official": np.array(official)}
+def decoded_arrays(
+    images: np.ndarray, labels: np.ndarray, *, ids, split, origin, notes=(), official: bool
+) -> dict:
+    """What every form decodes to and the cache keeps: a FaceSet's arrays, each face's split, and
+    what to tell."""
+    return {
+        "images": images,
+        "labels": np.asarray(labels, np.int64),
+        "ids": np.asarray(ids, str),
+        "split": np.asarray(split, str),
+        "origin": np.asarray(origin, str),
+        "notes": np.array(list(notes), str),
+        "official": np.array(official),
+    }
 
 
-def read_form(name: str, title: str, form: Form, *, others: list[tuple[str, str]],
-              contents: Contents) -> tuple[dict, Found]:
+def read_form(
+    name: str, title: str, form: Form, *, others: list[tuple[str, str]], contents: Contents
+) -> tuple[dict, Found]:
     """The arrays of a form, from the cache where they are there, and the report of what was found.
 
     others: layout and place of each further copy.
     """
     arrays = cached_arrays(name, form.stamp(), form.decode)
-    notes = [*arrays["notes"].tolist(), *(f"Also there, not used: {layout}, {place}." for layout, place in others),
-             *(f"Left out: {problem}." for problem in contents.problems)]
+    notes = [
+        *arrays["notes"].tolist(),
+        *(f"Also there, not used: {layout}, {place}." for layout, place in others),
+        *(f"Left out: {problem}." for problem in contents.problems),
+    ]
     return arrays, Found(title, form.layout, form.place, bool(arrays["official"]), tuple(notes))
 
 
@@ -55,4 +68,6 @@ def as_splits(arrays: dict, found: Found) -> Splits:
 def split_faces(arrays: dict, split: str) -> FaceSet:
     """The faces of one split, in the order of the arrays."""
     rows = np.flatnonzero(arrays["split"] == split)
-    return FaceSet(arrays["images"][rows], arrays["labels"][rows], arrays["ids"][rows], arrays["origin"][rows])
+    return FaceSet(
+        arrays["images"][rows], arrays["labels"][rows], arrays["ids"][rows], arrays["origin"][rows]
+    )

@@ -1,7 +1,8 @@
-"""A second opinion on the labels: who else looked at the same faces, and how often they say the same.
+"""A second opinion on the labels: who else looked at the same faces, and how often they say the
+same.
 
-FER2013: the plurality of the ten votes of FER+ (Barsoum et al. 2016, arXiv 1608.01041). Drawn faces: the emotion that
-was drawn. RAF-DB publishes no votes with its basic set.
+FER2013: the plurality of the ten votes of FER+ (Barsoum et al. 2016, arXiv 1608.01041). Drawn
+faces: the emotion that was drawn. RAF-DB publishes no votes with its basic set.
 """
 
 import numpy as np
@@ -29,7 +30,8 @@ FER_PLUS, DRAWN = "plurality of ten FER+ votes", "emotion that was drawn"
 
 
 def second_opinions(name: str, split: str, faces: FaceSet, profile: Profile) -> np.ndarray | None:
-    """Labels int64 [N] by the second opinion, -1 where it names no emotion of the seven; None if there is none at all.
+    """Labels int64 [N] by the second opinion, -1 where it names no emotion of the seven; None if
+    there is none at all.
 
     There is none for RAF-DB, and for FER2013 where FER+'s file is not in the data folder.
     """
@@ -41,23 +43,30 @@ def second_opinions(name: str, split: str, faces: FaceSet, profile: Profile) -> 
                 f"{len(strange):,} of the {len(faces):,} {split} faces of {name} are none that are "
                 f"drawn, the first is {strange[0]}. Other settings left them: run stage 01 again."
             )
-        return np.array([EMOTIONS.index(emotion) for emotion in plan.loc[faces.ids.astype(object)]], np.int64)
+        return np.array(
+            [EMOTIONS.index(emotion) for emotion in plan.loc[faces.ids.astype(object)]], np.int64
+        )
     votes = _votes(name, faces)
     return None if votes is None else plurality(votes)
 
 
 def no_opinion(name: str, faces: FaceSet) -> dict[str, int]:
-    """How many faces the second opinion names no emotion for, by reason ('tie', 'contempt', 'unknown', 'not a face');
-    empty where it always names one, as for drawn faces, and where there is none at all."""
+    """How many faces the second opinion names no emotion for, by reason ('tie', 'contempt',
+    'unknown', 'not a face'); empty where it always names one, as for drawn faces, and where there
+    is none at all."""
     votes = _votes(name, faces)
     if votes is None:
         return {}
     reasons = pd.Series(undecided(votes))
-    return {reason: int(count) for reason, count in reasons[reasons != ""].value_counts(sort=False).sort_index().items()}
+    return {
+        reason: int(count)
+        for reason, count in reasons[reasons != ""].value_counts(sort=False).sort_index().items()
+    }
 
 
 def surely_wrong(name: str, faces: FaceSet) -> np.ndarray | None:
-    """Whether at least six of a face's ten FER+ votes agree on something else than its label; None where there are none.
+    """Whether at least six of a face's ten FER+ votes agree on something else than its label; None
+    where there are none.
 
     A lower bound of FER2013's label noise.
     """
@@ -72,13 +81,16 @@ def _votes(name: str, faces: FaceSet) -> pd.DataFrame | None:
 
 def opinion_title(names: list[str]) -> str:
     """Whose the second opinions on these data sets are, for an axis."""
-    return " or ".join(dict.fromkeys(DRAWN if dataset_info(name).is_demo else FER_PLUS for name in names))
+    return " or ".join(
+        dict.fromkeys(DRAWN if dataset_info(name).is_demo else FER_PLUS for name in names)
+    )
 
 
 def agreement_matrix(faces: FaceSet, opinions: np.ndarray) -> pd.DataFrame:
     """Of the faces under each label, how many the second opinion gives each emotion.
 
-    Rows are labels, columns the emotions and 'none' (it names none of the seven); values are counts.
+    Rows are labels, columns the emotions and 'none' (it names none of the seven); values are
+    counts.
     """
     columns = [*EMOTIONS, "none"]
     counts = np.zeros((len(EMOTIONS), len(columns)), np.int64)

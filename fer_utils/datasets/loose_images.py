@@ -1,5 +1,5 @@
-"""What images lie in the data folder where no data set was found: nobody should read 'not found' beside
-35,000 images."""
+"""What images lie in the data folder where no data set was found: nobody should read 'not found'
+beside 35,000 images."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ _NAMES = {"FER2013": FER2013_NAME, "RAF-DB": RAFDB_NAME}
 
 
 def loose_images(contents: Contents, title: str) -> list[str]:
-    """A sentence on the images of each arrangement that is no copy of a data set: how many, where, and what
-    is missing.
+    """A sentence on the images of each arrangement that is no copy of a data set: how many, where,
+    and what is missing.
 
     Images that are named like those of another data set than ``title`` are left to its own message.
     """
@@ -37,8 +37,10 @@ def _unknown_trees(tree: Tree) -> Iterator[str]:
     for found in class_trees(tree):
         title, why_not = identified(found)
         if title is None:
-            yield (f"{tree.where(found.root)} has {len(found.names()):,} images in folders by split and "
-                   f"emotion, but {why_not}.")
+            yield (
+                f"{tree.where(found.root)} has {len(found.names()):,} images in folders by split"
+                f" and emotion, but {why_not}."
+            )
 
 
 def _outside_of_trees(tree: Tree, others: list) -> Iterator[str]:
@@ -53,25 +55,38 @@ def _outside_of_trees(tree: Tree, others: list) -> Iterator[str]:
         else:
             neither[folder] = images
     for parent, found in by_class.items():
-        yield (f"{tree.where(parent)} has {sum(found.values()):,} images in folders by emotion "
-               f"({_named(found)}), but in no folders train and test, so nothing tells which are to be "
-               "tested on.")
+        yield (
+            f"{tree.where(parent)} has {sum(found.values()):,} images in folders by emotion"
+            f" ({_named(found)}), but in no folders train and test, so nothing tells which are to"
+            " be tested on."
+        )
     for parent, found in by_split.items():
-        yield (f"{tree.where(parent)} has {sum(found.values()):,} images right in {_named(found)}, in no "
-               "folders by emotion, so they have no labels: those of FER2013's images are in fer2013.csv.")
+        yield (
+            f"{tree.where(parent)} has {sum(found.values()):,} images right in {_named(found)}, in"
+            " no folders by emotion, so they have no labels: those of FER2013's images are in"
+            " fer2013.csv."
+        )
     if neither:
         first = min(neither)
-        yield (f"{sum(map(len, neither.values())):,} images lie in folders that are named like no emotion, "
-               f"the first is {tree.where(join(first, neither[first][0]))}.")
+        yield (
+            f"{sum(map(len, neither.values())):,} images lie in folders that are named like no"
+            f" emotion, the first is {tree.where(join(first, neither[first][0]))}."
+        )
 
 
 def _outside(tree: Tree, others: list) -> dict[str, list[str]]:
     """The folders with images that are in no class tree, and the images' names."""
     in_trees = {folder for found in class_trees(tree) for *_, folder in found.folders}
-    images = {folder: list(filter(is_image, files)) for folder, files in tree.folders.items()
-              if folder not in in_trees}
-    return {folder: names for folder, names in images.items()
-            if names and not any(pattern.fullmatch(names[0]) for pattern in others)}
+    images = {
+        folder: list(filter(is_image, files))
+        for folder, files in tree.folders.items()
+        if folder not in in_trees
+    }
+    return {
+        folder: names
+        for folder, names in images.items()
+        if names and not any(pattern.fullmatch(names[0]) for pattern in others)
+    }
 
 
 def _named(found: dict[str, int]) -> str:

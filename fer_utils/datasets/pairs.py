@@ -1,4 +1,5 @@
-"""Pairs of faces to look at: training faces beside the held-out faces that they copy, or resemble most."""
+"""Pairs of faces to look at: training faces beside the held-out faces that they copy, or resemble
+most."""
 
 from dataclasses import dataclass
 
@@ -15,9 +16,11 @@ ADMITTED = "admitted"
 
 @dataclass(frozen=True)
 class Pair:
-    """A training face (left) and a held-out face (right): images uint8 [H, W, C], ids, the emotions of their labels.
+    """A training face (left) and a held-out face (right): images uint8 [H, W, C], ids, the emotions
+    of their labels.
 
-    kind: of ``gate.KINDS`` for one that was kept out, else 'admitted'; correlation: of their pixels, up to 1.
+    kind: of ``gate.KINDS`` for one that was kept out, else 'admitted'; correlation: of their
+    pixels, up to 1.
     """
 
     images: tuple[np.ndarray, np.ndarray]
@@ -33,28 +36,39 @@ class Pair:
 
 
 def kept_out_pairs(splits: Splits, verdict: Verdict) -> list[Pair]:
-    """Every training face that the gate kept out, with the validation or test face it copies; the kinds take turns.
+    """Every training face that the gate kept out, with the validation or test face it copies; the
+    kinds take turns.
 
     ``splits`` are those before the gate.
     """
-    out = verdict.kept_out.assign(turn=verdict.kept_out.groupby("kind").cumcount()).sort_values("turn", kind="stable")
+    out = verdict.kept_out.assign(turn=verdict.kept_out.groupby("kind").cumcount()).sort_values(
+        "turn", kind="stable"
+    )
     held_out = concatenate(splits.validation, splits.test)
     lefts, rights = _places(splits.train, out["id"]), _places(held_out, out["twin"])
-    return [_pair(splits.train, left, held_out, right, kind, correlation) for left, right, kind, correlation
-            in zip(lefts, rights, out["kind"], out["correlation"])]
+    return [
+        _pair(splits.train, left, held_out, right, kind, correlation)
+        for left, right, kind, correlation in zip(lefts, rights, out["kind"], out["correlation"])
+    ]
 
 
 def closest_admitted(splits: Splits, verdict: Verdict, count: int) -> list[Pair]:
-    """The ``count`` most alike pairs of an admitted training face and a test face, each face at most once."""
+    """The ``count`` most alike pairs of an admitted training face and a test face, each face at
+    most once."""
     admitted = splits.train.select(~np.isin(splits.train.ids, verdict.kept_out["id"].to_numpy(str)))
     closest = closest_pairs(portraits(admitted), portraits(splits.test), count)
-    return [_pair(admitted, row.first, splits.test, row.second, ADMITTED, row.correlation) for row in closest.itertuples()]
+    return [
+        _pair(admitted, row.first, splits.test, row.second, ADMITTED, row.correlation)
+        for row in closest.itertuples()
+    ]
 
 
-def example_pairs(splits: Splits, verdict: Verdict, count: int) -> list[tuple[np.ndarray, np.ndarray, str]]:
-    """``figures.twin_pairs``' (left, right, lines of text): at most half are copies that were kept out, of every kind
-    in turn; the rest are the most alike pairs of those admitted."""
-    copies = kept_out_pairs(splits, verdict)[:count // 2]
+def example_pairs(
+    splits: Splits, verdict: Verdict, count: int
+) -> list[tuple[np.ndarray, np.ndarray, str]]:
+    """``figures.twin_pairs``' (left, right, lines of text): at most half are copies that were kept
+    out, of every kind in turn; the rest are the most alike pairs of those admitted."""
+    copies = kept_out_pairs(splits, verdict)[: count // 2]
     pairs = [*copies, *closest_admitted(splits, verdict, count - len(copies))]
     return [(*pair.images, "\n".join(pair.lines)) for pair in pairs]
 
@@ -64,6 +78,13 @@ def _places(faces: FaceSet, ids) -> np.ndarray:
     return np.array([place[name] for name in ids], int)
 
 
-def _pair(faces: FaceSet, left: int, others: FaceSet, right: int, kind: str, correlation: float) -> Pair:
-    return Pair((faces.images[left], others.images[right]), (str(faces.ids[left]), str(others.ids[right])),
-                (EMOTIONS[faces.labels[left]], EMOTIONS[others.labels[right]]), kind, float(correlation))
+def _pair(
+    faces: FaceSet, left: int, others: FaceSet, right: int, kind: str, correlation: float
+) -> Pair:
+    return Pair(
+        (faces.images[left], others.images[right]),
+        (str(faces.ids[left]), str(others.ids[right])),
+        (EMOTIONS[faces.labels[left]], EMOTIONS[others.labels[right]]),
+        kind,
+        float(correlation),
+    )

@@ -52,9 +52,9 @@ def open_source(source: Source):
 class HashingStream(io.RawIOBase):
     """Passes a text file on and takes the MD5 of what went by, so that a large file is read once.
 
-    ``problem`` is set, and the stream ends, where the file can't be such a text: larger than ``LARGEST_FILE``
-    however small it was packed, a line of over a megabyte, or another encoding. ``kind`` is that of a text
-    that came in the table's place.
+    ``problem`` is set, and the stream ends, where the file can't be such a text: larger than
+    ``LARGEST_FILE`` however small it was packed, a line of over a megabyte, or another encoding.
+    ``kind`` is that of a text that came in the table's place.
     """
 
     def __init__(self, stream):
@@ -70,7 +70,7 @@ class HashingStream(io.RawIOBase):
         if self.problem:
             return 0
         self.md5.update(data)
-        buffer[:len(data)] = data
+        buffer[: len(data)] = data
         return len(data)
 
     def _inspect(self, data: bytes) -> None:
@@ -82,13 +82,17 @@ class HashingStream(io.RawIOBase):
         elif self._read > LARGEST_FILE:
             self.problem = f"it unpacks to more than {size_text(LARGEST_FILE)}"
         elif b"\0" in data:
-            self.problem = "it is not UTF-8 text (it holds zero bytes: a binary file, or a text saved as UTF-16)"
+            self.problem = (
+                "it is not UTF-8 text (it holds zero bytes: a binary file, or a text saved as"
+                " UTF-16)"
+            )
         elif self._line > _LONGEST_LINE:
             self.problem = f"it has a line of more than {size_text(_LONGEST_LINE)}"
 
 
 def stamp(*paths: Path) -> str:
-    """Number, names, sizes and times of files: a changed file changes it, an unchanged one need not be read."""
+    """Number, names, sizes and times of files: a changed file changes it, an unchanged one need not
+    be read."""
     digest = hashlib.sha256()
     for path in paths:
         found = os.stat(path)
@@ -97,7 +101,8 @@ def stamp(*paths: Path) -> str:
 
 
 def cached_arrays(name: str, key: str, make: Callable[[], dict]) -> dict[str, np.ndarray]:
-    """The arrays ``make`` returns, from the cache when they are there under this key (a stamp of the source).
+    """The arrays ``make`` returns, from the cache when they are there under this key (a stamp of
+    the source).
 
     Raises CompanionError, leaving nothing behind, where they can't be kept.
     """
@@ -115,18 +120,37 @@ def cached_arrays(name: str, key: str, make: Callable[[], dict]) -> dict[str, np
     return arrays
 
 
-def missing_data(title: str, folder: Path, *, wanted: str, problems: Iterable[str] = (),
-                 there: Iterable[str] = ()) -> CompanionError:
-    """The error for data that is not there: where we looked, what belongs there, FER_DATA, what can't be
-    read, and what is ``there`` instead, as sentences."""
-    state = "does not exist" if not folder.is_dir() else "was searched with the folders and archives in it"
+def missing_data(
+    title: str,
+    folder: Path,
+    *,
+    wanted: str,
+    problems: Iterable[str] = (),
+    there: Iterable[str] = (),
+) -> CompanionError:
+    """The error for data that is not there: where we looked, what belongs there, FER_DATA, what
+    can't be read, and what is ``there`` instead, as sentences."""
+    state = (
+        "does not exist"
+        if not folder.is_dir()
+        else "was searched with the folders and archives in it"
+    )
     setting = os.environ.get("FER_DATA")
     setting = f"set to {setting}" if setting else "not set"
     blocked = [f"This was left out: {problem}." for problem in problems]
-    return CompanionError(" ".join([
-        f"{title} was not found: {folder} {state} (FER_DATA is {setting}).", *blocked, *there,
-        f"Put {wanted} there, or set FER_DATA to the folder that holds it. The demo profile needs no data: "
-        "--profile demo."]))
+    return CompanionError(
+        " ".join(
+            [
+                f"{title} was not found: {folder} {state} (FER_DATA is {setting}).",
+                *blocked,
+                *there,
+                (
+                    f"Put {wanted} there, or set FER_DATA to the folder that holds it. The demo"
+                    " profile needs no data: --profile demo."
+                ),
+            ]
+        )
+    )
 
 
 def _cannot_keep(path: Path, arrays: dict, problem: OSError) -> NotKept:

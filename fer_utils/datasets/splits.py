@@ -16,7 +16,8 @@ FEWEST = 2
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """A data set by the name profiles use, the title readers see and the paper's name of what it stands for."""
+    """A data set by the name profiles use, the title readers see and the paper's name of what it
+    stands for."""
 
     name: str
     title: str
@@ -29,12 +30,15 @@ class DatasetInfo:
         return self.name.startswith("demo_")
 
 
-DATASETS = {info.name: info for info in (
-    DatasetInfo("fer2013", "FER2013", "FER2013", 1),
-    DatasetInfo("rafdb", "RAF-DB", "RAF-DB", 3),
-    DatasetInfo("demo_fer2013", "Demo faces after FER2013", "FER2013", 1),
-    DatasetInfo("demo_rafdb", "Demo faces after RAF-DB", "RAF-DB", 3),
-)}
+DATASETS = {
+    info.name: info
+    for info in (
+        DatasetInfo("fer2013", "FER2013", "FER2013", 1),
+        DatasetInfo("rafdb", "RAF-DB", "RAF-DB", 3),
+        DatasetInfo("demo_fer2013", "Demo faces after FER2013", "FER2013", 1),
+        DatasetInfo("demo_rafdb", "Demo faces after RAF-DB", "RAF-DB", 3),
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,10 @@ class Found:
     """Which copy of a data set was read.
 
     layout:   what it looks like ('the official CSV', 'folders of images by split and emotion').
-    place:    where, relative to the data folder; a member of an archive in brackets.
-    official: whether its labels and split are proven to be the published ones (and FER2013's pixels too).
-    notes:    sentences: how the split was told, what was converted or left out, further copies that were not used.
+    place:    where, relative to the data folder; a member of an archive in brackets. official:
+    whether its labels and split are proven to be the published ones (and FER2013's pixels too).
+    notes:    sentences: how the split was told, what was converted or left out, further copies that
+    were not used.
     """
 
     title: str
@@ -88,7 +93,8 @@ def scaled_counts(counts: dict[str, int], scale: float) -> dict[str, int]:
 
 
 def stratified_sample(labels: np.ndarray, share: float, *, seed: int) -> np.ndarray:
-    """Sorted positions of a random share of each class (at least two of each, never more than there are).
+    """Sorted positions of a random share of each class (at least two of each, never more than there
+    are).
 
     A smaller share with the same seed is a subset of a larger one.
     """
@@ -96,7 +102,7 @@ def stratified_sample(labels: np.ndarray, share: float, *, seed: int) -> np.ndar
     kept = []
     for label in range(len(EMOTIONS)):
         shuffled = random.permutation(np.flatnonzero(labels == label))
-        kept.append(shuffled[:max(FEWEST, round(len(shuffled) * share))])
+        kept.append(shuffled[: max(FEWEST, round(len(shuffled) * share))])
     return np.sort(np.concatenate(kept))
 
 

@@ -1,8 +1,9 @@
-"""One view on a folder and on an archive: which files are in which folder, and their bytes in order.
+"""One view on a folder and on an archive: which files are in which folder, and their bytes in
+order.
 
-Left out and counted: what operating systems and tools leave behind (.DS_Store and other hidden files, Thumbs.db,
-desktop.ini, __MACOSX). Kept apart, and an error once a data set needs them: link loops, dangling links, folders that
-may not be read, special files.
+Left out and counted: what operating systems and tools leave behind (.DS_Store and other hidden
+files, Thumbs.db, desktop.ini, __MACOSX). Kept apart, and an error once a data set needs them: link
+loops, dangling links, folders that may not be read, special files.
 """
 
 import hashlib
@@ -61,8 +62,11 @@ class Tree:
         """Every file, folder by folder."""
         return (join(folder, name) for folder, files in self.folders.items() for name in files)
 
-    def read(self, names: Iterable[str], *, limit: int = LARGEST_FILE) -> Iterator[tuple[str, bytes]]:
-        """(name, bytes) of each file, in the order that is quickest; the place of a problem is in the error."""
+    def read(
+        self, names: Iterable[str], *, limit: int = LARGEST_FILE
+    ) -> Iterator[tuple[str, bytes]]:
+        """(name, bytes) of each file, in the order that is quickest; the place of a problem is in
+        the error."""
         if self.packed:
             yield from read_members(self.path, set(names), limit=limit)
             return
@@ -86,7 +90,9 @@ class Tree:
                 digest.update(stamp(self.path).encode())
             else:
                 found = map(os.stat, [f"{self.path}/{name}" for name in names])
-                digest.update("".join(f"{file.st_size} {file.st_mtime_ns}\n" for file in found).encode())
+                digest.update(
+                    "".join(f"{file.st_size} {file.st_mtime_ns}\n" for file in found).encode()
+                )
         return digest.hexdigest()[:16]
 
     def refuse_problems(self, root: str) -> None:
@@ -102,14 +108,16 @@ class Tree:
 
 @dataclass(frozen=True)
 class Contents:
-    """What lies in the data folder: the folder itself, then every readable archive in it; and what can't be read."""
+    """What lies in the data folder: the folder itself, then every readable archive in it; and what
+    can't be read."""
 
     folder: Path
     trees: list[Tree]
     problems: list[str]
 
     def place(self, tree: Tree, name: str = "") -> str:
-        """A place relative to the data folder, for readers: 'rafdb/DATASET', 'fer2013.zip (train)'."""
+        """A place relative to the data folder, for readers: 'rafdb/DATASET', 'fer2013.zip
+        (train)'."""
         if tree.packed:
             archive = str(tree.path.relative_to(self.folder))
             return f"{archive} ({name})" if name else archive
@@ -117,9 +125,13 @@ class Contents:
 
 
 def look_into(folder: Path) -> Contents:
-    """All trees of a data folder; archives up to four folders deep, their lists of members kept in the cache."""
+    """All trees of a data folder; archives up to four folders deep, their lists of members kept in
+    the cache."""
     top = walk(Path(folder))
-    trees, problems = [top], [f"{top.where(name)} {problem}" for name, problem in sorted(top.problems.items())]
+    trees, problems = (
+        [top],
+        [f"{top.where(name)} {problem}" for name, problem in sorted(top.problems.items())],
+    )
     for name in sorted(top.names(), key=lambda name: (name.count("/"), name)):
         if is_archive(name) and name.count("/") <= _ARCHIVES_AT:
             try:
@@ -130,7 +142,8 @@ def look_into(folder: Path) -> Contents:
 
 
 def walk(top: Path) -> Tree:
-    """A folder with everything below it. Links are followed, but not into a folder that they lie in."""
+    """A folder with everything below it. Links are followed, but not into a folder that they lie
+    in."""
     tree, waiting = Tree(Path(top)), [("", ())]
     while waiting:
         folder, parents = waiting.pop()
@@ -160,23 +173,30 @@ def is_junk(part: str) -> bool:
 
 
 def _scan(tree: Tree, folder: str, parents: tuple) -> list[tuple[str, tuple]]:
-    """Enters one folder's files into the tree; returns the folders in it with the identities of their parents."""
+    """Enters one folder's files into the tree; returns the folders in it with the identities of
+    their parents."""
     path, below, files = tree.path / folder, [], []
     try:
         found = os.stat(path)
         identity = (found.st_dev, found.st_ino)
         if identity in parents:
-            tree.problems[folder] = "is a link to a folder that it lies in itself (a link loop). Remove the link"
+            tree.problems[folder] = (
+                "is a link to a folder that it lies in itself (a link loop). Remove the link"
+            )
             return []
         if len(parents) > DEEPEST:
-            tree.problems[folder] = f"lies more than {DEEPEST} folders deep and was not looked into. Move it up"
+            tree.problems[folder] = (
+                f"lies more than {DEEPEST} folders deep and was not looked into. Move it up"
+            )
             return []
         for entry in os.scandir(path):
             _enter(tree, folder, entry, files, below)
     except FileNotFoundError:
         return []
     except OSError as problem:
-        tree.problems[folder] = f"can't be looked into ({problem.strerror}). Change its permissions or remove it"
+        tree.problems[folder] = (
+            f"can't be looked into ({problem.strerror}). Change its permissions or remove it"
+        )
         return []
     if files:
         tree.folders[folder] = sorted(files)
@@ -197,7 +217,9 @@ def _enter(tree: Tree, folder: str, entry: os.DirEntry, files: list[str], below:
         else:
             tree.problems[name] = "is neither a file nor a folder. Remove it"
     except OSError as problem:
-        tree.problems[name] = f"can't be followed ({problem.strerror}; perhaps a link loop). Remove the link"
+        tree.problems[name] = (
+            f"can't be followed ({problem.strerror}; perhaps a link loop). Remove the link"
+        )
 
 
 def _archive(path: Path) -> Tree:
@@ -209,12 +231,17 @@ def _archive(path: Path) -> Tree:
         parts = name.split("/")
         junk = next((depth for depth, part in enumerate(parts) if is_junk(part)), None)
         if junk is not None:
-            tree.junk.append("/".join(parts[:junk + 1]))
+            tree.junk.append("/".join(parts[: junk + 1]))
         else:
             tree.folders.setdefault("/".join(parts[:-1]), []).append(parts[-1])
     for files in tree.folders.values():
         files.sort()
-    tree.problems.update(dict.fromkeys(_unpacked_names(listed["links"]), "is a link inside an archive, which is not followed. Pack the file itself"))
+    tree.problems.update(
+        dict.fromkeys(
+            _unpacked_names(listed["links"]),
+            "is a link inside an archive, which is not followed. Pack the file itself",
+        )
+    )
     return Tree(path, dict(sorted(tree.folders.items())), sorted(set(tree.junk)), tree.problems)
 
 

@@ -1,8 +1,9 @@
 """Did a training set change what a network can learn, or only when early stopping kept it?
 
-The learning rate drops when the validation loss stands still, and early stopping ends a run soon after. A set with more
-updates an epoch comes to that point after fewer epochs and overfits sooner, so its networks may be kept before the drop and
-those of another set after it, whatever the faces are. What the epochs after the drop reach is known of every run.
+The learning rate drops when the validation loss stands still, and early stopping ends a run soon
+after. A set with more updates an epoch comes to that point after fewer epochs and overfits sooner,
+so its networks may be kept before the drop and those of another set after it, whatever the faces
+are. What the epochs after the drop reach is known of every run.
 """
 
 from pathlib import Path
@@ -18,8 +19,9 @@ from fer_utils.training import HISTORY
 def around_the_drop(folder: Path, profile: Profile) -> pd.DataFrame:
     """A row for each run with a history in ``folder``/<data set>/<level>/<seed>, in that order.
 
-    Columns dataset, level, seed; after: mean validation accuracy in % of the epochs after the learning rate first dropped,
-    nan if it never did, and where it falls all along (a cosine); kept_before: whether the epoch whose weights were kept (``recipes.kept_epoch``) came before.
+    Columns dataset, level, seed; after: mean validation accuracy in % of the epochs after the
+    learning rate first dropped, nan if it never did, and where it falls all along (a cosine);
+    kept_before: whether the epoch whose weights were kept (``recipes.kept_epoch``) came before.
     """
     rows = []
     for path in sorted(folder.glob(f"*/*/*/{HISTORY}")):
@@ -29,8 +31,9 @@ def around_the_drop(folder: Path, profile: Profile) -> pd.DataFrame:
 
 
 def after_the_drop(runs: pd.DataFrame, *, reference: str = "original") -> pd.Series:
-    """``after`` of each level less that of the reference's run of the same seed, mean over data sets and seeds, in points; by
-    level, without the reference, and without levels that share no such run with it."""
+    """``after`` of each level less that of the reference's run of the same seed, mean over data
+    sets and seeds, in points; by level, without the reference, and without levels that share no
+    such run with it."""
     wide = runs.pivot(index=["dataset", "seed"], columns="level", values="after")
     if reference not in wide:
         return pd.Series(dtype=float)
@@ -45,4 +48,7 @@ def _of(history: pd.DataFrame, settings) -> tuple[float, bool]:
     if settings.scheduler != "plateau":
         return float("nan"), False
     dropped = history["learning_rate"] < history["learning_rate"].iloc[0]
-    return history.loc[dropped, "validation_accuracy"].mean(), not dropped.iloc[kept_epoch(history, settings)]
+    return (
+        history.loc[dropped, "validation_accuracy"].mean(),
+        not dropped.iloc[kept_epoch(history, settings)],
+    )

@@ -35,28 +35,69 @@ def figure_a6_calibration(diagrams: dict[str, pd.DataFrame], notes: dict[str, st
         upper, lower = part.subplots(2, 1, sharex=True, height_ratios=[4, 1])
         _curve(upper, diagram)
         upper.set_title(f"({letter}) {title}\n{notes[title]}", parse_math=False)
-        lower.bar(_middles(diagram), diagram["answers"], width=_widths(diagram), color=FAINT, linewidth=0)
-        lower.set(xlabel="confidence (%)", ylabel=f"answers\n({diagram['answers'].sum():,})", xlim=(0, 100))
+        lower.bar(
+            _middles(diagram), diagram["answers"], width=_widths(diagram), color=FAINT, linewidth=0
+        )
+        lower.set(
+            xlabel="confidence (%)",
+            ylabel=f"answers\n({diagram['answers'].sum():,})",
+            xlim=(0, 100),
+        )
     figure.legend(handles=_legend(), loc="outside upper center", ncols=3)
-    return described(figure, f"{len(diagrams)} reliability diagrams: accuracy against confidence, in bins of confidence.",
-                     *(f"({letter}) {title}: {notes[title]}; {_in_words(diagram)}."
-                       for letter, (title, diagram) in zip("abcdefgh", diagrams.items())))
+    return described(
+        figure,
+        f"{len(diagrams)} reliability diagrams: accuracy against confidence, in bins of"
+        " confidence.",
+        *(
+            f"({letter}) {title}: {notes[title]}; {_in_words(diagram)}."
+            for letter, (title, diagram) in zip("abcdefgh", diagrams.items())
+        ),
+    )
 
 
 def _in_words(diagram: pd.DataFrame) -> str:
-    """How many answers lie in bins that are surer than right beyond their interval, and how many in those less sure."""
-    over, under = (diagram.loc[mask, "answers"].sum() for mask in (diagram["confidence"] > diagram["high"],
-                                                                   diagram["confidence"] < diagram["low"]))
-    return (f"of {diagram['answers'].sum():,} answers {over:,} lie in bins that are surer than right, {under:,} in bins that "
-            "are less sure, beyond the interval")
+    """How many answers lie in bins that are surer than right beyond their interval, and how many in
+    those less sure."""
+    over, under = (
+        diagram.loc[mask, "answers"].sum()
+        for mask in (
+            diagram["confidence"] > diagram["high"],
+            diagram["confidence"] < diagram["low"],
+        )
+    )
+    return (
+        f"of {diagram['answers'].sum():,} answers {over:,} lie in bins that are surer than right,"
+        f" {under:,} in bins that are less sure, beyond the interval"
+    )
 
 
 def _curve(axes, diagram: pd.DataFrame) -> None:
     lengths = np.abs(diagram[["low", "high"]].sub(diagram["accuracy"], axis=0).to_numpy(float).T)
-    axes.bar(_middles(diagram), diagram["accuracy"], width=_widths(diagram), color=LEVEL_COLOURS["aug1"],
-             edgecolor="white", linewidth=0.6)
-    axes.errorbar(_middles(diagram), diagram["accuracy"], yerr=lengths, fmt="none", ecolor=INK, elinewidth=0.8, capsize=1.5)
-    axes.plot(diagram["confidence"], diagram["confidence"], "_", color=CONFIDENCE, markersize=7, markeredgewidth=1.6)
+    axes.bar(
+        _middles(diagram),
+        diagram["accuracy"],
+        width=_widths(diagram),
+        color=LEVEL_COLOURS["aug1"],
+        edgecolor="white",
+        linewidth=0.6,
+    )
+    axes.errorbar(
+        _middles(diagram),
+        diagram["accuracy"],
+        yerr=lengths,
+        fmt="none",
+        ecolor=INK,
+        elinewidth=0.8,
+        capsize=1.5,
+    )
+    axes.plot(
+        diagram["confidence"],
+        diagram["confidence"],
+        "_",
+        color=CONFIDENCE,
+        markersize=7,
+        markeredgewidth=1.6,
+    )
     axes.plot([0, 100], [0, 100], color=FAINT, linestyle="--", linewidth=0.8)
     axes.set(ylim=(0, 100), ylabel="accuracy (%)")
 
@@ -70,7 +111,17 @@ def _widths(diagram: pd.DataFrame) -> pd.Series:
 
 
 def _legend() -> list:
-    return [Patch(color=LEVEL_COLOURS["aug1"], label="accuracy of the bin's answers, with interval"),
-            Line2D([], [], marker="_", linestyle="none", color=CONFIDENCE, markersize=7, markeredgewidth=1.6,
-                   label="their mean confidence"),
-            Line2D([], [], color=FAINT, linestyle="--", linewidth=0.8, label="perfectly calibrated")]
+    return [
+        Patch(color=LEVEL_COLOURS["aug1"], label="accuracy of the bin's answers, with interval"),
+        Line2D(
+            [],
+            [],
+            marker="_",
+            linestyle="none",
+            color=CONFIDENCE,
+            markersize=7,
+            markeredgewidth=1.6,
+            label="their mean confidence",
+        ),
+        Line2D([], [], color=FAINT, linestyle="--", linewidth=0.8, label="perfectly calibrated"),
+    ]

@@ -1,7 +1,9 @@
-"""What a figure shows, in words, for readers who can't see it: every figure function computes it from what it draws.
+"""What a figure shows, in words, for readers who can't see it: every figure function computes it
+from what it draws.
 
-The words are the figure's own label (``matplotlib.artist.Artist.set_label``), so they travel with it: ``show`` hands
-them to the notebook as the picture's alternative text, ``save`` writes them into the files.
+The words are the figure's own label (``matplotlib.artist.Artist.set_label``), so they travel with
+it: ``show`` hands them to the notebook as the picture's alternative text, ``save`` writes them into
+the files.
 """
 
 import textwrap
@@ -13,16 +15,20 @@ from fer_utils.core.errors import CompanionError
 
 
 def described(figure: Figure, *sentences: str) -> Figure:
-    """``figure`` with its description: what kind of picture it is first, then its message in numbers."""
+    """``figure`` with its description: what kind of picture it is first, then its message in
+    numbers."""
     figure.set_label(one_line(" ".join(sentences)))
     return figure
 
 
 def alt_text(figure: Figure, stamp: str = "") -> str:
-    """The description of a figure and the stamp on it. Raises CompanionError for a figure without one."""
+    """The description of a figure and the stamp on it. Raises CompanionError for a figure without
+    one."""
     if not figure.get_label():
-        raise CompanionError("This figure has no description for readers who can't see it. Draw it with a function of "
-                             "fer_utils.figures, or give it one: figures.described(figure, 'What it shows.').")
+        raise CompanionError(
+            "This figure has no description for readers who can't see it. Draw it with a function"
+            " of fer_utils.figures, or give it one: figures.described(figure, 'What it shows.')."
+        )
     return f"{figure.get_label()} Stamped: {stamp}." if stamp else figure.get_label()
 
 
@@ -44,7 +50,8 @@ def one_line(text: str) -> str:
 
 
 def span(values: Mapping[str, float], unit: str = "", digits: int = 1) -> str:
-    """'from 12.0 % (disgust) to 75.3 % (happy)' for the smallest and the largest value of those that are numbers."""
+    """'from 12.0 % (disgust) to 75.3 % (happy)' for the smallest and the largest value of those
+    that are numbers."""
     known = {name: value for name, value in values.items() if value == value}
     if not known:
         return "nowhere known"

@@ -21,12 +21,13 @@ from fer_utils.figures.style import (
 )
 
 GENERATOR_TITLES = {"sd2": "Stable Diffusion 2", "sd3": "Stable Diffusion 3"}
-_FACE, _LINE = 1.06, 0.098    # inches: a face with its gaps, a line of its prompt
+_FACE, _LINE = 1.06, 0.098  # inches: a face with its gaps, a line of its prompt
 
 
 @styled
 def sample_grid(faces: FaceSet, per_class: int = 10, title: str = "") -> Figure:
-    """The first ``per_class`` faces of each emotion, one row per emotion; a class with fewer leaves gaps."""
+    """The first ``per_class`` faces of each emotion, one row per emotion; a class with fewer leaves
+    gaps."""
     figure = new_figure(PAGE, 0.3 + (PAGE - 0.6) / per_class * len(EMOTIONS))
     _grid(figure, faces, per_class, title)
     return described(figure, _in_words(faces, per_class, title or "faces"))
@@ -43,12 +44,15 @@ def sample_grids(sets: dict[str, FaceSet], per_class: int = 6) -> Figure:
 
 
 def _in_words(faces: FaceSet, per_class: int, title: str) -> str:
-    """Size, colour and number of the faces shown, and of which emotions there are fewer than asked for."""
+    """Size, colour and number of the faces shown, and of which emotions there are fewer than asked
+    for."""
     height, width, channels = faces.images.shape[1:]
     few = {name: count for name, count in faces.counts().items() if count < per_class}
     fewer = f", only {listed(f'{count} of {name}' for name, count in few.items())}" if few else ""
-    return (f"Grid of faces, {title}: a row for each of {len(EMOTIONS)} emotions, {per_class} faces a row{fewer}, "
-            f"{height}×{width} pixels in {'gray' if channels == 1 else 'colour'}.")
+    return (
+        f"Grid of faces, {title}: a row for each of {len(EMOTIONS)} emotions, {per_class} faces a"
+        f" row{fewer}, {height}×{width} pixels in {'gray' if channels == 1 else 'colour'}."
+    )
 
 
 def _grid(figure, faces: FaceSet, per_class: int, title: str) -> None:
@@ -64,8 +68,13 @@ def _grid(figure, faces: FaceSet, per_class: int, title: str) -> None:
 
 
 @styled
-def figure_3_synthetic_examples(pool: FaceSet, manifest: pd.DataFrame, *, per_generator: int = 2,
-                                titles: dict[str, str] | None = None) -> Figure:
+def figure_3_synthetic_examples(
+    pool: FaceSet,
+    manifest: pd.DataFrame,
+    *,
+    per_generator: int = 2,
+    titles: dict[str, str] | None = None,
+) -> Figure:
     """Fig. 3: synthetic faces with the prompts they were made from, one column per emotion.
 
     Args:
@@ -77,16 +86,27 @@ def figure_3_synthetic_examples(pool: FaceSet, manifest: pd.DataFrame, *, per_ge
     """
     titles = GENERATOR_TITLES | (titles or {})
     generators = [name for name in titles if (manifest["generator"] == name).any()]
-    examples = {emotion: pd.concat([_first_examples(manifest, name, emotion, per_generator) for name in generators])
-                for emotion in EMOTIONS}
-    captions = pd.DataFrame({emotion: [_wrapped(prompt) for prompt in rows["prompt"]] for emotion, rows in examples.items()})
+    examples = {
+        emotion: pd.concat(
+            [_first_examples(manifest, name, emotion, per_generator) for name in generators]
+        )
+        for emotion in EMOTIONS
+    }
+    captions = pd.DataFrame(
+        {
+            emotion: [_wrapped(prompt) for prompt in rows["prompt"]]
+            for emotion, rows in examples.items()
+        }
+    )
     lines = captions.map(lambda text: text.count("\n") + 1).max(axis=1)
     heights = _FACE + _LINE * lines
     figure = new_figure(PAGE, 0.35 + heights.sum())
     panels = figure.subplots(len(captions), len(EMOTIONS), squeeze=False, height_ratios=heights)
     position = {face: place for place, face in enumerate(pool.ids)}
     for column, emotion in enumerate(EMOTIONS):
-        for axes, face, caption in zip(panels[:, column], examples[emotion]["id"], captions[emotion]):
+        for axes, face, caption in zip(
+            panels[:, column], examples[emotion]["id"], captions[emotion]
+        ):
             bare(axes)
             axes.set_anchor("N")
             if face in position:
@@ -96,13 +116,20 @@ def figure_3_synthetic_examples(pool: FaceSet, manifest: pd.DataFrame, *, per_ge
         _underline(panels[0, column], EMOTION_COLOURS[emotion])
     for place, name in enumerate(generators):
         panels[place * per_generator, 0].set_ylabel(titles[name], size=7.5)
-    return described(figure, f"Synthetic faces with the prompts they were made from: a column for each of {len(EMOTIONS)} "
-                     f"emotions, rows by {listed(titles[name] for name in generators)}, {per_generator} each. The first of "
-                     "each emotion:", "; ".join(f"{emotion} {one_line(captions[emotion][0])}" for emotion in EMOTIONS) + ".")
+    return described(
+        figure,
+        "Synthetic faces with the prompts they were made from: a column for each of"
+        f" {len(EMOTIONS)} emotions, rows by {listed(titles[name] for name in generators)},"
+        f" {per_generator} each. The first of each emotion:",
+        "; ".join(f"{emotion} {one_line(captions[emotion][0])}" for emotion in EMOTIONS) + ".",
+    )
 
 
-def _first_examples(manifest: pd.DataFrame, generator: str, emotion: str, count: int) -> pd.DataFrame:
-    """``count`` rows of one generator and emotion, each prompt once while there are enough; padded with gaps."""
+def _first_examples(
+    manifest: pd.DataFrame, generator: str, emotion: str, count: int
+) -> pd.DataFrame:
+    """``count`` rows of one generator and emotion, each prompt once while there are enough; padded
+    with gaps."""
     rows = manifest[(manifest["generator"] == generator) & (manifest["emotion"] == emotion)]
     rows = rows.assign(again=rows.duplicated("prompt")).sort_values("again", kind="stable")[:count]
     gaps = pd.DataFrame({"id": [""] * (count - len(rows)), "prompt": ""})
@@ -110,7 +137,9 @@ def _first_examples(manifest: pd.DataFrame, generator: str, emotion: str, count:
 
 
 def _underline(axes, colour: str) -> None:
-    axes.plot([0, 1], [1.02, 1.02], color=colour, linewidth=2, clip_on=False, transform=axes.transAxes)
+    axes.plot(
+        [0, 1], [1.02, 1.02], color=colour, linewidth=2, clip_on=False, transform=axes.transAxes
+    )
 
 
 def _wrapped(prompt: str) -> str:

@@ -27,8 +27,15 @@ def draw_example(board: Axes, corner: Point, size: Point, stage: str, example) -
         _diagonal(board, corner, size)
     elif isinstance(example, str):
         text = "\n".join(textwrap.wrap(f"“{example}”", 18))
-        board.text(corner[0] + size[0] / 2, corner[1] + size[1] / 2, text, ha="center", va="center", size=6.2,
-                   style="italic")
+        board.text(
+            corner[0] + size[0] / 2,
+            corner[1] + size[1] / 2,
+            text,
+            ha="center",
+            va="center",
+            size=6.2,
+            style="italic",
+        )
     elif isinstance(example, tuple):
         _bars(board, corner, size, *example)
     else:
@@ -44,25 +51,54 @@ def _faces(board: Axes, corner: Point, size: Point, images: np.ndarray) -> None:
         show_face(board.inset_axes([*spot, side, side], transform=board.transData), image)
 
 
-def _bars(board: Axes, corner: Point, size: Point, real: dict[str, int], totals: dict[str, int]) -> None:
+def _bars(
+    board: Axes, corner: Point, size: Point, real: dict[str, int], totals: dict[str, int]
+) -> None:
     """Real images solid, synthetic ones hatched on top, as in the figure of the class counts."""
     step, scale = size[0] / len(EMOTIONS), 0.92 * size[1] / max(totals.values())
     for place, name in enumerate(EMOTIONS):
         left, colour = corner[0] + (place + 0.12) * step, EMOTION_COLOURS[name]
         solid, whole = real[name] * scale, totals[name] * scale
-        board.add_patch(Rectangle((left, corner[1]), 0.76 * step, solid, facecolor=colour, edgecolor=INK,
-                                  linewidth=0.3))
-        board.add_patch(Rectangle((left, corner[1] + solid), 0.76 * step, whole - solid, facecolor="white",
-                                  edgecolor=colour, hatch="//////", linewidth=0.5))
+        board.add_patch(
+            Rectangle(
+                (left, corner[1]),
+                0.76 * step,
+                solid,
+                facecolor=colour,
+                edgecolor=INK,
+                linewidth=0.3,
+            )
+        )
+        board.add_patch(
+            Rectangle(
+                (left, corner[1] + solid),
+                0.76 * step,
+                whole - solid,
+                facecolor="white",
+                edgecolor=colour,
+                hatch="//////",
+                linewidth=0.5,
+            )
+        )
 
 
 def _network(board: Axes, corner: Point, size: Point) -> None:
     """The road of Fig. 1 in miniature."""
     middle, left = corner[1] + size[1] / 2 - 0.06, corner[0] + 0.01
-    for place, stage in enumerate(("stem", "stem", "attention", "residual", "residual", "classifier")):
+    for place, stage in enumerate(
+        ("stem", "stem", "attention", "residual", "residual", "classifier")
+    ):
         height = 0.56 - 0.085 * place
         length = 0.035 + 0.012 * place
-        cuboid(board, left, middle, length=length, height=height, depth=0.22 * height, colour=STAGE_COLOURS[stage])
+        cuboid(
+            board,
+            left,
+            middle,
+            length=length,
+            height=height,
+            depth=0.22 * height,
+            colour=STAGE_COLOURS[stage],
+        )
         left += length + 0.22 * height - 0.012
 
 
@@ -73,5 +109,13 @@ def _diagonal(board: Axes, corner: Point, size: Point) -> None:
     for row, name in enumerate(EMOTIONS):
         for column in range(len(EMOTIONS)):
             spot = (left + column * step, corner[1] + (len(EMOTIONS) - 1 - row) * step)
-            board.add_patch(Rectangle(spot, step, step, linewidth=0.3, edgecolor=FAINT,
-                                      facecolor=EMOTION_COLOURS[name] if row == column else "white"))
+            board.add_patch(
+                Rectangle(
+                    spot,
+                    step,
+                    step,
+                    linewidth=0.3,
+                    edgecolor=FAINT,
+                    facecolor=EMOTION_COLOURS[name] if row == column else "white",
+                )
+            )

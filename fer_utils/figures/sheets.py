@@ -1,6 +1,7 @@
 """Contact sheets: many small pictures with a few words under each, drawn by Pillow.
 
-matplotlib takes seconds for a panel of its own around each of forty faces; an explorer must answer at once.
+matplotlib takes seconds for a panel of its own around each of forty faces; an explorer must answer
+at once.
 """
 
 import functools
@@ -16,17 +17,20 @@ from PIL import Image, ImageDraw, ImageFont
 from fer_utils.figures.style import INK, STAMP_COLOUR
 
 FONT_SIZE, LINE, GAP, SIDE = 11, 14, 8, 96
-"""Pixels: height of letters, distance of lines, space between two cells, about the height of a picture."""
+"""Pixels: height of letters, distance of lines, space between two cells, about the height of a
+picture."""
 
 QUIET = "#666666"
 COMPRESSION = 2
-"""Of nine: a sheet of colour faces is a tenth larger than at the default, and packed in half the time."""
+"""Of nine: a sheet of colour faces is a tenth larger than at the default, and packed in half the
+time."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One picture of a sheet. image: uint8 [H, W, 1 or 3]; lines: what stands below it; warned: those of them, by
-    their positions, that are printed in the colour of warnings; quiet: those printed in gray."""
+    """One picture of a sheet. image: uint8 [H, W, 1 or 3]; lines: what stands below it; warned:
+    those of them, by their positions, that are printed in the colour of warnings; quiet: those
+    printed in gray."""
 
     image: np.ndarray
     lines: tuple[str, ...] = ()
@@ -34,10 +38,14 @@ class Cell:
     quiet: tuple[int, ...] = ()
 
 
-def contact_sheet(cells: Sequence[Cell], *, columns: int, side: int = SIDE, stamp: str = "") -> bytes:
-    """The cells row by row as the bytes of a PNG file, every pixel of a picture a square, about ``side`` pixels high.
+def contact_sheet(
+    cells: Sequence[Cell], *, columns: int, side: int = SIDE, stamp: str = ""
+) -> bytes:
+    """The cells row by row as the bytes of a PNG file, every pixel of a picture a square, about
+    ``side`` pixels high.
 
-    A line too long for its cell ends in '…'. The stamp stands at the lower right, as on every figure.
+    A line too long for its cell ends in '…'. The stamp stands at the lower right, as on every
+    figure.
     """
     pictures = [_enlarged(cell.image, side) for cell in cells]
     width = max((picture.width for picture in pictures), default=side)
@@ -46,7 +54,9 @@ def contact_sheet(cells: Sequence[Cell], *, columns: int, side: int = SIDE, stam
     columns = max(1, min(columns, len(cells)))
     rows = -(-len(cells) // columns)
     foot = LINE + GAP if stamp else 0
-    sheet = Image.new("RGB", (GAP + columns * (width + GAP), GAP + rows * (height + GAP) + foot), "white")
+    sheet = Image.new(
+        "RGB", (GAP + columns * (width + GAP), GAP + rows * (height + GAP) + foot), "white"
+    )
     for place, (cell, picture) in enumerate(zip(cells, pictures)):
         corner = (GAP + place % columns * (width + GAP), GAP + place // columns * (height + GAP))
         sheet.paste(picture, corner)
@@ -66,7 +76,12 @@ def _enlarged(image: np.ndarray, side: int) -> Image.Image:
 def _write(pen: ImageDraw.ImageDraw, cell: Cell, corner: tuple[int, int], width: int) -> None:
     for number, line in enumerate(cell.lines):
         colour = STAMP_COLOUR if number in cell.warned else QUIET if number in cell.quiet else INK
-        pen.text((corner[0], corner[1] + 2 + number * LINE), _fitted(line, width), font=_font(), fill=colour)
+        pen.text(
+            (corner[0], corner[1] + 2 + number * LINE),
+            _fitted(line, width),
+            font=_font(),
+            fill=colour,
+        )
 
 
 def _fitted(line: str, width: int) -> str:
@@ -88,7 +103,9 @@ def _stamp(sheet: Image.Image, stamp: str) -> None:
 @functools.cache
 def _font() -> ImageFont.FreeTypeFont:
     """The font of all figures, which comes with matplotlib."""
-    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", FONT_SIZE)
+    return ImageFont.truetype(
+        Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", FONT_SIZE
+    )
 
 
 def _png(sheet: Image.Image) -> bytes:

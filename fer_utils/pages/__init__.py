@@ -1,1 +1,2 @@
-"""What people read: the report, documents and their numbers, notebooks as they are stored, what was measured on real faces."""
+"""What people read: the report, documents and their numbers, notebooks as they are stored, what was
+measured on real faces."""

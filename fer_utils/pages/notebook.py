@@ -15,12 +15,18 @@ from fer_utils.runner.provenance import PACKAGES
 
 
 def start(profile_name: str, overrides: Iterable[str] = ()) -> Profile:
-    """The profile, with torch held to at most the threads it names, so that runs side by side don't slow each other.
+    """The profile, with torch held to at most the threads it names, so that runs side by side don't
+    slow each other.
 
-    ``overrides`` may be text, for ``papermill -p overrides`` makes no list: one override, or a YAML list of them.
+    ``overrides`` may be text, for ``papermill -p overrides`` makes no list: one override, or a YAML
+    list of them.
     """
     if isinstance(overrides, str):
-        overrides = yaml.safe_load(overrides) if overrides.lstrip().startswith("[") else [overrides][:bool(overrides.strip())]
+        overrides = (
+            yaml.safe_load(overrides)
+            if overrides.lstrip().startswith("[")
+            else [overrides][: bool(overrides.strip())]
+        )
     profile = load_profile(profile_name, overrides)
     if profile.run.threads:
         torch.set_num_threads(min(profile.run.threads, torch.get_num_threads()))
@@ -34,11 +40,16 @@ def progress(what: str) -> Callable[[int, int], None]:
 
 
 def epochs(most: int) -> Callable[[dict], None]:
-    """The same for a training of at most ``most`` epochs: a callback for ``training.train_model``."""
+    """The same for a training of at most ``most`` epochs: a callback for
+    ``training.train_model``."""
     line = display(Markdown("training …"), display_id=True)
-    return lambda row: line.update(Markdown(
-        f"epoch {row['epoch']} of at most {most}: training loss {row['train_loss']:.3f}, "
-        f"validation loss {row['validation_loss']:.3f}, validation accuracy {row['validation_accuracy']:.1f} %"))
+    return lambda row: line.update(
+        Markdown(
+            f"epoch {row['epoch']} of at most {most}: training loss {row['train_loss']:.3f},"
+            f" validation loss {row['validation_loss']:.3f}, validation accuracy"
+            f" {row['validation_accuracy']:.1f} %"
+        )
+    )
 
 
 def if_any(rows: Sized, use: Callable, otherwise: str):

@@ -1,4 +1,5 @@
-"""The tables of the README and of other documents, filled between markers from files, so that no number is typed."""
+"""The tables of the README and of other documents, filled between markers from files, so that no
+number is typed."""
 
 from pathlib import Path
 
@@ -31,18 +32,25 @@ QUESTIONS = {
     "02_prompt_generation": ("Which sentences ask for the missing faces?", "prompt table, Table I"),
     "03_synthesis": ("What do the two diffusion models draw?", "pool of images, Figure 3"),
     "04_balancing": ("Which image enters which training set?", "balanced sets, Table II, Figure 2"),
-    "05_training": ("How does ResEmoteNet learn from one of them?", "network, predictions, Figure 1"),
+    "05_training": (
+        "How does ResEmoteNet learn from one of them?",
+        "network, predictions, Figure 1",
+    ),
     "06_evaluation": ("What did balancing win?", "Tables III and IV, Figure 4"),
     "07_paper_audit": ("Can the printed numbers belong together?", "verdicts, implied accuracies"),
     "08_real_faces": ("And on photographs?", "the answer, with its bounds"),
     "90_train_tiny_generators": ("How were the two small generators made?", "the shipped weights"),
-    "91_demo_difficulty": ("Is the demo task neither trivial nor hopeless?", "accuracies of more drawn faces"),
+    "91_demo_difficulty": (
+        "Is the demo task neither trivial nor hopeless?",
+        "accuracies of more drawn faces",
+    ),
 }
 
 
 def fill_documents(root: Path) -> list[str]:
-    """Write the documents to ``root`` with their blocks made from what is published there; their names, none where the
-    profile ``SHOWN`` is not published. Raises CompanionError if a marker is missing."""
+    """Write the documents to ``root`` with their blocks made from what is published there; their
+    names, none where the profile ``SHOWN`` is not published. Raises CompanionError if a marker is
+    missing."""
     if not read_provenance(committed_tables(SHOWN, root)):
         return []
     for name, blocks in (found := documents(root)).items():
@@ -54,8 +62,12 @@ def fill_documents(root: Path) -> list[str]:
 
 def documents(root: Path = PACKAGE.parent) -> dict[str, dict[str, str]]:
     """{document: {block: its content}}, with the tables that are published below ``root``."""
-    return {"README.md": readme_blocks(root), "DATA_CARD.md": data_card_blocks(),
-            "MODEL_CARD.md": model_card_blocks(root), "docs/table_3_on_your_gpu.md": gpu_page_blocks()}
+    return {
+        "README.md": readme_blocks(root),
+        "DATA_CARD.md": data_card_blocks(),
+        "MODEL_CARD.md": model_card_blocks(root),
+        "docs/table_3_on_your_gpu.md": gpu_page_blocks(),
+    }
 
 
 def readme_blocks(root: Path) -> dict[str, str]:
@@ -63,41 +75,58 @@ def readme_blocks(root: Path) -> dict[str, str]:
     profile, tables = load_profile(SHOWN), committed_tables(SHOWN, root)
     provenance = read_provenance(tables)
     if not provenance:
-        raise CompanionError(f"{tables} holds no provenance.json; restore it from the repository, or run python -m fer_utils "
-                             f"publish --profile {SHOWN}.")
-    return {"time": _time(provenance), "results": _results(profile, tables), "answer": _answer(),
-            "differences": _differences(profile), "notebooks": _notebooks(provenance)}
+        raise CompanionError(
+            f"{tables} holds no provenance.json; restore it from the repository, or run python -m"
+            f" fer_utils publish --profile {SHOWN}."
+        )
+    return {
+        "time": _time(provenance),
+        "results": _results(profile, tables),
+        "answer": _answer(),
+        "differences": _differences(profile),
+        "notebooks": _notebooks(provenance),
+    }
 
 
 def _time(provenance: dict) -> str:
     minutes = sum(provenance["notebook_seconds"].values()) / 60
-    return (f"The notebooks that `make reproduce` runs took {minutes:.0f} minutes together, trainings that ran side by "
-            f"side counted each, on: {provenance['hardware']} "
-            f"([provenance.json](tables/{provenance['profile']}/provenance.json)).")
+    return (
+        f"The notebooks that `make reproduce` runs took {minutes:.0f} minutes together, trainings"
+        f" that ran side by side counted each, on: {provenance['hardware']}"
+        f" ([provenance.json](tables/{provenance['profile']}/provenance.json))."
+    )
 
 
 def _results(profile, tables: Path) -> str:
     stamp, folder = profile.values["stamp"], f"tables/{profile.name}"
     link = section_links([TABLE_3], PACKAGE.parent)[TABLE_3]
     faces = f", **{escape_markdown(stamp)}**" if stamp else ""
-    note = (f"Overall test accuracy in %{faces}. Made in {link}; every class and seed: "
-            f"[{TABLE_3}]({folder}/{TABLE_3}.md); all tables and figures: [{folder}]({folder}/README.md).")
-    table = _between_processors(overall_accuracy(profile, tables), read_table(tables / f"{TABLE_3}.csv"))
+    note = (
+        f"Overall test accuracy in %{faces}. Made in {link}; every class and seed:"
+        f" [{TABLE_3}]({folder}/{TABLE_3}.md); all tables and figures:"
+        f" [{folder}]({folder}/README.md)."
+    )
+    table = _between_processors(
+        overall_accuracy(profile, tables), read_table(tables / f"{TABLE_3}.csv")
+    )
     table["data set"] = table["data set"].map(lambda name: dataset_info(name).title)
     table["level"] = table["level"].map(LEVEL_TITLES)
     return f"{note}\n\n{markdown_table(table)}"
 
 
 def _between_processors(table: pd.DataFrame, shown: pd.DataFrame) -> pd.DataFrame:
-    """The table with the lowest and the highest accuracy that a processor gives, where several are known: those of
-    ``bench processors``, and the one that made ``shown`` (table_3_class_accuracy)."""
+    """The table with the lowest and the highest accuracy that a processor gives, where several are
+    known: those of ``bench processors``, and the one that made ``shown`` (table_3_class_accuracy).
+    """
     others = read_processors()
     if others.empty:
         return table
     whole = shown[shown["emotion"] == OVERALL]
     ends = pd.concat([others, whole]).groupby(["dataset", "level"])["accuracy"].agg(["min", "max"])
     ends = ends.reindex(pd.MultiIndex.from_frame(table[["data set", "level"]]))
-    return table.assign(**{"between processors": [f"{low:.1f} to {high:.1f}" for low, high in ends.to_numpy()]})
+    return table.assign(
+        **{"between processors": [f"{low:.1f} to {high:.1f}" for low, high in ends.to_numpy()]}
+    )
 
 
 def _answer() -> str:
@@ -114,6 +143,14 @@ def _notebooks(provenance: dict) -> str:
     for stage in STAGES:
         question, output = QUESTIONS[stage.notebook]
         path = f"{notebooks_folder().name}/{stage.notebook}.ipynb"
-        rows.append((f"[{stage.notebook}]({path})", question, output,
-                     f"{provenance['notebook_seconds'].get(stage.notebook, 0):.0f} s"))
-    return markdown_table(pd.DataFrame(rows, columns=["notebook", "question", "output", "time on demo"]))
+        rows.append(
+            (
+                f"[{stage.notebook}]({path})",
+                question,
+                output,
+                f"{provenance['notebook_seconds'].get(stage.notebook, 0):.0f} s",
+            )
+        )
+    return markdown_table(
+        pd.DataFrame(rows, columns=["notebook", "question", "output", "time on demo"])
+    )

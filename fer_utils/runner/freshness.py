@@ -1,7 +1,7 @@
 """Whether a unit's results still stand: what they were made from, written down when they were made.
 
-The record of a unit is one JSON file. It holds the settings, the code and the inputs the unit was made from, each
-with its own hash, so that the reason for running again can be named.
+The record of a unit is one JSON file. It holds the settings, the code and the inputs the unit was
+made from, each with its own hash, so that the reason for running again can be named.
 """
 
 import functools
@@ -22,7 +22,8 @@ def record_path(unit: Unit, profile) -> Path:
 
 
 def read_record(unit: Unit, profile) -> dict | None:
-    """The record of ``unit``; None if it never started or its record cannot be read or is not whole."""
+    """The record of ``unit``; None if it never started or its record cannot be read or is not
+    whole."""
     try:
         record = json.loads(record_path(unit, profile).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -40,12 +41,21 @@ def write_record(unit: Unit, profile, record: dict) -> None:
 def ingredients(unit: Unit, profile, notebook: Path, inputs: list[Unit]) -> dict[str, dict]:
     """Everything the unit's results depend on: kind -> name -> value or hash."""
     stage, cells = unit.stage, notebook_code(notebook)
-    return {"setting": settings_of(profile, stage.sections), "code": dict(_code("\n".join(cells), _package_state())),
-            "notebook": {notebook.name: hashlib.sha256(json.dumps(cells).encode()).hexdigest()},
-            "data": _source_files(profile) if "data" in stage.sections else {},
-            "committed": {path.relative_to(path.parents[2]).as_posix(): file_hash(path) for path in stage.committed(profile)
-                          if path.is_file()},
-            "input": {needed.name: _content(read_record(needed, profile), unit.reads(profile)) for needed in inputs}}
+    return {
+        "setting": settings_of(profile, stage.sections),
+        "code": dict(_code("\n".join(cells), _package_state())),
+        "notebook": {notebook.name: hashlib.sha256(json.dumps(cells).encode()).hexdigest()},
+        "data": _source_files(profile) if "data" in stage.sections else {},
+        "committed": {
+            path.relative_to(path.parents[2]).as_posix(): file_hash(path)
+            for path in stage.committed(profile)
+            if path.is_file()
+        },
+        "input": {
+            needed.name: _content(read_record(needed, profile), unit.reads(profile))
+            for needed in inputs
+        },
+    }
 
 
 def changed(recorded: dict, current: dict) -> str:
@@ -60,7 +70,8 @@ def changed(recorded: dict, current: dict) -> str:
 
 
 def describe_files(paths: list[Path]) -> dict[str, dict]:
-    """Name below the project root -> sha256, size and time of change, for every file at or below ``paths``."""
+    """Name below the project root -> sha256, size and time of change, for every file at or below
+    ``paths``."""
     return {_relative(path): _described(path) for path in _files_below(paths)}
 
 
@@ -104,10 +115,15 @@ def notebook_code(notebook: Path) -> list[str]:
         return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
-@functools.lru_cache   # asked for by each unit of a stage; ``state`` tells when the package was edited in between
+# asked for by each unit of a stage; ``state`` tells when the package was edited in between
+@functools.lru_cache
 def _code(cells: str, state: tuple) -> dict[str, str]:
-    """File of the package -> hash, for every file that the cells of a notebook reach through imports."""
-    return {file.relative_to(PACKAGE).as_posix(): file_hash(file) for file in sorted(reached_files(cells))}
+    """File of the package -> hash, for every file that the cells of a notebook reach through
+    imports."""
+    return {
+        file.relative_to(PACKAGE).as_posix(): file_hash(file)
+        for file in sorted(reached_files(cells))
+    }
 
 
 def _package_state() -> tuple:
@@ -117,19 +133,25 @@ def _package_state() -> tuple:
 
 
 def _source_files(profile) -> dict[str, list]:
-    """Size and time of change of every file in the data folder; nothing where all faces are drawn by code."""
+    """Size and time of change of every file in the data folder; nothing where all faces are drawn
+    by code."""
     if all(name.startswith("demo_") for name in profile.data.sets):
         return {}
-    return {path.relative_to(data_folder()).as_posix(): [path.stat().st_size, path.stat().st_mtime_ns]
-            for path in _files_below([data_folder()])}
+    return {
+        path.relative_to(data_folder()).as_posix(): [path.stat().st_size, path.stat().st_mtime_ns]
+        for path in _files_below([data_folder()])
+    }
 
 
 def _content(record: dict | None, wanted: list[Path] | None) -> str:
-    """A hash of what a finished unit hands on, or of that part of it that lies at or below the ``wanted`` paths, so that
-    a stage that ran again with equal results changes nothing."""
+    """A hash of what a finished unit hands on, or of that part of it that lies at or below the
+    ``wanted`` paths, so that a stage that ran again with equal results changes nothing."""
     if not record or not record.get("finished"):
         return ""
     counts = None if wanted is None else {_relative(path) for path in wanted}
-    handed_on = {name: record["outputs"][name]["sha256"] for name in record["handed_on"]
-                 if counts is None or counts & {name, *map(str, PurePosixPath(name).parents)}}
+    handed_on = {
+        name: record["outputs"][name]["sha256"]
+        for name in record["handed_on"]
+        if counts is None or counts & {name, *map(str, PurePosixPath(name).parents)}
+    }
     return hashlib.sha256(json.dumps(handed_on, sort_keys=True).encode()).hexdigest()

@@ -1,7 +1,9 @@
-"""Trainings that took hours, kept beside the committed tables: what each network answered on the test faces, and how it was trained.
+"""Trainings that took hours, kept beside the committed tables: what each network answered on the
+test faces, and how it was trained.
 
-Weights are not kept, they would fill the repository; from the answers every number of Table III, its intervals and
-tests can be computed again in a minute. A kept run is taken only by a profile with the same settings.
+Weights are not kept, they would fill the repository; from the answers every number of Table III,
+its intervals and tests can be computed again in a minute. A kept run is taken only by a profile
+with the same settings.
 """
 
 import gzip
@@ -25,18 +27,29 @@ FILES = (HISTORY, PREDICTIONS)
 TRAINED_BY = ("device", "precision", "threads", "torch")
 """What every record of a training says of the machine."""
 
-ALL_FILES = (*FILES, VALIDATION_PREDICTIONS)   # runs of earlier versions have no answers on validation faces
+# runs of earlier versions have no answers on validation faces
+ALL_FILES = (*FILES, VALIDATION_PREDICTIONS)
 _ALWAYS = ("data", "gate", "network", "training", "-training.seeds")
 _OF_SETS = ("balancing", "controls.level")
-_OF_POOLS = ("prompts", "generators", "synthesis", "tiny_generators", "quality.filter", "quality.surplus")
+_OF_POOLS = (
+    "prompts",
+    "generators",
+    "synthesis",
+    "tiny_generators",
+    "quality.filter",
+    "quality.surplus",
+)
 
 
 def keep_runs(profile: Profile) -> list[Path]:
-    """Copy history and predictions of every finished training beside the committed tables; the folders written."""
+    """Copy history and predictions of every finished training beside the committed tables; the
+    folders written."""
     kept = []
     for run in runs_of(profile):
         source, target = run.folder(profile), profile.paths.kept(*run)
-        if not all((source / name).is_file() for name in (*FILES, WEIGHTS, TRAINED_WITH)) or _same(source, target):
+        if not all((source / name).is_file() for name in (*FILES, WEIGHTS, TRAINED_WITH)) or _same(
+            source, target
+        ):
             continue
         about = _about(source, run.level, profile)
         _replace(target, source, about)
@@ -66,7 +79,8 @@ def kept_name(name: str) -> str:
 
 
 def kept_content(kept: Path, name: str) -> bytes:
-    """A file of a run as it was when it was kept. OSError where it is missing or can't be unpacked."""
+    """A file of a run as it was when it was kept. OSError where it is missing or can't be
+    unpacked."""
     data = (kept / kept_name(name)).read_bytes()
     try:
         return data if name == HISTORY else gzip.decompress(data)
@@ -75,11 +89,14 @@ def kept_content(kept: Path, name: str) -> bytes:
 
 
 def damaged_kept(kept: Path, names: Iterable[str]) -> list[str]:
-    """Those of the names of a run's files whose content is not the one that the record beside it lists."""
+    """Those of the names of a run's files whose content is not the one that the record beside it
+    lists."""
     recorded, found = read_json(kept / KEPT, ["sha256"])["sha256"], []
     for name in dict.fromkeys(names):
         try:
-            same = name in ALL_FILES and hashlib.sha256(kept_content(kept, name)).hexdigest() == recorded.get(name)
+            same = name in ALL_FILES and hashlib.sha256(
+                kept_content(kept, name)
+            ).hexdigest() == recorded.get(name)
         except OSError:
             same = False
         found += [] if same else [kept_name(name)]
@@ -118,20 +135,30 @@ def take_kept_runs(profile: Profile) -> tuple[list[Run], list[str]]:
 def stands_by_kept_files(profile: Profile, *, dataset: str, level: str, seed: int) -> bool:
     """Whether a training was taken from what is kept, and not trained in this run."""
     folder = profile.paths.model(dataset, level, seed)
-    return ((profile.paths.kept(dataset, level, seed) / KEPT).is_file() and (folder / PREDICTIONS).is_file()
-            and not (folder / WEIGHTS).is_file())
+    return (
+        (profile.paths.kept(dataset, level, seed) / KEPT).is_file()
+        and (folder / PREDICTIONS).is_file()
+        and not (folder / WEIGHTS).is_file()
+    )
 
 
 def _about(source: Path, level: str, profile: Profile) -> dict:
     history = read_table(source / HISTORY, ["seconds"])
-    return {"settings": _settings(level, profile), "hardware": hardware(), "epochs": len(history),
-            "hours": round(history["seconds"].sum() / 3600, 3),
-            "trained_with": read_json(source / TRAINED_WITH, TRAINED_BY),
-            "sha256": {name: file_hash(source / name) for name in ALL_FILES if (source / name).is_file()}}
+    return {
+        "settings": _settings(level, profile),
+        "hardware": hardware(),
+        "epochs": len(history),
+        "hours": round(history["seconds"].sum() / 3600, 3),
+        "trained_with": read_json(source / TRAINED_WITH, TRAINED_BY),
+        "sha256": {
+            name: file_hash(source / name) for name in ALL_FILES if (source / name).is_file()
+        },
+    }
 
 
 def _settings(level: str, profile: Profile) -> dict:
-    """All settings that decide what this training found; those of the pool only where its faces are in the set."""
+    """All settings that decide what this training found; those of the pool only where its faces are
+    in the set."""
     control = CONTROLS.get(level)
     of_sets = () if level == "original" else _OF_SETS
     of_pools = () if level == "original" or (control and not control.synthetic) else _OF_POOLS
@@ -145,8 +172,12 @@ def _why_not(kept: Path, level: str, profile: Profile) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         return f"{KEPT} is not whole. Restore it from the repository."
     if damaged := damaged_kept(kept, (*FILES, *about["sha256"])):
-        return f"{damaged[0]} is missing or not the file that was kept. Restore it from the repository."
-    recorded = _settings(level, load_profile(BASE)) | about["settings"]   # settings that came later stood at the base's value
+        return (
+            f"{damaged[0]} is missing or not the file that was kept. Restore it from the"
+            " repository."
+        )
+    # settings that came later stood at the base's value
+    recorded = _settings(level, load_profile(BASE)) | about["settings"]
     return changed({"setting": recorded}, {"setting": _settings(level, profile)})
 
 
@@ -155,4 +186,8 @@ def _same(source: Path, target: Path) -> bool:
         recorded = json.loads((target / KEPT).read_text(encoding="utf-8"))["sha256"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    return all(file_hash(source / name) == recorded.get(name) for name in ALL_FILES if (source / name).is_file())
+    return all(
+        file_hash(source / name) == recorded.get(name)
+        for name in ALL_FILES
+        if (source / name).is_file()
+    )

@@ -1,6 +1,7 @@
 """Kernels that run side by side and end as soon as the command that started them is to end.
 
-A kernel is a session of its own, so Ctrl-C in the terminal does not reach it, and papermill in its thread waits for it.
+A kernel is a session of its own, so Ctrl-C in the terminal does not reach it, and papermill in its
+thread waits for it.
 """
 
 import os
@@ -18,11 +19,13 @@ from jupyter_client import AsyncKernelManager
 from fer_utils.core.paths import PACKAGE, absolute_folders
 
 GRACE = 1.0
-"""Seconds that an interrupted kernel has to clean up before it is killed, and then papermill to notice."""
+"""Seconds that an interrupted kernel has to clean up before it is killed, and then papermill to
+notice."""
 
 
 class _Running:
-    """The process groups of the kernels that run now; none may start any more once they are to end."""
+    """The process groups of the kernels that run now; none may start any more once they are to
+    end."""
 
     def __init__(self):
         self.lock, self.groups, self.ending = threading.Lock(), set(), False
@@ -37,7 +40,8 @@ class KnownKernel(AsyncKernelManager):
     _group = None
 
     async def _async_launch_kernel(self, kernel_cmd, **options):
-        with _running.lock:      # launching is one call of Popen: nothing is awaited while the lock is held
+        # launching is one call of Popen: nothing is awaited while the lock is held
+        with _running.lock:
             if _running.ending:
                 raise KeyboardInterrupt
             await super()._async_launch_kernel(kernel_cmd, **options)
@@ -47,7 +51,7 @@ class KnownKernel(AsyncKernelManager):
     async def _async_shutdown_kernel(self, now=False, restart=False):
         await super()._async_shutdown_kernel(now=now or _running.ending, restart=restart)
 
-    shutdown_kernel = _async_shutdown_kernel          # both names are called
+    shutdown_kernel = _async_shutdown_kernel  # both names are called
 
     async def _async_cleanup_resources(self, restart=False):
         await super()._async_cleanup_resources(restart=restart)
@@ -58,11 +62,12 @@ class KnownKernel(AsyncKernelManager):
 
 @contextmanager
 def side_by_side(workers: int, *, threads: int = 0):
-    """An executor for ``workers`` calls of ``run_notebook`` at once, whose kernels have ``threads`` threads each (0: as many
-    as torch takes).
+    """An executor for ``workers`` calls of ``run_notebook`` at once, whose kernels have ``threads``
+    threads each (0: as many as torch takes).
 
-    When the block is left by an error, calls that have not begun are left out and the others waited for; when by
-    KeyboardInterrupt, their kernels are ended, and they are waited for no longer than ``GRACE``.
+    When the block is left by an error, calls that have not begun are left out and the others waited
+    for; when by KeyboardInterrupt, their kernels are ended, and they are waited for no longer than
+    ``GRACE``.
     """
     import papermill  # noqa: F401  here, where Ctrl-C ends it, and not first in a thread, which nothing can end
 
@@ -82,13 +87,14 @@ def side_by_side(workers: int, *, threads: int = 0):
 
 
 def _end_kernels() -> None:
-    """Interrupt all kernels, with what they started, and kill what has not ended after ``GRACE`` seconds."""
+    """Interrupt all kernels, with what they started, and kill what has not ended after ``GRACE``
+    seconds."""
     _running.ending = True
     try:
-        with _running.lock:      # one that is just being launched is known after that
+        with _running.lock:  # one that is just being launched is known after that
             _send(signal.SIGINT)
         _wait_for_the_end()
-    finally:                     # a second Ctrl-C comes here at once
+    finally:  # a second Ctrl-C comes here at once
         _send(getattr(signal, "SIGKILL", signal.SIGTERM))
     _wait_for_the_end()
 
@@ -101,21 +107,25 @@ def _wait_for_the_end() -> None:
 
 def _send(number: int) -> None:
     for group in set(_running.groups):
-        with suppress(ProcessLookupError, PermissionError):      # it has ended; macOS answers so for the last zombie of a group
+        # it has ended; macOS answers so for the last zombie of a group
+        with suppress(ProcessLookupError, PermissionError):
             getattr(os, "killpg", os.kill)(group, number)
 
 
 @contextmanager
 def kernel_environment(threads: int = 0):
-    """Environment variables that kernels inherit: this interpreter, this package, its folders, inline pictures, few threads."""
+    """Environment variables that kernels inherit: this interpreter, this package, its folders,
+    inline pictures, few threads."""
     before = dict(os.environ)
     with tempfile.TemporaryDirectory() as folder:
         _write_kernel(Path(folder) / "kernels" / "python3")
-        # A folder in JUPYTER_PATH comes before a kernel called python3 that somebody installed for another project.
+        # A folder in JUPYTER_PATH comes before a kernel called python3 that somebody installed for
+        # another project.
         os.environ["JUPYTER_PATH"] = _joined(folder, "JUPYTER_PATH")
         os.environ["PYTHONPATH"] = _joined(str(PACKAGE.parent), "PYTHONPATH")
-        os.environ |= absolute_folders()        # a kernel's working folder is that of its notebook
-        os.environ["FER_HEADLESS"] = "1"        # nobody will touch a widget: widgets show a picture instead
+        os.environ |= absolute_folders()  # a kernel's working folder is that of its notebook
+        # nobody will touch a widget: widgets show a picture instead
+        os.environ["FER_HEADLESS"] = "1"
         os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
         if threads > 0:
             os.environ["OMP_NUM_THREADS"] = str(threads)
@@ -129,12 +139,20 @@ def kernel_environment(threads: int = 0):
 def _write_kernel(folder: Path) -> None:
     from ipykernel.kernelspec import write_kernel_spec
 
-    # As its documentation says, but deaf to interrupts from the first: ipykernel is so except while a cell runs. The log
-    # level keeps its remarks about its own transport out of the terminal, and tornado's when it is ended in a reply.
-    start = ("import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
-             "import logging; logging.getLogger('tornado.general').setLevel(logging.CRITICAL); "
-             "import runpy; runpy.run_module('ipykernel_launcher', run_name='__main__')")
-    write_kernel_spec(folder, overrides={"argv": [sys.executable, "-c", start, "--log-level=50", "-f", "{connection_file}"]})
+    # As its documentation says, but deaf to interrupts from the first: ipykernel is so except while
+    # a cell runs. The log level keeps its remarks about its own transport out of the terminal, and
+    # tornado's when it is ended in a reply.
+    start = (
+        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+        "import logging; logging.getLogger('tornado.general').setLevel(logging.CRITICAL); "
+        "import runpy; runpy.run_module('ipykernel_launcher', run_name='__main__')"
+    )
+    write_kernel_spec(
+        folder,
+        overrides={
+            "argv": [sys.executable, "-c", start, "--log-level=50", "-f", "{connection_file}"]
+        },
+    )
 
 
 def _joined(first: str, variable: str) -> str:

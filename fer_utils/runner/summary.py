@@ -1,4 +1,5 @@
-"""What a person reads when a run has ended: Table III side by side, where the files are, how long it took."""
+"""What a person reads when a run has ended: Table III side by side, where the files are, how long
+it took."""
 
 from pathlib import Path
 
@@ -17,21 +18,29 @@ _COLUMNS = ("dataset", "level", "emotion", "paper", "n", "seeds", "accuracy", "s
 def summary(profile) -> str:
     """The text printed after ``reproduce``; everything in it is read from the files of the run."""
     stamp = f" ({profile.values['stamp']})" if profile.values["stamp"] else ""
-    return "\n\n".join([
-        f"Table III{stamp}, overall accuracy in %:\n{text_table(overall_accuracy(profile, profile.paths.tables))}",
-        "\n".join(f"{name:10} {_place(folder)}" for name, folder in _folders(profile).items()),
-        "\n".join(f"{name:24} {took:7.0f} s" for name, took in _seconds(profile).items())])
+    return "\n\n".join(
+        [
+            (
+                f"Table III{stamp}, overall accuracy in"
+                f" %:\n{text_table(overall_accuracy(profile, profile.paths.tables))}"
+            ),
+            "\n".join(f"{name:10} {_place(folder)}" for name, folder in _folders(profile).items()),
+            "\n".join(f"{name:24} {took:7.0f} s" for name, took in _seconds(profile).items()),
+        ]
+    )
 
 
 def report_line(profile) -> str:
     """Where the report of the run lies and how large it is."""
     path = profile.paths.report
-    return f"{'report':10} {_place(path)} ({path.stat().st_size / 1e6:.1f} MB, one file for a browser)"
+    return (
+        f"{'report':10} {_place(path)} ({path.stat().st_size / 1e6:.1f} MB, one file for a browser)"
+    )
 
 
 def overall_accuracy(profile, tables: Path) -> pd.DataFrame:
-    """The overall rows of the Table III in ``tables``, the run's or the published ones: data set, level, the paper's
-    accuracy, ours, its interval, images, seeds.
+    """The overall rows of the Table III in ``tables``, the run's or the published ones: data set,
+    level, the paper's accuracy, ours, its interval, images, seeds.
 
     Drawn faces have no number of the paper's beside them: it would be one for other faces.
     """
@@ -39,11 +48,20 @@ def overall_accuracy(profile, tables: Path) -> pd.DataFrame:
     rows = table[table["emotion"] == "overall"]
     drawn = all(dataset_info(name).is_demo for name in rows["dataset"])
     paper = {} if drawn else {"paper": rows["paper"].map("{:.2f}".format)}
-    return pd.DataFrame({
-        "data set": rows["dataset"], "level": rows["level"], **paper,
-        "ours": [_with_spread(row) for row in rows.itertuples()], f"{profile.evaluation.confidence:.0%} interval (faces)":
-            [f"{low:.1f} to {high:.1f}" for low, high in zip(rows["low"], rows["high"], strict=True)],
-        "test images": rows["n"], "seeds": rows["seeds"]}).reset_index(drop=True)
+    return pd.DataFrame(
+        {
+            "data set": rows["dataset"],
+            "level": rows["level"],
+            **paper,
+            "ours": [_with_spread(row) for row in rows.itertuples()],
+            f"{profile.evaluation.confidence:.0%} interval (faces)": [
+                f"{low:.1f} to {high:.1f}"
+                for low, high in zip(rows["low"], rows["high"], strict=True)
+            ],
+            "test images": rows["n"],
+            "seeds": rows["seeds"],
+        }
+    ).reset_index(drop=True)
 
 
 def _with_spread(row) -> str:
@@ -51,7 +69,11 @@ def _with_spread(row) -> str:
 
 
 def _folders(profile) -> dict[str, Path]:
-    return {"tables": profile.paths.tables, "figures": profile.paths.figures, "notebooks": profile.paths.notebooks}
+    return {
+        "tables": profile.paths.tables,
+        "figures": profile.paths.figures,
+        "notebooks": profile.paths.notebooks,
+    }
 
 
 def _seconds(profile) -> dict[str, float]:

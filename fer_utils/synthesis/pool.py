@@ -1,4 +1,5 @@
-"""Making the pool: every shard that is not there yet, one after the other or spread over a cluster."""
+"""Making the pool: every shard that is not there yet, one after the other or spread over a
+cluster."""
 
 import shutil
 from collections.abc import Callable
@@ -35,19 +36,28 @@ _NOTHING = (None, pd.DataFrame(columns=list(MANIFEST_COLUMNS)))
 OnProgress = Callable[[int, int], None]
 
 
-def make_pool(prompts: pd.DataFrame, profile: Profile, *, held_out: HeldOut | None = None,
-              on_progress: OnProgress | None = None) -> pd.DataFrame:
-    """Make every image of ``prompts`` that is not in the pool yet; returns the manifest, one row per image.
+def make_pool(
+    prompts: pd.DataFrame,
+    profile: Profile,
+    *,
+    held_out: HeldOut | None = None,
+    on_progress: OnProgress | None = None,
+) -> pd.DataFrame:
+    """Make every image of ``prompts`` that is not in the pool yet; returns the manifest, one row
+    per image.
 
-    held_out: validation and test faces no image may copy (``held_out_faces``). ``on_progress(done, total)`` is called
-    after each batch, or with ``run.cluster`` after each shard. Shards of other settings or prompts are removed only
-    once their successors are complete. Raises CompanionError before anything is drawn where the disk can't hold it.
+    held_out: validation and test faces no image may copy (``held_out_faces``). ``on_progress(done,
+    total)`` is called after each batch, or with ``run.cluster`` after each shard. Shards of other
+    settings or prompts are removed only once their successors are complete. Raises CompanionError
+    before anything is drawn where the disk can't hold it.
     """
     wanted = plan_shards(prompts, profile)
-    missing = {name: rows for name, rows in wanted.items() if not shard_path(name, profile).exists()}
+    missing = {
+        name: rows for name, rows in wanted.items() if not shard_path(name, profile).exists()
+    }
     check_space(sum(map(len, missing.values())), profile)
     for generator in {rows["generator"].iloc[0] for rows in missing.values()}:
-        check_generator(generator, profile)     # before the first of them works for days
+        check_generator(generator, profile)  # before the first of them works for days
     count = _Count(len(prompts), len(prompts) - sum(map(len, missing.values())), on_progress)
     if profile.run.cluster and missing:
         from fer_utils.synthesis.cluster import make_on_cluster  # Ray is an optional extra
@@ -61,40 +71,66 @@ def make_pool(prompts: pd.DataFrame, profile: Profile, *, held_out: HeldOut | No
 
 
 def held_out_faces(profile: Profile) -> HeldOut | None:
-    """The validation and test faces of all the profile's data sets, ready to be compared with; None without the gate."""
+    """The validation and test faces of all the profile's data sets, ready to be compared with; None
+    without the gate."""
     if not profile.gate.enabled:
         return None
-    return HeldOut([part for name in profile.data.sets
-                    for part in (stored_splits(name, profile).validation, stored_splits(name, profile).test)])
+    return HeldOut(
+        [
+            part
+            for name in profile.data.sets
+            for part in (stored_splits(name, profile).validation, stored_splits(name, profile).test)
+        ]
+    )
 
 
-def make_here(missing: dict[str, pd.DataFrame], profile: Profile, *, held_out: HeldOut | None,
-              on_batch: Callable[[int], None]) -> None:
+def make_here(
+    missing: dict[str, pd.DataFrame],
+    profile: Profile,
+    *,
+    held_out: HeldOut | None,
+    on_batch: Callable[[int], None],
+) -> None:
     """Shard after shard in this process, one generator after the other."""
     renderer = None
     for name, rows in missing.items():
         generator = rows["generator"].iloc[0]
         if renderer is None or renderer.generator != generator:
-            renderer = None                            # the first model goes before the second comes
+            # the first model goes before the second comes
+            renderer = None
             renderer = Renderer(generator, profile)
         make_shard(name, rows, renderer, held_out=held_out, on_batch=on_batch)
 
 
-def make_shard(name: str, rows: pd.DataFrame, renderer: Renderer, *, held_out: HeldOut | None = None,
-               on_batch: Callable[[int], None] = lambda count: None) -> Path:
-    """Make one shard, or what its partial file lacks; ``on_batch(images)`` is called as they are made."""
+def make_shard(
+    name: str,
+    rows: pd.DataFrame,
+    renderer: Renderer,
+    *,
+    held_out: HeldOut | None = None,
+    on_batch: Callable[[int], None] = lambda count: None,
+) -> Path:
+    """Make one shard, or what its partial file lacks; ``on_batch(images)`` is called as they are
+    made."""
     profile = renderer.profile
     partial = partial_path(name, profile)
     images, made = _continued(partial, rows)
     on_batch(len(made))
-    left = rows.iloc[len(made):]
+    left = rows.iloc[len(made) :]
     batch_size = 0
     if len(left):
-        renderer.embeddings.prepare(left["prompt"].tolist())    # all at once: offloaded text encoders travel once
+        # all at once: offloaded text encoders travel once
+        renderer.embeddings.prepare(left["prompt"].tolist())
 
     def draw(batch: pd.DataFrame):
-        return draw_sound(renderer.draw, batch, known=set(made["sha256"]), attempts=profile.synthesis.attempts,
-                          held_out=held_out, correlation=profile.gate.correlation)
+        return draw_sound(
+            renderer.draw,
+            batch,
+            known=set(made["sha256"]),
+            attempts=profile.synthesis.attempts,
+            held_out=held_out,
+            correlation=profile.gate.correlation,
+        )
 
     for batch, (drawn, drawn_rows) in with_halving(draw, left, renderer.settings.batch_size):
         drawn_rows = drawn_rows.assign(**renderer.made_with)[list(MANIFEST_COLUMNS)]
@@ -112,13 +148,19 @@ def check_space(images: int, profile: Profile) -> None:
     """CompanionError if the disk of the pool can't hold so many more images."""
     needed, free = pool_bytes(images, profile), free_bytes(profile.paths.pool)
     if needed > free:
-        raise CompanionError(f"{images:,} more images need {needed / 1e9:.2f} GB, but the disk of {profile.paths.pool} has "
-                             f"{free / 1e9:.2f} GB free. Free some, or set FER_ROOT to a folder on another disk.")
+        raise CompanionError(
+            f"{images:,} more images need {needed / 1e9:.2f} GB, but the disk of"
+            f" {profile.paths.pool} has {free / 1e9:.2f} GB free. Free some, or set FER_ROOT to a"
+            " folder on another disk."
+        )
 
 
 def pool_bytes(images: int, profile: Profile) -> int:
-    """Bytes of so many images on the disk, with their rows; one shard more, because a shard is written beside its part."""
-    return (images + profile.synthesis.shard_size * bool(images)) * (3 * profile.synthesis.size ** 2 + BYTES_PER_ROW)
+    """Bytes of so many images on the disk, with their rows; one shard more, because a shard is
+    written beside its part."""
+    return (images + profile.synthesis.shard_size * bool(images)) * (
+        3 * profile.synthesis.size**2 + BYTES_PER_ROW
+    )
 
 
 def free_bytes(folder: Path) -> int:
@@ -129,7 +171,8 @@ def free_bytes(folder: Path) -> int:
 def replace_duplicates(profile: Profile, *, held_out: HeldOut | None = None) -> None:
     """Make those images again that equal one of an earlier id in another shard.
 
-    Within a shard the guards see to it; shards are made apart, so only the finished pool shows what is left.
+    Within a shard the guards see to it; shards are made apart, so only the finished pool shows what
+    is left.
     """
     manifest = read_manifest(profile)
     repeated = set(manifest.loc[manifest["sha256"].duplicated(), "id"])
@@ -143,18 +186,30 @@ def replace_duplicates(profile: Profile, *, held_out: HeldOut | None = None) -> 
             write_shard(path, images, rows, _how(renderer, 1))
 
 
-def _redraw(again, images: np.ndarray, rows: pd.DataFrame, renderer: Renderer, known: set[str], held_out) -> None:
-    """Replace the images and rows at positions ``again``; an image that comes out the same counts as unsound."""
+def _redraw(
+    again, images: np.ndarray, rows: pd.DataFrame, renderer: Renderer, known: set[str], held_out
+) -> None:
+    """Replace the images and rows at positions ``again``; an image that comes out the same counts
+    as unsound."""
     settings = renderer.profile
     for k in again:
-        drawn, row = draw_sound(renderer.draw, rows.loc[[k]], known=known, attempts=settings.synthesis.attempts,
-                                held_out=held_out, correlation=settings.gate.correlation)
+        drawn, row = draw_sound(
+            renderer.draw,
+            rows.loc[[k]],
+            known=known,
+            attempts=settings.synthesis.attempts,
+            held_out=held_out,
+            correlation=settings.gate.correlation,
+        )
         images[k] = drawn[0]
-        rows.loc[k, ["seed", "attempt", "rejected", "sha256"]] = row.loc[0, ["seed", "attempt", "rejected", "sha256"]]
+        rows.loc[k, ["seed", "attempt", "rejected", "sha256"]] = row.loc[
+            0, ["seed", "attempt", "rejected", "sha256"]
+        ]
 
 
 def remove_strangers(folder: Path, wanted) -> None:
-    """Remove the shards and partial files of other settings and prompts, and what a killed writer left."""
+    """Remove the shards and partial files of other settings and prompts, and what a killed writer
+    left."""
     for path in folder.glob("*.npz"):
         if path.stem not in wanted:
             path.unlink()
@@ -163,21 +218,27 @@ def remove_strangers(folder: Path, wanted) -> None:
 
 
 def _continued(partial: Path, rows: pd.DataFrame) -> tuple[np.ndarray | None, pd.DataFrame]:
-    """What the partial file holds of a shard: the first of its rows, in order; nothing where it can't be read."""
+    """What the partial file holds of a shard: the first of its rows, in order; nothing where it
+    can't be read."""
     try:
         images, made = read_shard(partial)
     except CompanionError:
         return _NOTHING
-    whole = made["id"].tolist() == rows["id"].iloc[:len(made)].tolist()
+    whole = made["id"].tolist() == rows["id"].iloc[: len(made)].tolist()
     return (images, made) if whole else _NOTHING
 
 
 def _how(renderer: Renderer, batch_size: int) -> dict:
-    """Nothing that changes from run to run: equal pools are equal bytes, and what stands on them stays fresh."""
+    """Nothing that changes from run to run: equal pools are equal bytes, and what stands on them
+    stays fresh."""
     import diffusers
 
-    return {"device": str(renderer.pipeline.device), "batch_size": batch_size,
-            "torch": torch.__version__, "diffusers": diffusers.__version__}
+    return {
+        "device": str(renderer.pipeline.device),
+        "batch_size": batch_size,
+        "torch": torch.__version__,
+        "diffusers": diffusers.__version__,
+    }
 
 
 class _Count:

@@ -33,14 +33,25 @@ class Renderer:
     def made_with(self) -> dict:
         """The columns of the manifest that are the same for each of its images."""
         settings = self.settings
-        return {"model": revision(self.pipeline), **identity(self.generator, self.profile), "steps": settings.steps,
-                "guidance_scale": settings.guidance_scale, "size": settings.size}
+        return {
+            "model": revision(self.pipeline),
+            **identity(self.generator, self.profile),
+            "steps": settings.steps,
+            "guidance_scale": settings.guidance_scale,
+            "size": settings.size,
+        }
 
     def draw(self, prompts: list[str], seeds: list[int]) -> tuple[np.ndarray, np.ndarray]:
-        """An image for each prompt and seed, brought to ``synthesis.size`` (antialiased): uint8 [N, S, S, 3]; and,
-        bool [N], whether all its values were numbers."""
-        raw = generate(self.pipeline, self.embeddings.arguments(prompts), seeds=seeds, steps=self.settings.steps,
-                       guidance_scale=self.settings.guidance_scale, size=self.settings.size)
+        """An image for each prompt and seed, brought to ``synthesis.size`` (antialiased): uint8 [N,
+        S, S, 3]; and, bool [N], whether all its values were numbers."""
+        raw = generate(
+            self.pipeline,
+            self.embeddings.arguments(prompts),
+            seeds=seeds,
+            steps=self.settings.steps,
+            guidance_scale=self.settings.guidance_scale,
+            size=self.settings.size,
+        )
         finite = np.isfinite(raw).all(axis=(1, 2, 3))
         images = np.rint(np.nan_to_num(raw) * 255).clip(0, 255).astype(np.uint8)
         if self.profile.synthesis.face_crop:
@@ -48,14 +59,25 @@ class Renderer:
         return resize_images(images, self.profile.synthesis.size, channels=3), finite
 
 
-def generate(pipeline, text: dict, *, seeds: list[int], steps: int, guidance_scale: float, size: int) -> np.ndarray:
-    """One image for each seed, float32 [N, size, size, 3] in 0..1; ``text`` holds prompts or their embeddings.
+def generate(
+    pipeline, text: dict, *, seeds: list[int], steps: int, guidance_scale: float, size: int
+) -> np.ndarray:
+    """One image for each seed, float32 [N, size, size, 3] in 0..1; ``text`` holds prompts or their
+    embeddings.
 
-    Each image has a CPU generator of its own: what is made beside it, and on which device, changes no seed.
+    Each image has a CPU generator of its own: what is made beside it, and on which device, changes
+    no seed.
     """
-    return pipeline(**text, num_inference_steps=steps, guidance_scale=guidance_scale, height=size, width=size,
-                    output_type="np", generator=[torch.Generator("cpu").manual_seed(int(seed)) for seed in seeds],
-                    **call_options(pipeline)).images
+    return pipeline(
+        **text,
+        num_inference_steps=steps,
+        guidance_scale=guidance_scale,
+        height=size,
+        width=size,
+        output_type="np",
+        generator=[torch.Generator("cpu").manual_seed(int(seed)) for seed in seeds],
+        **call_options(pipeline),
+    ).images
 
 
 def _face_crop(images: np.ndarray) -> np.ndarray:

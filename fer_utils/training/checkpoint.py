@@ -1,4 +1,5 @@
-"""Where a stopped training goes on: one file in the run's folder, written after every epoch and gone at the end."""
+"""Where a stopped training goes on: one file in the run's folder, written after every epoch and
+gone at the end."""
 
 import hashlib
 import io
@@ -15,20 +16,41 @@ from fer_utils.core.faces import FaceSet
 from fer_utils.core.paths import PACKAGE, atomic_write
 
 CHECKPOINT = "checkpoint.pt"
-CODE = tuple(f"training/{name}.py" for name in (
-    "__init__", "batches", "checkpoint", "devices", "elsewhere", "predictions", "reduced_network", "resemotenet")) + (
-    "core/faces.py", "core/recipes.py")
-"""What of the package decides a training's numbers; the rest of this room looks at networks that are trained."""
+CODE = tuple(
+    f"training/{name}.py"
+    for name in (
+        "__init__",
+        "batches",
+        "checkpoint",
+        "devices",
+        "elsewhere",
+        "predictions",
+        "reduced_network",
+        "resemotenet",
+    )
+) + ("core/faces.py", "core/recipes.py")
+"""What of the package decides a training's numbers; the rest of this room looks at networks that
+are trained."""
 
-UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile,
-              pickle.UnpicklingError)
+UNREADABLE = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    zipfile.BadZipFile,
+    pickle.UnpicklingError,
+)
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Progress:
-    """What a training has come to: a row per epoch, the number of the epoch kept so far (0: none yet) and its weights."""
+    """What a training has come to: a row per epoch, the number of the epoch kept so far (0: none
+    yet) and its weights."""
 
     history: list[dict] = field(default_factory=list)
     kept: int = 0
@@ -39,9 +61,9 @@ class Progress:
 class Checkpoint:
     """Everything the next epoch depends on, as one file.
 
-    made_from: hash of settings, data and code (``fingerprint``); a file made from others is not used.
-    parts:     name -> object with ``state_dict`` and ``load_state_dict`` (network, optimizer, scheduler).
-    generator: that of order and flips; dropout's, torch's global one, is kept too.
+    made_from: hash of settings, data and code (``fingerprint``); a file made from others is not
+    used. parts:     name -> object with ``state_dict`` and ``load_state_dict`` (network, optimizer,
+    scheduler). generator: that of order and flips; dropout's, torch's global one, is kept too.
     """
 
     path: Path
@@ -50,17 +72,22 @@ class Checkpoint:
     generator: torch.Generator
 
     def save(self, progress: Progress) -> None:
-        """Replace the file by the present state; a kill at any moment leaves the one or the other, whole."""
-        state = {"made_from": self.made_from, "progress": vars(progress), "generators": self._generators(),
-                 "parts": {name: part.state_dict() for name, part in self.parts.items()}}
+        """Replace the file by the present state; a kill at any moment leaves the one or the other,
+        whole."""
+        state = {
+            "made_from": self.made_from,
+            "progress": vars(progress),
+            "generators": self._generators(),
+            "parts": {name: part.state_dict() for name, part in self.parts.items()},
+        }
         with atomic_write(self.path) as file:
             hashed = _Hashed(file)
             torch.save(state, hashed)
             file.write(hashed.sha256.digest())
 
     def restore(self) -> Progress:
-        """Bring all parts to where the file left them; a file that is absent, unreadable or made from anything else
-        changes nothing, and training begins with the first epoch."""
+        """Bring all parts to where the file left them; a file that is absent, unreadable or made
+        from anything else changes nothing, and training begins with the first epoch."""
         if not self.path.is_file():
             return Progress()
         try:
@@ -69,7 +96,9 @@ class Checkpoint:
             log.warning("%s cannot be read (%s): training starts again.", self.path, problem)
             return Progress()
         if state["made_from"] != self.made_from:
-            log.warning("%s was made from other settings, data or code: training starts again.", self.path)
+            log.warning(
+                "%s was made from other settings, data or code: training starts again.", self.path
+            )
             return Progress()
         for name, part in self.parts.items():
             part.load_state_dict(state["parts"][name])
@@ -94,8 +123,8 @@ class Checkpoint:
 
 
 class _Hashed:
-    """A file open for writing that keeps a hash of all that was written: a damaged file must not pass for a whole one,
-    and torch's own format does not tell."""
+    """A file open for writing that keeps a hash of all that was written: a damaged file must not
+    pass for a whole one, and torch's own format does not tell."""
 
     def __init__(self, file):
         self.file, self.sha256 = file, hashlib.sha256()
@@ -110,19 +139,22 @@ class _Hashed:
 
 def _read(path: Path) -> dict:
     data = path.read_bytes()
-    state, digest = data[:-hashlib.sha256().digest_size], data[-hashlib.sha256().digest_size:]
+    state, digest = data[: -hashlib.sha256().digest_size], data[-hashlib.sha256().digest_size :]
     if hashlib.sha256(state).digest() != digest:
         raise ValueError("it is damaged")
     return torch.load(io.BytesIO(state), map_location="cpu", weights_only=True)
 
 
 def fingerprint(settings: dict, *sets: FaceSet) -> str:
-    """A hash of ``settings``, of the pixels and labels of the sets, of the code that trains, and of torch's version."""
+    """A hash of ``settings``, of the pixels and labels of the sets, of the code that trains, and of
+    torch's version."""
     found = hashlib.sha256(json.dumps([settings, torch.__version__], sort_keys=True).encode())
     for faces in sets:
         for array in (faces.images, faces.labels):
             found.update(str((array.shape, array.dtype)).encode())
-            found.update(memoryview(array if array.flags.c_contiguous else array.copy(order="C")).cast("B"))
+            found.update(
+                memoryview(array if array.flags.c_contiguous else array.copy(order="C")).cast("B")
+            )
     for name in CODE:
         found.update((PACKAGE / name).read_bytes())
     return found.hexdigest()

@@ -24,16 +24,25 @@ VALIDATION_PREDICTIONS = "validation_predictions.csv"
 
 
 @torch.no_grad()
-def predict(model: ResEmoteNet, faces: FaceSet, *, batch_size: int | None = None, device: str = "auto",
-            precision: str = "float32", flips: torch.Generator | None = None, where: str | Path = "The network") -> np.ndarray:
+def predict(
+    model: ResEmoteNet,
+    faces: FaceSet,
+    *,
+    batch_size: int | None = None,
+    device: str = "auto",
+    precision: str = "float32",
+    flips: torch.Generator | None = None,
+    where: str | Path = "The network",
+) -> np.ndarray:
     """Class probabilities (P_out of equation (3)), float32 [N, 7] in the order of ``EMOTIONS``.
 
-    ``faces`` are first brought to RGB at ``model.image_size``. Not flipped, unless ``flips`` says which by chance: the
-    authors' code does so at test time too (``flips_at_test``), which makes a result depend on luck. ``batch_size`` is
-    that of ``evaluation_batch`` if not given; it decides the low bits alone.
+    ``faces`` are first brought to RGB at ``model.image_size``. Not flipped, unless ``flips`` says
+    which by chance: the authors' code does so at test time too (``flips_at_test``), which makes a
+    result depend on luck. ``batch_size`` is that of ``evaluation_batch`` if not given; it decides
+    the low bits alone.
 
-    Raises CompanionError naming the layer where an answer is no number (no emotion is the most probable then); ``where``
-    is what the error calls the network.
+    Raises CompanionError naming the layer where an answer is no number (no emotion is the most
+    probable then); ``where`` is what the error calls the network.
     """
     device = choose_device(device)
     precision = choose_precision(precision, device)
@@ -41,31 +50,45 @@ def predict(model: ResEmoteNet, faces: FaceSet, *, batch_size: int | None = None
     images = as_tensors(faces, model.image_size, device)[0]
     images = images if flips is None else flip_half(images, flips)
     with autocast(device, precision):
-        logits = [network(normalise(chunk)) for chunk in images.split(batch_size or evaluation_batch(device))]
+        logits = [
+            network(normalise(chunk))
+            for chunk in images.split(batch_size or evaluation_batch(device))
+        ]
     probabilities = torch.cat(logits).float().softmax(1).cpu().numpy()
     broken = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
     if len(broken):
         layer = _first_without_numbers(model, faces.select(broken[:1]))
-        raise CompanionError(f"{where} gives no numbers for {len(broken):,} of {len(faces):,} faces, the first is "
-                             f"{faces.ids[broken[0]]}: {layer}. Such weights come from a training that diverged or from a "
-                             "damaged file: train it again, or copy it again.")
+        raise CompanionError(
+            f"{where} gives no numbers for {len(broken):,} of {len(faces):,} faces, the first is"
+            f" {faces.ids[broken[0]]}: {layer}. Such weights come from a training that diverged or"
+            " from a damaged file: train it again, or copy it again."
+        )
     return probabilities
 
 
 def _first_without_numbers(model: ResEmoteNet, face: FaceSet) -> str:
-    """Which layer, in the order of computation, is the first to give something else than numbers, in words."""
+    """Which layer, in the order of computation, is the first to give something else than numbers,
+    in words."""
     model, found = copy.deepcopy(model).cpu().eval(), []
 
     def look(name):
         return lambda layer, inputs, output: None if output.isfinite().all() else found.append(name)
 
-    hooks = [layer.register_forward_hook(look(name)) for name, layer in model.named_modules() if not list(layer.children())]
+    hooks = [
+        layer.register_forward_hook(look(name))
+        for name, layer in model.named_modules()
+        if not list(layer.children())
+    ]
     try:
         model(normalise(as_tensors(face, model.image_size, torch.device("cpu"))[0]))
     finally:
         for hook in hooks:
             hook.remove()
-    return f"the layer {found[0]} gives values too large to be numbers" if found else "its last layer does"
+    return (
+        f"the layer {found[0]} gives values too large to be numbers"
+        if found
+        else "its last layer does"
+    )
 
 
 def flips_at_test(profile: Profile, seed: int) -> torch.Generator | None:
@@ -77,25 +100,37 @@ def load_model(folder: Path, profile: Profile) -> ResEmoteNet:
     """The network that ``train_model`` left in ``folder``, on the CPU, in eval mode."""
     path = Path(folder) / WEIGHTS
     if not path.is_file():
-        raise CompanionError(f"No trained network at {path}. Train it first: notebook 05_training, or "
-                             f"`python -m fer_utils reproduce --profile {profile.name}`.")
+        raise CompanionError(
+            f"No trained network at {path}. Train it first: notebook 05_training, or "
+            f"`python -m fer_utils reproduce --profile {profile.name}`."
+        )
     return load_weights(build_network(profile), path).eval()
 
 
-def write_predictions(folder: Path, faces: FaceSet, probabilities: np.ndarray, *, name: str = PREDICTIONS) -> Path:
+def write_predictions(
+    folder: Path, faces: FaceSet, probabilities: np.ndarray, *, name: str = PREDICTIONS
+) -> Path:
     """Write ``predictions_table`` to the file ``name`` of ``folder``; returns its path."""
     write_csv(predictions_table(faces, probabilities), Path(folder) / name, float_format="%.6f")
     return Path(folder) / name
 
 
 def predictions_table(faces: FaceSet, probabilities: np.ndarray) -> pd.DataFrame:
-    """One row per face: id, emotion (the label), predicted, p_anger ... p_surprise; ``probabilities`` [N, 7]."""
+    """One row per face: id, emotion (the label), predicted, p_anger ... p_surprise;
+    ``probabilities`` [N, 7]."""
     if probabilities.shape != (len(faces), len(EMOTIONS)):
-        raise CompanionError(f"Probabilities for {len(faces)} faces must have the shape "
-                             f"{[len(faces), len(EMOTIONS)]}, found {list(probabilities.shape)}.")
+        raise CompanionError(
+            f"Probabilities for {len(faces)} faces must have the shape "
+            f"{[len(faces), len(EMOTIONS)]}, found {list(probabilities.shape)}."
+        )
     names = np.array(EMOTIONS)
-    frame = pd.DataFrame({"id": faces.ids, "emotion": names[faces.labels],
-                          "predicted": names[probabilities.argmax(axis=1)]})
+    frame = pd.DataFrame(
+        {
+            "id": faces.ids,
+            "emotion": names[faces.labels],
+            "predicted": names[probabilities.argmax(axis=1)],
+        }
+    )
     for label, emotion in enumerate(EMOTIONS):
         frame[f"p_{emotion}"] = probabilities[:, label]
     return frame
@@ -104,8 +139,13 @@ def predictions_table(faces: FaceSet, probabilities: np.ndarray) -> pd.DataFrame
 def build_network(profile: Profile) -> ResEmoteNet:
     """An untrained network of the profile's widths, image size and dropouts."""
     network = profile.network
-    return ResEmoteNet(network.width, image_size=network.image_size, head_width=network.head_width,
-                       stem_dropout=network.stem_dropout, head_dropout=network.head_dropout)
+    return ResEmoteNet(
+        network.width,
+        image_size=network.image_size,
+        head_width=network.head_width,
+        stem_dropout=network.stem_dropout,
+        head_dropout=network.head_dropout,
+    )
 
 
 def write_csv(frame: pd.DataFrame, path: Path, **options) -> pd.DataFrame:

@@ -1,6 +1,8 @@
-"""Explorers for the notebooks: controls over pure functions, a still picture where nobody is there to touch them.
+"""Explorers for the notebooks: controls over pure functions, a still picture where nobody is there
+to touch them.
 
-``explorer`` is how one is made; the other modules hold those of one notebook each, where they are one line.
+``explorer`` is how one is made; the other modules hold those of one notebook each, where they are
+one line.
 """
 
 from fer_utils.widgets.audit import implied_accuracies, implied_accuracy_explorer, implied_sentences

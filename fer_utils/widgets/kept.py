@@ -6,7 +6,8 @@ from typing import Any
 
 
 class Kept:
-    """The last ``most`` things that were made, by what they were made from; the one not asked for longest goes first."""
+    """The last ``most`` things that were made, by what they were made from; the one not asked for
+    longest goes first."""
 
     def __init__(self, most: int):
         self.most, self.things = most, OrderedDict()
@@ -15,7 +16,8 @@ class Kept:
         return key in self.things
 
     def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """What is kept under ``key``, or what ``make`` gives, which is kept from now on unless it raises."""
+        """What is kept under ``key``, or what ``make`` gives, which is kept from now on unless it
+        raises."""
         found = self.things[key] if key in self.things else make()
         self.things[key] = found
         self.things.move_to_end(key)

@@ -1,4 +1,5 @@
-"""A confusion matrix as a control: a button for each pair of label and answer, coloured by its share."""
+"""A confusion matrix as a control: a button for each pair of label and answer, coloured by its
+share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,8 @@ from fer_utils.core.emotions import EMOTIONS
 from fer_utils.evaluation import confusion_rates
 
 COLOURS = "Blues"
-HEADS, CELLS = "60px", "minmax(30px, 74px)"   # widths of the columns; on a phone the cells shrink, and the words wrap
+# widths of the columns; on a phone the cells shrink, and the words wrap
+HEADS, CELLS = "60px", "minmax(30px, 74px)"
 EVERY_CELL = [(label, answer) for label in range(len(EMOTIONS)) for answer in range(len(EMOTIONS))]
 
 
@@ -20,7 +22,8 @@ EVERY_CELL = [(label, answer) for label in range(len(EMOTIONS)) for answer in ra
 class Matrix:
     """Which cell is looked at: its value is (label, answer) as positions in ``EMOTIONS``.
 
-    ``paint`` brings numbers and colours to those of another run; ``made`` holds the widget where there is a reader.
+    ``paint`` brings numbers and colours to those of another run; ``made`` holds the widget where
+    there is a reader.
     """
 
     label: str
@@ -44,18 +47,27 @@ class Matrix:
 
 
 class MatrixWidget(VBox, ValueWidget):
-    """Seven by seven buttons; as every button they can be reached by Tab and pressed by Enter or the space bar."""
+    """Seven by seven buttons; as every button they can be reached by Tab and pressed by Enter or
+    the space bar."""
 
     def __init__(self, title: str, value: tuple[int, int]):
-        self.plain, self.chosen = (Layout(width="auto", height="34px", margin="0", padding="0", border=border)
-                                   for border in ("3px solid transparent", "3px solid #d55e00"))
+        self.plain, self.chosen = (
+            Layout(width="auto", height="34px", margin="0", padding="0", border=border)
+            for border in ("3px solid transparent", "3px solid #d55e00")
+        )
         self.buttons = {cell: Button(layout=self.plain) for cell in EVERY_CELL}
         for cell, button in self.buttons.items():
             button.on_click(lambda _, cell=cell: self.set_trait("value", cell))
-        rows = [[_head(emotion), *(self.buttons[label, answer] for answer in range(len(EMOTIONS)))]
-                for label, emotion in enumerate(EMOTIONS)]
-        grid = GridBox([_head(""), *map(_head, EMOTIONS), *sum(rows, [])], layout=Layout(
-            grid_template_columns=f"{HEADS} repeat({len(EMOTIONS)}, {CELLS})", grid_gap="2px"))
+        rows = [
+            [_head(emotion), *(self.buttons[label, answer] for answer in range(len(EMOTIONS)))]
+            for label, emotion in enumerate(EMOTIONS)
+        ]
+        grid = GridBox(
+            [_head(""), *map(_head, EMOTIONS), *sum(rows, [])],
+            layout=Layout(
+                grid_template_columns=f"{HEADS} repeat({len(EMOTIONS)}, {CELLS})", grid_gap="2px"
+            ),
+        )
         super().__init__([HTML(title), grid], value=value)
         self._mark({"new": value})
         self.observe(self._mark, names="value")
@@ -86,8 +98,9 @@ def cell_title(counts: np.ndarray, label: int, answer: int) -> str:
 
 
 def cell_colours(rate: float) -> tuple[str, str]:
-    """Background and text of a cell with that share (0..1) of its row, as '#rrggbb'; their contrast is at least 4.5 to 1,
-    what WCAG 2.1 asks of small text (https://www.w3.org/TR/WCAG21/#contrast-minimum)."""
+    """Background and text of a cell with that share (0..1) of its row, as '#rrggbb'; their contrast
+    is at least 4.5 to 1, what WCAG 2.1 asks of small text
+    (https://www.w3.org/TR/WCAG21/#contrast-minimum)."""
     background = colormaps[COLOURS](float(rate))[:3]
     white, black = 1.05 / (luminance(background) + 0.05), (luminance(background) + 0.05) / 0.05
     return to_hex(background), "#ffffff" if white > black else "#000000"
@@ -100,4 +113,7 @@ def luminance(rgb: Sequence[float]) -> float:
 
 
 def _head(text: str) -> HTML:
-    return HTML(f'<div style="text-align:center;line-height:1.1;padding:9px 0;overflow-wrap:anywhere">{text}</div>')
+    return HTML(
+        '<div style="text-align:center;line-height:1.1;padding:9px'
+        f' 0;overflow-wrap:anywhere">{text}</div>'
+    )

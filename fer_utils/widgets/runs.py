@@ -7,12 +7,16 @@ from fer_utils.training import HISTORY
 
 
 def finished_runs(profile: Profile) -> list[Run]:
-    """Every run of the profile that has a history, which is written last, in the order in which stage 5 trains them.
+    """Every run of the profile that has a history, which is written last, in the order in which
+    stage 5 trains them.
 
     Raises CompanionError where there is none.
     """
     found = [run for run in runs_of(profile) if (run.folder(profile) / HISTORY).is_file()]
     if not found:
-        raise CompanionError(f"The profile {profile.name} has no finished training under {profile.paths.run / 'models'}. "
-                             f"Run stage 05, or `python -m fer_utils reproduce --profile {profile.name}`.")
+        raise CompanionError(
+            f"The profile {profile.name} has no finished training under"
+            f" {profile.paths.run / 'models'}. Run stage 05, or `python -m fer_utils reproduce"
+            f" --profile {profile.name}`."
+        )
     return found

@@ -13,7 +13,8 @@ def installed() -> str | None:
 
 @contextmanager
 def running():
-    """A browser of playwright until the block ends; ImportError where playwright is not installed."""
+    """A browser of playwright until the block ends; ImportError where playwright is not
+    installed."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -1,4 +1,5 @@
-"""A browser, a JupyterLab and a reader, for tests that look at notebooks and reports as a person does."""
+"""A browser, a JupyterLab and a reader, for tests that look at notebooks and reports as a person
+does."""
 
 import os
 import shutil
@@ -12,7 +13,8 @@ from fer_utils.core.paths import PACKAGE
 
 
 def lacking(what: str):
-    """Skip for the plain reason ``what``; where FER_BROWSER=required (continuous integration), fail for it."""
+    """Skip for the plain reason ``what``; where FER_BROWSER=required (continuous integration), fail
+    for it."""
     if os.environ.get("FER_BROWSER") == "required":
         pytest.fail(f"{what}, and FER_BROWSER=required")
     pytest.skip(what)
@@ -20,7 +22,8 @@ def lacking(what: str):
 
 @pytest.fixture(scope="module")
 def browser():
-    """Chromium without a window. Of each module its own: playwright's event loop must not outlive these tests."""
+    """Chromium without a window. Of each module its own: playwright's event loop must not outlive
+    these tests."""
     if chromium.installed() is None:
         lacking(f"no browser found (looked for {', '.join(chromium.BROWSERS)})")
     if find_spec("playwright") is None:
@@ -45,7 +48,9 @@ def smoke_project(request, tmp_path_factory) -> Path:
     tests and can't wait for one, or that of ``smoke_root``."""
     finished = Path(os.environ.get("FER_SMOKE_ROOT") or request.getfixturevalue("smoke_root")[0])
     root = tmp_path_factory.mktemp("browser")
-    shutil.copytree(finished / "runs" / "smoke", root / "runs" / "smoke", ignore=shutil.ignore_patterns(".*"))
+    shutil.copytree(
+        finished / "runs" / "smoke", root / "runs" / "smoke", ignore=shutil.ignore_patterns(".*")
+    )
     return root
 
 
@@ -79,5 +84,6 @@ def axe() -> str:
 
 @pytest.fixture(scope="session")
 def screenshots() -> Path:
-    """Where pictures of what was seen are kept: FER_SCREENSHOTS, or runs/screenshots, which git ignores."""
+    """Where pictures of what was seen are kept: FER_SCREENSHOTS, or runs/screenshots, which git
+    ignores."""
     return Path(os.environ.get("FER_SCREENSHOTS") or PACKAGE.parent / "runs" / "screenshots")

@@ -1,4 +1,5 @@
-"""JupyterLab as ``make lab`` starts it, on a copy of the notebooks in which each is set to the smoke profile."""
+"""JupyterLab as ``make lab`` starts it, on a copy of the notebooks in which each is set to the
+smoke profile."""
 
 import json
 import os
@@ -18,16 +19,20 @@ import nbformat
 
 from fer_utils.core.paths import PACKAGE, notebooks_folder
 
-SETTINGS = {"@jupyterlab/apputils-extension": {"notification.jupyterlab-settings": {"fetchNews": "false",
-                                                                                    "checkForUpdates": False}}}
+SETTINGS = {
+    "@jupyterlab/apputils-extension": {
+        "notification.jupyterlab-settings": {"fetchNews": "false", "checkForUpdates": False}
+    }
+}
 
 
 @dataclass(frozen=True)
 class Lab:
     """A running server.
 
-    address: ends in a slash. root: the project folder, with notebooks/ in it. served: the folder that Lab shows, which
-    is one of them. start_page: a file that leads a browser to where ``make lab`` does.
+    address: ends in a slash. root: the project folder, with notebooks/ in it. served: the folder
+    that Lab shows, which is one of them. start_page: a file that leads a browser to where ``make
+    lab`` does.
     """
 
     address: str
@@ -42,14 +47,16 @@ class Lab:
         return f"{self.address}lab/tree/{path.as_posix()}?token={self.token}&reset"
 
     def leave(self) -> None:
-        """Shut all kernels down, for a torch process a notebook would fill the memory; open next time with nothing open."""
+        """Shut all kernels down, for a torch process a notebook would fill the memory; open next
+        time with nothing open."""
         for session in json.loads(ask("GET", f"{self.address}api/sessions", self.token)):
             ask("DELETE", f"{self.address}api/sessions/{session['id']}", self.token)
         shutil.rmtree(self.root / "jupyter" / "workspaces", ignore_errors=True)
 
 
 def copy_notebooks(root: Path, profile_name: str) -> None:
-    """notebooks/ in ``root``: those of the checkout, set to a profile, and without the outputs of an earlier run."""
+    """notebooks/ in ``root``: those of the checkout, set to a profile, and without the outputs of
+    an earlier run."""
     (root / "notebooks").mkdir(parents=True, exist_ok=True)
     for path in sorted(notebooks_folder().glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
@@ -57,13 +64,16 @@ def copy_notebooks(root: Path, profile_name: str) -> None:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
             if "parameters" in cell.metadata.get("tags", []):
-                cell.source = cell.source.replace('profile_name = "demo"', f'profile_name = "{profile_name}"')
+                cell.source = cell.source.replace(
+                    'profile_name = "demo"', f'profile_name = "{profile_name}"'
+                )
         nbformat.write(notebook, root / "notebooks" / path.name)
 
 
 @contextmanager
 def running_lab(root: Path) -> Iterator[Lab]:
-    """The command of ``make lab`` in ``root``, with nothing of this person's Jupyter settings, until the block ends."""
+    """The command of ``make lab`` in ``root``, with nothing of this person's Jupyter settings,
+    until the block ends."""
     jupyter, token = root / "jupyter", secrets.token_hex(16)
     for extension, files in SETTINGS.items():
         for name, settings in files.items():
@@ -72,7 +82,9 @@ def running_lab(root: Path) -> Iterator[Lab]:
             path.write_text(json.dumps(settings))
     command = [sys.executable, *lab_command()[1:], "--no-browser", "--port=0", "--allow-root"]
     with open(root / "jupyter.log", "w") as log:
-        server = subprocess.Popen(command, cwd=root, env=_environment(root, jupyter, token), stdout=log, stderr=log)
+        server = subprocess.Popen(
+            command, cwd=root, env=_environment(root, jupyter, token), stdout=log, stderr=log
+        )
         try:
             yield _wait(server, root, jupyter / "runtime", token)
         finally:
@@ -85,8 +97,13 @@ def running_lab(root: Path) -> Iterator[Lab]:
 
 def lab_command() -> list[str]:
     """What ``make lab`` runs, in words; within ``make test``, make would name folders, too."""
-    printed = subprocess.run(["make", "--dry-run", "--no-print-directory", "lab"], cwd=PACKAGE.parent, capture_output=True,
-                             text=True, check=True)
+    printed = subprocess.run(
+        ["make", "--dry-run", "--no-print-directory", "lab"],
+        cwd=PACKAGE.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     command = shlex.split(printed.stdout.splitlines()[-1])
     assert command[1:4] == ["-m", "jupyter", "lab"], f"make lab ends in {command}"
     return command
@@ -94,23 +111,46 @@ def lab_command() -> list[str]:
 
 def _environment(root: Path, jupyter: Path, token: str) -> dict[str, str]:
     """FER_HEADLESS is not set: somebody is there."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("FER_HEADLESS", "FER_DATA", "MPLBACKEND")}
-    folders = {f"JUPYTER_{name.upper()}_DIR": str(jupyter / name) for name in ("config", "data", "runtime")}
-    lab = {f"JUPYTERLAB_{name.upper()}_DIR": str(jupyter / name) for name in ("settings", "workspaces")}
-    return kept | folders | lab | {
-        "FER_ROOT": str(root), "PYTHONPATH": str(PACKAGE.parent), "IPYTHONDIR": str(jupyter / "ipython"),
-        "JUPYTER_TOKEN": token, "OMP_NUM_THREADS": "1"}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("FER_HEADLESS", "FER_DATA", "MPLBACKEND")
+    }
+    folders = {
+        f"JUPYTER_{name.upper()}_DIR": str(jupyter / name) for name in ("config", "data", "runtime")
+    }
+    lab = {
+        f"JUPYTERLAB_{name.upper()}_DIR": str(jupyter / name) for name in ("settings", "workspaces")
+    }
+    return (
+        kept
+        | folders
+        | lab
+        | {
+            "FER_ROOT": str(root),
+            "PYTHONPATH": str(PACKAGE.parent),
+            "IPYTHONDIR": str(jupyter / "ipython"),
+            "JUPYTER_TOKEN": token,
+            "OMP_NUM_THREADS": "1",
+        }
+    )
 
 
-def _wait(server: subprocess.Popen, root: Path, runtime: Path, token: str, seconds: float = 120) -> Lab:
-    """Port 0 lets the system choose one; the server writes down which, and answers when its pages are written, too."""
+def _wait(
+    server: subprocess.Popen, root: Path, runtime: Path, token: str, seconds: float = 120
+) -> Lab:
+    """Port 0 lets the system choose one; the server writes down which, and answers when its pages
+    are written, too."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and server.poll() is None:
         described = list(runtime.glob("jpserver-*.json"))
         if described:
             about = json.loads(described[0].read_text())
             ask("GET", f"{about['url']}api/status", token)
-            pages = [*runtime.glob("jpserver-file-to-run-*-open.html"), *runtime.glob("jpserver-*-open.html")]
+            pages = [
+                *runtime.glob("jpserver-file-to-run-*-open.html"),
+                *runtime.glob("jpserver-*-open.html"),
+            ]
             return Lab(about["url"], token, root, Path(about["root_dir"]), pages[0])
         time.sleep(0.2)
     raise AssertionError(f"JupyterLab did not start:\n{(root / 'jupyter.log').read_text()[-3000:]}")
@@ -118,6 +158,8 @@ def _wait(server: subprocess.Popen, root: Path, runtime: Path, token: str, secon
 
 def ask(method: str, address: str, token: str) -> bytes:
     """The server's answer to a request of its own interface."""
-    request = urllib.request.Request(address, method=method, headers={"Authorization": f"token {token}"})
+    request = urllib.request.Request(
+        address, method=method, headers={"Authorization": f"token {token}"}
+    )
     with urllib.request.urlopen(request, timeout=120) as answer:
         return answer.read()

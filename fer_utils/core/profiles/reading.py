@@ -1,7 +1,8 @@
 """YAML as profiles and ``--set`` hold it; text that can't be taken for values is an error in words.
 
-Left out of YAML is what a table of settings has no use for: aliases, a few lines of which stand for billions
-of values, tags, which make other objects than values, and names given twice, the last of which would count.
+Left out of YAML is what a table of settings has no use for: aliases, a few lines of which stand for
+billions of values, tags, which make other objects than values, and names given twice, the last of
+which would count.
 """
 
 from pathlib import Path
@@ -18,16 +19,20 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent, index):
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent) or getattr(event, "tag", None):
-            raise yaml.MarkedYAMLError(problem="aliases (*) and tags (!) are not read here, write the values",
-                                       problem_mark=event.start_mark)
+            raise yaml.MarkedYAMLError(
+                problem="aliases (*) and tags (!) are not read here, write the values",
+                problem_mark=event.start_mark,
+            )
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node, deep=False):
         names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         for place, (key, _) in enumerate(node.value):
             if key.value in names[:place]:
-                raise yaml.MarkedYAMLError(problem=f"'{key.value}' is given twice, leave one out",
-                                           problem_mark=key.start_mark)
+                raise yaml.MarkedYAMLError(
+                    problem=f"'{key.value}' is given twice, leave one out",
+                    problem_mark=key.start_mark,
+                )
         return super().construct_mapping(node, deep)
 
 
@@ -38,8 +43,11 @@ def read_yaml(text: str, where: str):
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise CompanionError(f"{where}{place}: this can't be read as YAML: {problem.problem}.") from problem
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as problem:   # month 13, many brackets
+        raise CompanionError(
+            f"{where}{place}: this can't be read as YAML: {problem.problem}."
+        ) from problem
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as problem:
+        # month 13, many brackets
         cause = str(problem).splitlines()[0]
         raise CompanionError(f"{where}: this can't be read as YAML: {cause}.") from problem
 
@@ -49,15 +57,21 @@ def read_file(path: Path) -> dict:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as problem:
-        line = problem.object[:problem.start].count(b"\n") + 1
-        raise CompanionError(f"{path.name}, line {line}: this is not UTF-8; save it as UTF-8.") from problem
+        line = problem.object[: problem.start].count(b"\n") + 1
+        raise CompanionError(
+            f"{path.name}, line {line}: this is not UTF-8; save it as UTF-8."
+        ) from problem
     except OSError as problem:
-        raise CompanionError(f"{path} can't be read ({problem.strerror}): make it readable.") from problem
+        raise CompanionError(
+            f"{path} can't be read ({problem.strerror}): make it readable."
+        ) from problem
     values = read_yaml(text, path.name)
     if not isinstance(values, dict):
         found = "nothing" if values is None else shown(values)
-        raise CompanionError(f"{path.name} must hold settings by section, like 'training: {{patience: 9}}'; "
-                             f"found {found}.")
+        raise CompanionError(
+            f"{path.name} must hold settings by section, like 'training: {{patience: 9}}'; "
+            f"found {found}."
+        )
     return values
 
 
@@ -65,6 +79,6 @@ def shown(value) -> str:
     """A value as a message repeats it, without the end of a long one."""
     try:
         text = repr(value)
-    except ValueError:               # Python writes no number of more than 4,300 digits
+    except ValueError:  # Python writes no number of more than 4,300 digits
         return "a number of thousands of digits"
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -1,1 +1,2 @@
-"""What the project's Markdown files say in numbers, made from files: cards, the page for a GPU, the index of tables."""
+"""What the project's Markdown files say in numbers, made from files: cards, the page for a GPU, the
+index of tables."""

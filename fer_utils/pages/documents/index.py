@@ -1,4 +1,5 @@
-"""tables/<profile>/README.md: every published table and figure, what it shows and which notebook section makes it."""
+"""tables/<profile>/README.md: every published table and figure, what it shows and which notebook
+section makes it."""
 
 import os
 from collections.abc import Iterable
@@ -24,7 +25,8 @@ UNKNOWN = "no notebook saves it now"
 
 
 def write_index(profile: Profile, root: Path) -> Path:
-    """Write the index beside the tables that the profile has published below ``root``; returns its path."""
+    """Write the index beside the tables that the profile has published below ``root``; returns its
+    path."""
     path = committed_tables(profile.name, root) / NAME
     with atomic_write(path, "w", encoding="utf-8") as file:
         file.write(index_text(profile, root))
@@ -32,32 +34,54 @@ def write_index(profile: Profile, root: Path) -> Path:
 
 
 def index_text(profile: Profile, root: Path = PACKAGE.parent) -> str:
-    """The index as Markdown, made from the files that are there and from the notebooks as they are now."""
+    """The index as Markdown, made from the files that are there and from the notebooks as they are
+    now."""
     folder = committed_tables(profile.name, root)
     tables = [path for path in sorted(folder.glob("*.md")) if path.name != NAME]
     figures = sorted(committed_figures(profile.name, root).glob("*.png"))
-    return "\n".join([
-        f"# Tables and figures of the profile {profile.name}", "",
-        f"{profile.description[0].upper()}{profile.description[1:]}. "
-        "The CSV file of a table is what was computed, with all digits; the others are made from it for readers. "
-        f"Versions, seeds and checksums: [provenance.json](provenance.json). "
-        f"This list is written by `python -m fer_utils publish --profile {profile.name}`.{_elsewhere(folder)}", "",
-        *_table(folder, "table", {path: _table_caption(path) for path in tables}, root), "",
-        *_table(folder, "figure", {path: _figure_caption(path) for path in figures}, root), ""])
+    return "\n".join(
+        [
+            f"# Tables and figures of the profile {profile.name}",
+            "",
+            (
+                f"{profile.description[0].upper()}{profile.description[1:]}. The CSV file of a"
+                " table is what was computed, with all digits; the others are made from it for"
+                " readers. Versions, seeds and checksums: [provenance.json](provenance.json). This"
+                " list is written by `python -m fer_utils publish --profile"
+                f" {profile.name}`.{_elsewhere(folder)}"
+            ),
+            "",
+            *_table(folder, "table", {path: _table_caption(path) for path in tables}, root),
+            "",
+            *_table(folder, "figure", {path: _figure_caption(path) for path in figures}, root),
+            "",
+        ]
+    )
 
 
 def _elsewhere(folder: Path) -> str:
     """Where the tables and figures lie that came out as in another profile."""
     same = read_provenance(folder).get("same_as", {})
-    return "".join(f" What came out as in the profile {name} lies there alone: [tables/{name}](../{name}/{NAME})."
-                   for name in sorted(set(same.values())))
+    return "".join(
+        f" What came out as in the profile {name} lies there alone:"
+        f" [tables/{name}](../{name}/{NAME})."
+        for name in sorted(set(same.values()))
+    )
 
 
-def section_links(names: Iterable[str], folder: Path, root: Path = PACKAGE.parent) -> dict[str, str]:
-    """{table or figure: a Markdown link from a file in ``folder`` to the notebook section, below ``root``, that makes it}."""
+def section_links(
+    names: Iterable[str], folder: Path, root: Path = PACKAGE.parent
+) -> dict[str, str]:
+    """{table or figure: a Markdown link from a file in ``folder`` to the notebook section, below
+    ``root``, that makes it}."""
     place = _relative(root / notebooks_folder().name, folder)
-    found = {name: f"[{section.notebook}, {section.title}]({place}/{section.notebook}.ipynb#{section.fragment})"
-             for name, section in made_in(names, notebooks_folder()).items()}
+    found = {
+        name: (
+            f"[{section.notebook},"
+            f" {section.title}]({place}/{section.notebook}.ipynb#{section.fragment})"
+        )
+        for name, section in made_in(names, notebooks_folder()).items()
+    }
     return dict.fromkeys(names, UNKNOWN) | found
 
 
@@ -65,16 +89,25 @@ def _table(folder: Path, kind: str, captions: dict[Path, str], root: Path) -> li
     links = section_links([path.stem for path in captions], folder, root)
     for name, about in read_provenance(folder).get("files", {}).items():
         stem = Path(name).stem
-        if links.get(stem) == UNKNOWN and about.get("command"):      # a table that is made while a long run goes on
+        # a table that is made while a long run goes on
+        if links.get(stem) == UNKNOWN and about.get("command"):
             links[stem] = f"`{about['command']}`"
-    return [f"| {kind} | what it shows | other forms | made in |", "| --- | --- | --- | --- |",
-            *(f"| [{path.stem}]({_relative(path, folder)}) | {caption} | {_other_forms(path, folder)} | "
-              f"{links[path.stem]} |" for path, caption in captions.items())]
+    return [
+        f"| {kind} | what it shows | other forms | made in |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| [{path.stem}]({_relative(path, folder)}) | {caption} | {_other_forms(path, folder)}"
+            f" | {links[path.stem]} |"
+            for path, caption in captions.items()
+        ),
+    ]
 
 
 def _other_forms(path: Path, folder: Path) -> str:
     others = sorted(path.parent.glob(f"{path.stem}.*"))
-    return ", ".join(f"[{other.suffix[1:]}]({_relative(other, folder)})" for other in others if other != path)
+    return ", ".join(
+        f"[{other.suffix[1:]}]({_relative(other, folder)})" for other in others if other != path
+    )
 
 
 def _table_caption(path: Path) -> str:

@@ -26,22 +26,29 @@ SUMMARY, COMPARISON = "table_a6_summary", "table_a6_comparison"
 
 
 def measured(name: str = FULL) -> pd.DataFrame:
-    """A row for Original, each level and each control that the profile has trained, in the order of the paper and of
-    ``CONTROLS``; none where it has trained nothing.
+    """A row for Original, each level and each control that the profile has trained, in the order of
+    the paper and of ``CONTROLS``; none where it has trained nothing.
 
-    Columns level, paper, n, seeds; accuracy, sd, low, high; balanced (accuracy, each emotion alike), balanced_sd,
-    balanced_low, balanced_high; for each of ``REFERENCES`` to_<reference>: difference in points on the same test faces
-    with _seeds, _family, _low, _high, _p (``evaluation.decisive_p``) and _reading, and in balanced accuracy with _balanced,
-    _balanced_low, _balanced_high, _balanced_p and _balanced_reading; empty for the reference itself. after_drop:
-    ``evaluation.after_the_drop``, from the kept histories.
+    Columns level, paper, n, seeds; accuracy, sd, low, high; balanced (accuracy, each emotion
+    alike), balanced_sd, balanced_low, balanced_high; for each of ``REFERENCES`` to_<reference>:
+    difference in points on the same test faces with _seeds, _family, _low, _high, _p
+    (``evaluation.decisive_p``) and _reading, and in balanced accuracy with _balanced,
+    _balanced_low, _balanced_high, _balanced_p and _balanced_reading; empty for the reference
+    itself. after_drop: ``evaluation.after_the_drop``, from the kept histories.
     """
     summary = committed_table(name, SUMMARY)
     if summary.empty:
         return pd.DataFrame(columns=["level", "paper", "n", "seeds"])
-    rows = summary[summary["score"] == ACCURACY][["level", "paper", "n", "seeds", "value", "sd", "low", "high"]]
+    rows = summary[summary["score"] == ACCURACY][
+        ["level", "paper", "n", "seeds", "value", "sd", "low", "high"]
+    ]
     balanced = summary[summary["score"] == BALANCED][["level", "value", "sd", "low", "high"]]
-    rows = rows.rename(columns={"value": "accuracy"}).merge(balanced.set_axis(
-        ["level", "balanced", *(f"balanced_{end}" for end in ("sd", "low", "high"))], axis=1), on="level")
+    rows = rows.rename(columns={"value": "accuracy"}).merge(
+        balanced.set_axis(
+            ["level", "balanced", *(f"balanced_{end}" for end in ("sd", "low", "high"))], axis=1
+        ),
+        on="level",
+    )
     for reference in REFERENCES:
         rows = rows.merge(_against(reference, name), how="left", on="level")
     rows["after_drop"] = rows["level"].map(after_the_drop(histories(name)))
@@ -49,27 +56,41 @@ def measured(name: str = FULL) -> pd.DataFrame:
 
 
 def differences() -> pd.DataFrame:
-    """Every difference from Original of both widths, in points and in the order of ``measured``: columns level, width,
-    measure (of ``MEASURES``), value, low, high."""
+    """Every difference from Original of both widths, in points and in the order of ``measured``:
+    columns level, width, measure (of ``MEASURES``), value, low, high."""
     found = []
     for name in (FULL, NARROW):
         rows, width = measured(name), load_profile(name).network.width
         for measure, part in zip(MEASURES, ("", "_balanced")):
             columns = [f"to_original{part}{end}" for end in ("", "_low", "_high")]
             if columns[0] in rows:
-                found.append(rows[["level", *columns]].set_axis(["level", "value", "low", "high"], axis=1).dropna()
-                             .assign(width=width, measure=measure))
-    return in_order(pd.concat(found, ignore_index=True)[["level", "width", "measure", "value", "low", "high"]])
+                found.append(
+                    rows[["level", *columns]]
+                    .set_axis(["level", "value", "low", "high"], axis=1)
+                    .dropna()
+                    .assign(width=width, measure=measure)
+                )
+    return in_order(
+        pd.concat(found, ignore_index=True)[["level", "width", "measure", "value", "low", "high"]]
+    )
 
 
 def claimed() -> dict[str, float]:
-    """What Table III claims for each level: its accuracy on FER2013 less that of Original, in points."""
-    printed = read_reference("table_3").query("dataset == 'FER2013' and emotion == 'overall'").set_index("level")["accuracy"]
-    return {level: printed[level] - printed["original"] for level in LEVEL_TITLES if level != "original"}
+    """What Table III claims for each level: its accuracy on FER2013 less that of Original, in
+    points."""
+    printed = (
+        read_reference("table_3")
+        .query("dataset == 'FER2013' and emotion == 'overall'")
+        .set_index("level")["accuracy"]
+    )
+    return {
+        level: printed[level] - printed["original"] for level in LEVEL_TITLES if level != "original"
+    }
 
 
 def trainings(name: str) -> dict[str, dict]:
-    """The profile's finished trainings, '<data set>/<level>/<seed>' -> hours, hardware and device, from its provenance."""
+    """The profile's finished trainings, '<data set>/<level>/<seed>' -> hours, hardware and device,
+    from its provenance."""
     return read_provenance(committed_tables(name)).get("trainings", {})
 
 
@@ -94,8 +115,16 @@ def committed_table(name: str, table: str) -> pd.DataFrame:
 
 
 def _against(reference: str, name: str) -> pd.DataFrame:
-    names = ["seeds", "family", *PREFIXES, *(f"{prefix}{name}" for prefix in PREFIXES.values()
-                                              for name in ("low", "high", "p", "reading"))]
+    names = [
+        "seeds",
+        "family",
+        *PREFIXES,
+        *(
+            f"{prefix}{name}"
+            for prefix in PREFIXES.values()
+            for name in ("low", "high", "p", "reading")
+        ),
+    ]
     titles = {name: f"to_{reference}_{name}" for name in names} | {"difference": f"to_{reference}"}
     compared = committed_table(name, COMPARISON)
     if compared.empty:

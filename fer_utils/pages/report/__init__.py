@@ -1,7 +1,7 @@
 """One run as one HTML page: what the paper has, what we have, and every notebook with its outputs.
 
-The page is one file that asks for nothing else: pictures, equations (MathML), styles and the few lines of script are in
-it, and its content security policy forbids every request.
+The page is one file that asks for nothing else: pictures, equations (MathML), styles and the few
+lines of script are in it, and its content security policy forbids every request.
 
 - ``collect``:    the executed notebooks of a run, its provenance, and which steps are not fresh.
 - ``exhibits``:   every table and figure, the paper's counterpart, and the cell that saved it.

@@ -1,4 +1,5 @@
-"""What one run left behind: executed notebooks, provenance, and which steps would have to run again."""
+"""What one run left behind: executed notebooks, provenance, and which steps would have to run
+again."""
 
 import json
 import re
@@ -16,7 +17,8 @@ from fer_utils.runner.stages import STAGES, Unit, units_of
 
 @dataclass(frozen=True)
 class Notebook:
-    """One executed notebook; ``content`` is cleaned as the committed ones are, so its cells are cell-01, cell-02, ..."""
+    """One executed notebook; ``content`` is cleaned as the committed ones are, so its cells are
+    cell-01, cell-02, ..."""
 
     unit: Unit
     content: dict
@@ -60,19 +62,36 @@ class Run:
 def collect_run(profile) -> Run:
     """The run of ``profile`` as it lies on the disk; nothing is executed.
 
-    Trainings taken from what is kept (``kept_runs``) have no notebook. Raises CompanionError if another notebook was not
-    executed, naming the command that does it.
+    Trainings taken from what is kept (``kept_runs``) have no notebook. Raises CompanionError if
+    another notebook was not executed, naming the command that does it.
     """
     from fer_utils.runner.pipeline import status
 
     units = units_of(STAGES, profile)
-    kept = {unit.name for unit in units if unit.stage.name == "training" and stands_by_kept_files(profile, **unit.parameters)}
+    kept = {
+        unit.name
+        for unit in units
+        if unit.stage.name == "training" and stands_by_kept_files(profile, **unit.parameters)
+    }
     made = [unit for unit in units if unit.name not in kept]
     _check_executed(made, profile)
-    shown = [_shown_unit([unit for unit in made if unit.stage is stage], profile) for stage in STAGES
-             if any(unit.stage is stage for unit in made)]
-    stale = {found.unit.name: found.reason for found in status(profile) if found.reason and found.unit.name not in kept}
-    return Run(profile, units, [Notebook(unit, _read(unit, profile)) for unit in shown], stale, _provenance(profile))
+    shown = [
+        _shown_unit([unit for unit in made if unit.stage is stage], profile)
+        for stage in STAGES
+        if any(unit.stage is stage for unit in made)
+    ]
+    stale = {
+        found.unit.name: found.reason
+        for found in status(profile)
+        if found.reason and found.unit.name not in kept
+    }
+    return Run(
+        profile,
+        units,
+        [Notebook(unit, _read(unit, profile)) for unit in shown],
+        stale,
+        _provenance(profile),
+    )
 
 
 def anchor_of(notebook: str) -> str:
@@ -85,9 +104,13 @@ def headings(notebook: Notebook) -> list[tuple[int, str, str]]:
     found = []
     for cell in notebook.content["cells"]:
         if cell["cell_type"] == "markdown":
-            prose = re.sub(r"^```.*?^```", "", "".join(cell["source"]), flags=re.DOTALL | re.MULTILINE)
-            found += [(len(marks), text.strip(), f"{notebook.anchor}-{cell['id']}")
-                      for marks, text in re.findall(r"^(#{1,6}) +(.+)$", prose, re.MULTILINE)]
+            prose = re.sub(
+                r"^```.*?^```", "", "".join(cell["source"]), flags=re.DOTALL | re.MULTILINE
+            )
+            found += [
+                (len(marks), text.strip(), f"{notebook.anchor}-{cell['id']}")
+                for marks, text in re.findall(r"^(#{1,6}) +(.+)$", prose, re.MULTILINE)
+            ]
     return found
 
 
@@ -101,15 +124,21 @@ def _check_executed(units: list[Unit], profile) -> None:
     missing = [unit.name for unit in units if not profile.paths.executed(unit.name).is_file()]
     if missing:
         listed = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-        raise CompanionError(f"{len(missing)} of {len(units)} notebooks of this run were not executed: {listed} "
-                             f"(looked in {profile.paths.notebooks}). Run {reproduce_command(profile)} first.")
+        raise CompanionError(
+            f"{len(missing)} of {len(units)} notebooks of this run were not executed: {listed} "
+            f"(looked in {profile.paths.notebooks}). Run {reproduce_command(profile)} first."
+        )
 
 
 def _shown_unit(units: list[Unit], profile) -> Unit:
-    """Of a stage's units the one that is shown in full: the one nearest to the values written in the notebook."""
+    """Of a stage's units the one that is shown in full: the one nearest to the values written in
+    the notebook."""
     with _readable(units[0], profile) as path:
         written = parameter_values(path)
-    return max(units, key=lambda unit: sum(written.get(name) == value for name, value in unit.parameters.items()))
+    return max(
+        units,
+        key=lambda unit: sum(written.get(name) == value for name, value in unit.parameters.items()),
+    )
 
 
 def _read(unit: Unit, profile) -> dict:
@@ -124,12 +153,19 @@ def _readable(unit: Unit, profile):
     try:
         yield path
     except (ValueError, KeyError):
-        raise CompanionError(f"{path} is not a notebook that can be read. Delete it and run "
-                             f"{reproduce_command(profile)} again.") from None
+        raise CompanionError(
+            f"{path} is not a notebook that can be read. Delete it and run "
+            f"{reproduce_command(profile)} again."
+        ) from None
 
 
 def _provenance(profile) -> dict:
     found = [read_provenance(folder) for folder in (profile.paths.tables, profile.paths.figures)]
     if not found[0]:
-        raise CompanionError(f"{profile.paths.tables} holds no provenance.json; run {reproduce_command(profile)} first.")
-    return found[0] | {"files": {name: about for part in found for name, about in part.get("files", {}).items()}}
+        raise CompanionError(
+            f"{profile.paths.tables} holds no provenance.json; run {reproduce_command(profile)}"
+            " first."
+        )
+    return found[0] | {
+        "files": {name: about for part in found for name, about in part.get("files", {}).items()}
+    }

@@ -12,7 +12,8 @@ THUMBNAIL_WIDTH, THUMBNAIL_HEIGHT, THUMBNAIL_COLOURS = 480, 360, 64
 
 
 def smaller(png: bytes) -> bytes:
-    """The same picture, pixel by pixel, as a palette where it has at most 256 colours and that takes fewer bytes."""
+    """The same picture, pixel by pixel, as a palette where it has at most 256 colours and that
+    takes fewer bytes."""
     with PIL.Image.open(BytesIO(png)) as picture:
         if picture.mode == "P" or _transparent(picture):
             return png

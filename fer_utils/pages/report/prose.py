@@ -1,4 +1,5 @@
-"""Markdown as HTML that needs no network: equations become MathML, links stay in the page or leave it openly."""
+"""Markdown as HTML that needs no network: equations become MathML, links stay in the page or leave
+it openly."""
 
 import html
 import re
@@ -16,8 +17,9 @@ _ELSEWHERE = ("http://", "https://", "mailto:")
 def as_html(markdown: str, *, links: Mapping[str, str] = {}, below: int = 1) -> str:
     """``markdown`` as HTML.
 
-    links: file name of a notebook -> its address in the page; links to other local files become plain text.
-    below: so many levels are added to every heading, for headings of a notebook stand below those of the page.
+    links: file name of a notebook -> its address in the page; links to other local files become
+    plain text. below: so many levels are added to every heading, for headings of a notebook stand
+    below those of the page.
     """
     return MarkdownWithMath(renderer=_Renderer(links, below)).render(markdown)
 
@@ -33,7 +35,8 @@ def first_sentence(text: str) -> str:
 
 
 def equation(latex: str, *, block: bool) -> str:
-    r"""``latex`` as MathML, with the number of ``\tag{1}`` beside a block; as code if it cannot be read."""
+    r"""``latex`` as MathML, with the number of ``\tag{1}`` beside a block; as code if it cannot be
+    read."""
     number = re.search(r"\\tag\{([^}]*)\}", latex)
     body = re.sub(r"\\tag\{[^}]*\}", "", latex).strip()
     try:
@@ -44,7 +47,10 @@ def equation(latex: str, *, block: bool) -> str:
     tag = f'<span class="equation-number">({html.escape(number[1])})</span>' if number else ""
     if not block:
         return math
-    return f'<span class="equation" role="group" tabindex="0" aria-label="Equation">{math}{tag}</span>'   # it may scroll
+    # it may scroll
+    return (
+        f'<span class="equation" role="group" tabindex="0" aria-label="Equation">{math}{tag}</span>'
+    )
 
 
 class _Renderer(IPythonRenderer):
@@ -74,4 +80,8 @@ class _Renderer(IPythonRenderer):
         return f'<a href="#{self._links[file]}">{text}</a>' if file in self._links else text
 
     def image(self, text: str, url: str, title: str | None = None) -> str:
-        return f'<img src="{url}" alt="{html.escape(text)}">' if url.startswith("data:image/") else html.escape(text)
+        return (
+            f'<img src="{url}" alt="{html.escape(text)}">'
+            if url.startswith("data:image/")
+            else html.escape(text)
+        )

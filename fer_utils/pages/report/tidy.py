@@ -1,22 +1,37 @@
-"""HTML of notebooks made fit for a phone, a keyboard and a screen reader; what would ask the network or run is taken
-out."""
+"""HTML of notebooks made fit for a phone, a keyboard and a screen reader; what would ask the
+network or run is taken out."""
 
 import re
 
 from bs4 import BeautifulSoup, Tag
 from bs4.element import PreformattedString
 
-ASKING = ("script", "style", "link", "iframe", "object", "embed", "video", "audio", "base", "meta", "form", "template",
-          "animate", "set")
+ASKING = (
+    "script",
+    "style",
+    "link",
+    "iframe",
+    "object",
+    "embed",
+    "video",
+    "audio",
+    "base",
+    "meta",
+    "form",
+    "template",
+    "animate",
+    "set",
+)
 LEADS_TO = re.compile(r"#|(https?|mailto):", re.IGNORECASE)
 RUNS = re.compile(r"(java|vb)script:|data:text", re.IGNORECASE)
 
 
 def tidy(html: str, *, below: int = 1, tables: str = "Table") -> str:
-    """``html`` with headings in order, headers of tables marked, and wide tables and code scrolling by themselves.
+    """``html`` with headings in order, headers of tables marked, and wide tables and code scrolling
+    by themselves.
 
-    below:  the level of the heading that comes before.
-    tables: what a table is called for those who cannot see it; several are numbered.
+    below:  the level of the heading that comes before. tables: what a table is called for those who
+    cannot see it; several are numbered.
     """
     soup = BeautifulSoup(html, "html.parser")
     for tag in soup(ASKING):
@@ -28,23 +43,29 @@ def tidy(html: str, *, below: int = 1, tables: str = "Table") -> str:
     for number, table in enumerate(found, 1):
         _mark_headers(table)
         _in_container(soup, table, f"{tables} {number}" if len(found) > 1 else tables)
-    for code in soup.select("pre:not(.text)"):      # plain text is wrapped; code scrolls, so a keyboard must reach it
+    # plain text is wrapped; code scrolls, so a keyboard must reach it
+    for code in soup.select("pre:not(.text)"):
         code["tabindex"] = "0"
     return str(soup)
 
 
 def _nothing_that_runs(soup: BeautifulSoup) -> None:
-    """No handler of an event and no address but of the page or the web; nor comments and the like, for browsers and
-    parsers disagree on where they end."""
+    """No handler of an event and no address but of the page or the web; nor comments and the like,
+    for browsers and parsers disagree on where they end."""
     for text in soup.find_all(string=lambda text: isinstance(text, PreformattedString)):
         text.extract()
     for tag in soup.find_all(True):
         for name in list(tag.attrs):
-            value = re.sub(r"[\x00-\x20\x7f]", "", "".join(tag.attrs[name]))     # browsers read java\tscript: too
+            # browsers read java\tscript: too
+            value = re.sub(r"[\x00-\x20\x7f]", "", "".join(tag.attrs[name]))
             is_address = name.lower().rpartition(":")[2] == "href"
             leads = LEADS_TO.match(value) if tag.name == "a" else value.startswith("#")
-            if name.lower().startswith("on") or name.lower() == "srcdoc" or RUNS.search(value) or (
-                    is_address and not leads):
+            if (
+                name.lower().startswith("on")
+                or name.lower() == "srcdoc"
+                or RUNS.search(value)
+                or (is_address and not leads)
+            ):
                 del tag.attrs[name]
 
 
@@ -62,7 +83,8 @@ def _order_headings(soup: BeautifulSoup, below: int) -> None:
 
 
 def _mark_headers(table: Tag) -> None:
-    """``scope`` on every header; a head without a word is dropped, and the first cells become headers of their rows."""
+    """``scope`` on every header; a head without a word is dropped, and the first cells become
+    headers of their rows."""
     for tag in (table, *table.find_all(True)):
         for name in ("border", "style", "align", "valign", "class"):
             tag.attrs.pop(name, None)
@@ -81,4 +103,8 @@ def _mark_headers(table: Tag) -> None:
 
 
 def _in_container(soup: BeautifulSoup, table: Tag, name: str) -> None:
-    table.wrap(soup.new_tag("div", attrs={"class": "table", "role": "group", "tabindex": "0", "aria-label": name}))
+    table.wrap(
+        soup.new_tag(
+            "div", attrs={"class": "table", "role": "group", "tabindex": "0", "aria-label": name}
+        )
+    )

@@ -1,1 +1,2 @@
-"""Text-to-image generators: loading them by name, and the two tiny ones this project ships and can train again."""
+"""Text-to-image generators: loading them by name, and the two tiny ones this project ships and can
+train again."""

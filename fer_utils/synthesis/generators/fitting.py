@@ -1,4 +1,5 @@
-"""One optimisation loop for every part of the tiny generators: averaged weights, checkpoints, resume."""
+"""One optimisation loop for every part of the tiny generators: averaged weights, checkpoints,
+resume."""
 
 import copy
 import logging
@@ -14,17 +15,29 @@ from fer_utils.core.paths import atomic_write
 log = logging.getLogger(__name__)
 
 
-def fit(model: torch.nn.Module, loss: Callable[[int, torch.Generator], torch.Tensor], *, steps: int,
-        learning_rate: float, folder: Path, name: str, seed: int, checkpoint_every: int = 500) -> None:
-    """Minimise ``loss(step, generator)`` and leave the exponential average of the weights in ``model``.
+def fit(
+    model: torch.nn.Module,
+    loss: Callable[[int, torch.Generator], torch.Tensor],
+    *,
+    steps: int,
+    learning_rate: float,
+    folder: Path,
+    name: str,
+    seed: int,
+    checkpoint_every: int = 500,
+) -> None:
+    """Minimise ``loss(step, generator)`` and leave the exponential average of the weights in
+    ``model``.
 
-    AdamW, warm-up then cosine to zero, bfloat16 arithmetic on the device the model is on. ``generator`` is a CPU
-    generator seeded by the step. ``folder/name.pt`` holds the last checkpoint; a finished one is taken as it
-    is, an unfinished one is continued.
+    AdamW, warm-up then cosine to zero, bfloat16 arithmetic on the device the model is on.
+    ``generator`` is a CPU generator seeded by the step. ``folder/name.pt`` holds the last
+    checkpoint; a finished one is taken as it is, an unfinished one is continued.
     """
     device = next(model.parameters()).device.type
     averaged = copy.deepcopy(model).requires_grad_(False)
-    optimizer = torch.optim.AdamW(model.parameters(), learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), learning_rate, betas=(0.9, 0.99), weight_decay=0.01
+    )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
     first = _resume(folder / f"{name}.pt", model, averaged, optimizer, schedule)
     model.train()

@@ -1,7 +1,9 @@
-"""Loading a text-to-image pipeline by name: one path for the tiny models and for Stable Diffusion 2 and 3.
+"""Loading a text-to-image pipeline by name: one path for the tiny models and for Stable Diffusion 2
+and 3.
 
-A model is the name of a shipped one ('tiny-sd2', 'tiny-sd3'), 'trained-here' for the one this run trains on
-its own training split, 'trained-by:PROFILE' for that of another profile, a folder written by ``save_pretrained``, or an id on the Hugging Face hub.
+A model is the name of a shipped one ('tiny-sd2', 'tiny-sd3'), 'trained-here' for the one this run
+trains on its own training split, 'trained-by:PROFILE' for that of another profile, a folder written
+by ``save_pretrained``, or an id on the Hugging Face hub.
 """
 
 from __future__ import annotations
@@ -32,10 +34,11 @@ UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError)
 
 
 def load_generator(generator: str, profile: Profile) -> DiffusionPipeline:
-    """The pipeline for 'sd2' or 'sd3' with all the profile's settings applied, on its device, safety checker off.
+    """The pipeline for 'sd2' or 'sd3' with all the profile's settings applied, on its device,
+    safety checker off.
 
-    A safety checker would replace faces by black images (diffusers #811). Raises CompanionError that says
-    what can be done when a setting cannot work or the model cannot be loaded.
+    A safety checker would replace faces by black images (diffusers #811). Raises CompanionError
+    that says what can be done when a setting cannot work or the model cannot be loaded.
     """
     check_generator(generator, profile)
     settings = getattr(profile.generators, generator)
@@ -58,14 +61,16 @@ def load_generator(generator: str, profile: Profile) -> DiffusionPipeline:
 
 
 def revision(pipeline: DiffusionPipeline) -> str:
-    """What the manifest says about the weights: the folder's name or, from the hub, owner/name@commit."""
+    """What the manifest says about the weights: the folder's name or, from the hub,
+    owner/name@commit."""
     place = str(pipeline.config["_name_or_path"])
     cached = CACHED.search(place.replace("\\", "/"))
     return "{}/{}@{}".format(*cached.groups()) if cached else Path(place).name
 
 
 def call_options(pipeline: DiffusionPipeline) -> dict:
-    """Options that some pipelines take and others don't: without T5, SD3 would append 256 empty tokens."""
+    """Options that some pipelines take and others don't: without T5, SD3 would append 256 empty
+    tokens."""
     from diffusers import StableDiffusion3Pipeline
 
     no_t5 = isinstance(pipeline, StableDiffusion3Pipeline) and pipeline.text_encoder_3 is None
@@ -73,8 +78,13 @@ def call_options(pipeline: DiffusionPipeline) -> dict:
 
 
 def text_arguments(pipeline: DiffusionPipeline, prompts: list[str], negative_prompt: str) -> dict:
-    """Prompts and, where the pipeline knows negative prompts (a distilled one may not), one for each of them."""
-    negative = {"negative_prompt": [negative_prompt] * len(prompts)} if _takes(pipeline, "negative_prompt") else {}
+    """Prompts and, where the pipeline knows negative prompts (a distilled one may not), one for
+    each of them."""
+    negative = (
+        {"negative_prompt": [negative_prompt] * len(prompts)}
+        if _takes(pipeline, "negative_prompt")
+        else {}
+    )
     return {"prompt": prompts, **negative}
 
 
@@ -84,12 +94,14 @@ def _takes(pipeline, argument: str) -> bool:
 
 def _load_model(generator: str, profile: Profile) -> DiffusionPipeline:
     from diffusers import (
-        DiffusionPipeline,  # here, because it takes seconds and most readers of the pool load no model
+        # here, because it takes seconds and most readers of the pool load no model
+        DiffusionPipeline,
     )
     from diffusers.utils.logging import disable_progress_bar
     from transformers.utils import logging as transformers_logging
 
-    disable_progress_bar()                       # a bar for each component of a model is no news to a reader
+    # a bar for each component of a model is no news to a reader
+    disable_progress_bar()
     transformers_logging.disable_progress_bar()
 
     address = model_address(generator, profile)
@@ -97,29 +109,43 @@ def _load_model(generator: str, profile: Profile) -> DiffusionPipeline:
     try:
         index = DiffusionPipeline.load_config(address, **commit)
         without = dict.fromkeys(check_against_model(generator, profile, index))
-        if not isinstance(address, Path):     # its folder in the hub's cache names the commit; what is left out stays there
+        # its folder in the hub's cache names the commit; what is left out stays there
+        if not isinstance(address, Path):
             address = DiffusionPipeline.download(address, **commit, **without)
-        with warnings.catch_warnings():   # newer versions of diffusers call it dtype, the oldest allowed don't know that
+        # newer versions of diffusers call it dtype, the oldest allowed don't know that
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
-            return DiffusionPipeline.from_pretrained(address, torch_dtype=getattr(torch, profile.synthesis.dtype), **without)
+            return DiffusionPipeline.from_pretrained(
+                address, torch_dtype=getattr(torch, profile.synthesis.dtype), **without
+            )
     except UNREADABLE as problem:
-        raise CompanionError(_cannot_load(generator, model_address(generator, profile), problem)) from problem
+        raise CompanionError(
+            _cannot_load(generator, model_address(generator, profile), problem)
+        ) from problem
 
 
 def _merge_lora(pipeline: DiffusionPipeline, address: str | Path, where: str) -> None:
-    """Add the LoRA's matrices to the model's own weights, so that its images cost no more than before."""
+    """Add the LoRA's matrices to the model's own weights, so that its images cost no more than
+    before."""
     if not hasattr(pipeline, "load_lora_weights"):
-        raise CompanionError(f"{where} is '{address}', but a {type(pipeline).__name__} takes no LoRA; use {where}=\"\".")
+        raise CompanionError(
+            f"{where} is '{address}', but a {type(pipeline).__name__} takes no LoRA; use"
+            f' {where}="".'
+        )
     one_file = isinstance(address, Path) and address.is_file()
     options = {"weight_name": address.name} if one_file else {}
     try:
         pipeline.load_lora_weights(str(address.parent if one_file else address), **options)
     except (*UNREADABLE, ImportError) as problem:
-        raise CompanionError(f"{where} '{address}' could not be loaded: {_first_line(problem)}\nExpected what "
-                             f"save_lora_weights wrote for a {type(pipeline).__name__} of the same size.") from problem
+        raise CompanionError(
+            f"{where} '{address}' could not be loaded: {_first_line(problem)}\nExpected what "
+            f"save_lora_weights wrote for a {type(pipeline).__name__} of the same size."
+        ) from problem
     if not pipeline.get_active_adapters():
-        raise CompanionError(f"{where} '{address}' holds no weights for a {type(pipeline).__name__}: it was made for "
-                             "another class of model.")
+        raise CompanionError(
+            f"{where} '{address}' holds no weights for a {type(pipeline).__name__}: it was made for"
+            " another class of model."
+        )
     pipeline.fuse_lora()
     pipeline.unload_lora_weights()
 
@@ -133,26 +159,32 @@ def _save_memory(pipeline: DiffusionPipeline, profile: Profile) -> None:
 
 def _place(pipeline: DiffusionPipeline, profile: Profile) -> None:
     device = choose_device(profile.run.device)
-    place = {"none": pipeline.to, "model": pipeline.enable_model_cpu_offload,
-             "sequential": pipeline.enable_sequential_cpu_offload}[profile.synthesis.offload]
+    place = {
+        "none": pipeline.to,
+        "model": pipeline.enable_model_cpu_offload,
+        "sequential": pipeline.enable_sequential_cpu_offload,
+    }[profile.synthesis.offload]
     try:
         place(device=device)
     except RuntimeError as problem:
         if not ran_out_of_memory(problem):
             raise
-        raise CompanionError(f"The model does not fit into the memory of the GPU.\n{LOWER_MEMORY}") from problem
+        raise CompanionError(
+            f"The model does not fit into the memory of the GPU.\n{LOWER_MEMORY}"
+        ) from problem
 
 
 def _cannot_load(generator: str, address: str | Path, problem: Exception) -> str:
     return (
-        f"The generator '{generator}' could not be loaded from '{address}': {_first_line(problem)}\n"
-        "Models get withdrawn (Stable Diffusion 2 was, in November 2025), are gated (Stable Diffusion 3 Medium asks "
-        "you to accept its licence), or the hub cannot be reached from here. You can\n"
-        f"  1. give a folder saved earlier: --set generators.{generator}.model=/path/to/folder\n"
-        f"  2. name another copy on the hub, after `hf auth login` if it is gated: "
-        f"--set generators.{generator}.model=owner/name\n"
-        f"  3. use the embedded model: --set generators.{generator}.model=tiny-{generator} "
-        f"--set generators.{generator}.size=64")
+        f"The generator '{generator}' could not be loaded from '{address}':"
+        f" {_first_line(problem)}\nModels get withdrawn (Stable Diffusion 2 was, in November 2025),"
+        " are gated (Stable Diffusion 3 Medium asks you to accept its licence), or the hub cannot"
+        " be reached from here. You can\n  1. give a folder saved earlier: --set"
+        f" generators.{generator}.model=/path/to/folder\n  2. name another copy on the hub, after"
+        f" `hf auth login` if it is gated: --set generators.{generator}.model=owner/name\n  3. use"
+        f" the embedded model: --set generators.{generator}.model=tiny-{generator} --set"
+        f" generators.{generator}.size=64"
+    )
 
 
 def _first_line(problem: Exception) -> str:

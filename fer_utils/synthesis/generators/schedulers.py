@@ -5,11 +5,14 @@ from fer_utils.core.profiles.ranges import DIFFUSION, FLOW
 
 
 def check_scheduler(name: str, where: str, *, own: str) -> None:
-    """Raise CompanionError unless the scheduler ``name`` can drive a model whose own scheduler is ``own``."""
+    """Raise CompanionError unless the scheduler ``name`` can drive a model whose own scheduler is
+    ``own``."""
     valid = FLOW if own.startswith("FlowMatch") else DIFFUSION
     if name not in valid:
-        raise CompanionError(f"{where} is '{name}', no scheduler for a model made for {own}: "
-                             f'{nearest(name, valid)} Leave it "" for the model\'s own.')
+        raise CompanionError(
+            f"{where} is '{name}', no scheduler for a model made for {own}: "
+            f'{nearest(name, valid)} Leave it "" for the model\'s own.'
+        )
 
 
 def exchange_scheduler(pipeline, name: str) -> None:
@@ -17,8 +20,15 @@ def exchange_scheduler(pipeline, name: str) -> None:
     import diffusers
 
     own, more = pipeline.scheduler.config, {}
-    if type(pipeline.scheduler).__name__.startswith("FlowMatch") and not name.startswith("FlowMatch"):
-        more = {"use_flow_sigmas": True, "prediction_type": "flow_prediction", "flow_shift": own.get("shift", 1.0)}
+    if type(pipeline.scheduler).__name__.startswith("FlowMatch") and not name.startswith(
+        "FlowMatch"
+    ):
+        more = {
+            "use_flow_sigmas": True,
+            "prediction_type": "flow_prediction",
+            "flow_shift": own.get("shift", 1.0),
+        }
     if name == "PNDMScheduler":
-        more = {"skip_prk_steps": True}     # as Stable Diffusion uses it; otherwise under four steps are an error
+        # as Stable Diffusion uses it; otherwise under four steps are an error
+        more = {"skip_prk_steps": True}
     pipeline.scheduler = getattr(diffusers, name).from_config(own, **more)

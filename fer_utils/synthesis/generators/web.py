@@ -1,7 +1,8 @@
 """What the tiny generators learn from: pictures with captions, as a text-to-image model's "web".
 
-The shipped generators learn from drawn faces of the population ``WEB``, which shares no person with the demo
-data sets. A generator for a real data set learns from its training split, of which only the emotion is known.
+The shipped generators learn from drawn faces of the population ``WEB``, which shares no person with
+the demo data sets. A generator for a real data set learns from its training split, of which only
+the emotion is known.
 """
 
 from dataclasses import dataclass, replace
@@ -33,8 +34,13 @@ from fer_utils.prompts import (
 AGES = (0, *DECADES)
 UNKNOWN = -100
 """Label of an attribute that is not known or not stated; PyTorch's cross-entropy leaves it out."""
-CLASSES = {"emotion": len(EMOTIONS), "person": len(PERSONS), "age": len(AGES), "light": len(LIGHTS),
-           "glasses": len(GLASSES)}
+CLASSES = {
+    "emotion": len(EMOTIONS),
+    "person": len(PERSONS),
+    "age": len(AGES),
+    "light": len(LIGHTS),
+    "glasses": len(GLASSES),
+}
 
 # Half of the web's people are men, half women; children are an eighth, as in the prompts.
 WEB_PEOPLE = replace(WEB, persons=(7, 7, 1, 1), adult_age=(20, 89), glasses_share=0.3)
@@ -44,8 +50,9 @@ WEB_PEOPLE = replace(WEB, persons=(7, 7, 1, 1), adult_age=(20, 89), glasses_shar
 class Captioned:
     """Pictures that captions can be written for.
 
-    images: uint8 [N, 64, 64, 3]; attributes: for each name in ``CLASSES`` int64 [N], UNKNOWN where not known.
-    weights: float [N], how often each picture is drawn relative to the others; None if all alike.
+    images: uint8 [N, 64, 64, 3]; attributes: for each name in ``CLASSES`` int64 [N], UNKNOWN where
+    not known. weights: float [N], how often each picture is drawn relative to the others; None if
+    all alike.
     """
 
     images: np.ndarray
@@ -74,15 +81,22 @@ class Captioned:
         return compose(template, self._known(i, rng))
 
     def _known(self, i: int, rng: np.random.Generator) -> Attributes:
-        """The picture's attributes; an unknown one is drawn at random, so that the model learns to ignore it."""
+        """The picture's attributes; an unknown one is drawn at random, so that the model learns to
+        ignore it."""
         person, decade = PEOPLE[rng.integers(len(PEOPLE))]
         known = {name: int(values[i]) for name, values in self.attributes.items()}
         if known["person"] != UNKNOWN:
             person, decade = PERSONS[known["person"]], AGES[known["age"]]
         light = known["light"] if known["light"] != UNKNOWN else rng.integers(len(LIGHTS))
         glasses = known["glasses"] if known["glasses"] != UNKNOWN else rng.integers(len(GLASSES))
-        return Attributes(EMOTIONS[known["emotion"]], person, decade, LIGHTS[light],
-                          REALISM[rng.integers(len(REALISM))], GLASSES[glasses])
+        return Attributes(
+            EMOTIONS[known["emotion"]],
+            person,
+            decade,
+            LIGHTS[light],
+            REALISM[rng.integers(len(REALISM))],
+            GLASSES[glasses],
+        )
 
 
 def draw_web(count: int, *, seed: int, chunk: int = 512) -> Captioned:
@@ -103,22 +117,30 @@ def draw_web(count: int, *, seed: int, chunk: int = 512) -> Captioned:
 def from_faces(faces: FaceSet) -> Captioned:
     """A training split, each face also mirrored, as a "web" of which only the emotions are known.
 
-    An emotion is drawn as often as the square root of its count says: by the count itself one batch in two of FER2013
-    would hold no disgust, and by equal shares its few hundred faces would be learnt by heart.
+    An emotion is drawn as often as the square root of its count says: by the count itself one batch
+    in two of FER2013 would hold no disgust, and by equal shares its few hundred faces would be
+    learnt by heart.
     """
     images = resize_images(faces.images, 64, channels=3)
     labels = torch.from_numpy(faces.labels)
     weights = labels.bincount(minlength=len(EMOTIONS)).float().rsqrt()[labels]
     unknown = torch.full((2 * len(faces),), UNKNOWN)
-    return Captioned(np.concatenate([images, images[:, :, ::-1]]),
-                     dict.fromkeys(CLASSES, unknown) | {"emotion": labels.repeat(2)}, weights.repeat(2))
+    return Captioned(
+        np.concatenate([images, images[:, :, ::-1]]),
+        dict.fromkeys(CLASSES, unknown) | {"emotion": labels.repeat(2)},
+        weights.repeat(2),
+    )
 
 
 def face_set(pictures: "Captioned") -> FaceSet:
     """The pictures as a FaceSet labelled with their emotions."""
     count = len(pictures)
-    return FaceSet(pictures.images, pictures.attributes["emotion"].numpy(),
-                   np.array([f"web-{i:05d}" for i in range(count)]), np.full(count, "web"))
+    return FaceSet(
+        pictures.images,
+        pictures.attributes["emotion"].numpy(),
+        np.array([f"web-{i:05d}" for i in range(count)]),
+        np.full(count, "web"),
+    )
 
 
 def stated_labels(template: str, attributes: Attributes) -> dict[str, int]:
@@ -127,15 +149,24 @@ def stated_labels(template: str, attributes: Attributes) -> dict[str, int]:
     people = {**{name: k for k, name in enumerate(PERSONS)}, "kid": UNKNOWN}
     ages = {f"{decade}'s": k for k, decade in enumerate(AGES)}
     child = attributes.decade == 0
-    return {"emotion": EMOTIONS.index(attributes.emotion), "person": people[said["person"]],
-            "age": 0 if child else ages.get(said["age"], UNKNOWN),
-            "light": LIGHTS.index(said["light"]) if said["light"] else UNKNOWN,
-            "glasses": GLASSES.index(said["glasses"]) if "{glasses}" in TEMPLATES[template] else UNKNOWN}
+    return {
+        "emotion": EMOTIONS.index(attributes.emotion),
+        "person": people[said["person"]],
+        "age": 0 if child else ages.get(said["age"], UNKNOWN),
+        "light": LIGHTS.index(said["light"]) if said["light"] else UNKNOWN,
+        "glasses": (
+            GLASSES.index(said["glasses"]) if "{glasses}" in TEMPLATES[template] else UNKNOWN
+        ),
+    }
 
 
 def _attributes(traits) -> dict[str, torch.Tensor]:
     people = traits.identities
     decade = (people.age.div(10, rounding_mode="floor").long() - 1).clamp(1, len(DECADES))
-    return {"emotion": traits.emotion, "person": people.person,
-            "age": torch.where(people.person >= 2, 0, decade), "light": traits.light,
-            "glasses": (people.glasses > 0.5).long()}
+    return {
+        "emotion": traits.emotion,
+        "person": people.person,
+        "age": torch.where(people.person >= 2, 0, decade),
+        "light": traits.light,
+        "glasses": (people.glasses > 0.5).long(),
+    }

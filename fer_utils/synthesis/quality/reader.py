@@ -1,7 +1,9 @@
-"""The reader: a ResEmoteNet that learnt from the real training faces of one data set and saw no synthetic one.
+"""The reader: a ResEmoteNet that learnt from the real training faces of one data set and saw no
+synthetic one.
 
-It says which emotion it reads in a face, and its features are the space in which faces are compared: the layer
-``pool``, the pooled output of the last residual block, before the fully connected layers of the classifier.
+It says which emotion it reads in a face, and its features are the space in which faces are
+compared: the layer ``pool``, the pooled output of the last residual block, before the fully
+connected layers of the classifier.
 """
 
 from collections.abc import Callable
@@ -26,8 +28,8 @@ _FACES_AT_ONCE = 256
 class Readings:
     """What a network made of faces; the arrays share their first axis.
 
-    features:      float32 [N, D].
-    probabilities: float32 [N, 7] in the order of ``EMOTIONS``; None from a network that reads no emotions.
+    features:      float32 [N, D]. probabilities: float32 [N, 7] in the order of ``EMOTIONS``; None
+    from a network that reads no emotions.
     """
 
     ids: np.ndarray
@@ -45,7 +47,9 @@ class Readings:
 
     def scaled(self, factor: float) -> "Readings":
         """The same with every feature multiplied by ``factor``."""
-        return Readings(self.ids, self.labels, (self.features * factor).astype(np.float32), self.probabilities)
+        return Readings(
+            self.ids, self.labels, (self.features * factor).astype(np.float32), self.probabilities
+        )
 
     @property
     def predicted(self) -> np.ndarray:
@@ -53,29 +57,45 @@ class Readings:
         return self.probabilities.argmax(axis=1)
 
 
-def reader_of(dataset: str, profile: Profile, splits: Splits, *,
-              on_epoch: Callable[[dict], None] | None = None) -> ResEmoteNet:
-    """The reader of a data set, in ``profile.paths.reader``; the recipe is the profile's, but for what ``quality.reader``
-    says. Whether one that is there stands, is ``train_model``'s matter: it knows settings, faces and code."""
+def reader_of(
+    dataset: str,
+    profile: Profile,
+    splits: Splits,
+    *,
+    on_epoch: Callable[[dict], None] | None = None,
+) -> ResEmoteNet:
+    """The reader of a data set, in ``profile.paths.reader``; the recipe is the profile's, but for
+    what ``quality.reader`` says. Whether one that is there stands, is ``train_model``'s matter: it
+    knows settings, faces and code."""
     folder = profile.paths.reader(dataset)
     recipe = {**profile.values["training"], **profile.values["quality"]["reader"]}
-    train_model(splits.train, splits.validation, replace(profile, values={**profile.values, "training": recipe}),
-                seed=profile.quality.seed, folder=folder, on_epoch=on_epoch)
+    train_model(
+        splits.train,
+        splits.validation,
+        replace(profile, values={**profile.values, "training": recipe}),
+        seed=profile.quality.seed,
+        folder=folder,
+        on_epoch=on_epoch,
+    )
     return load_model(folder, profile)
 
 
 def in_form_of(dataset: str, faces: FaceSet, profile: Profile) -> FaceSet:
-    """The faces as the network is shown those of the data set: gray or colour, ``network.image_size`` pixels wide."""
+    """The faces as the network is shown those of the data set: gray or colour,
+    ``network.image_size`` pixels wide."""
     return faces.resize(profile.network.image_size, channels=dataset_info(dataset).channels)
 
 
 @torch.no_grad()
 def read_faces(reader: ResEmoteNet, faces: FaceSet, *, device: str = "auto") -> Readings:
-    """Features of the layer ``pool`` and class probabilities of each face, without flips or dropout."""
+    """Features of the layer ``pool`` and class probabilities of each face, without flips or
+    dropout."""
     device = choose_device(device)
     reader = reader.to(device, memory_format=torch.channels_last).eval()
     features, probabilities = [], []
-    hook = reader.pool.register_forward_hook(lambda *step: features.append(step[-1].flatten(1).float().cpu()))
+    hook = reader.pool.register_forward_hook(
+        lambda *step: features.append(step[-1].flatten(1).float().cpu())
+    )
     try:
         for start in range(0, len(faces), _FACES_AT_ONCE):
             part = faces.select(slice(start, start + _FACES_AT_ONCE))
@@ -84,5 +104,11 @@ def read_faces(reader: ResEmoteNet, faces: FaceSet, *, device: str = "auto") -> 
     finally:
         hook.remove()
     empty = torch.empty(0, reader.fc1.in_features), torch.empty(0, len(EMOTIONS))
-    return Readings(faces.ids, faces.labels, *(torch.cat([none, *parts]).numpy()
-                                               for none, parts in zip(empty, (features, probabilities))))
+    return Readings(
+        faces.ids,
+        faces.labels,
+        *(
+            torch.cat([none, *parts]).numpy()
+            for none, parts in zip(empty, (features, probabilities))
+        ),
+    )
