@@ -60,6 +60,11 @@ def test_no_slip_that_the_linter_knows():
     assert found.returncode == 0, found.stdout
 
 
+def test_all_code_has_the_form_that_the_formatter_gives():
+    found = ran(BIN / "ruff", "format", "--no-cache", "--check", "fer_utils", "bench", "tests")
+    assert found.returncode == 0, found.stdout
+
+
 def test_the_map_has_a_row_for_every_room_from_top_to_bottom():
     rows = re.findall(
         r"^\| \[(\w+)\]\(([\w./]+)\) \|",
